@@ -1,0 +1,68 @@
+"""What a model knows of the data: names, shapes and dtypes of its inputs, and what it is to say of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Literal
+
+Task = Literal["binary", "multiclass", "regression", "forecast", "reconstruction"]
+InputKind = Literal["vector", "image", "tokens", "series", "index"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of the network, as the features encode it.
+
+    Args:
+        name: the name of the Keras input.
+        kind: vector (numbers, no order among them), image, tokens (whole numbers in order, 0 is padding), series
+            (numbers in order of time), index (one whole number, for an embedding).
+        shape: of one example: vector (size,), image (height, width, channels), tokens (time,), series
+            (time, variables), index ().
+        vocabulary_size: how many different tokens or indexes there are; padding and unknown included.
+    """
+
+    name: str
+    kind: InputKind
+    shape: tuple[int, ...]
+    vocabulary_size: int | None = None
+
+    @property
+    def dtype(self) -> Literal["int32", "float32"]:
+        return "int32" if self.kind in ("tokens", "index") else "float32"
+
+
+@dataclass(frozen=True)
+class Output:
+    """What is predicted.
+
+    Args:
+        name: the target's column.
+        task: binary (two classes), multiclass, regression (one number), forecast (the next steps of a series),
+            reconstruction (the input again).
+        shape: of one example's target, as a network with one output per value gives it: binary (1,), multiclass
+            (classes,), regression (1,), forecast (horizon,), reconstruction: the input's shape.
+        classes: names in the order of their indexes; empty where there are none.
+    """
+
+    name: str
+    task: Task
+    shape: tuple[int, ...]
+    classes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        return prod(self.shape)
+
+    @property
+    def is_classification(self) -> bool:
+        return self.task in ("binary", "multiclass")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """All that a model knows of data."""
+
+    inputs: tuple[Input, ...]
+    output: Output

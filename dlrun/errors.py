@@ -1,0 +1,92 @@
+"""What can go wrong, as a tree. `cli.py` turns each into a message and an exit code; nothing else exits.
+
+DlrunError                   1
+├── UsageError               2   the command line is wrong
+├── SpecError                2   the spec is wrong: a list of problems, each with its place
+├── DataError                1   the data cannot be read, or does not fit the spec or the model
+├── RunError                 1   a run folder is missing, broken, unfinished or of another version
+├── DeviceError              1   the device that was asked for is not there
+├── TrainingError            1   training could not go on
+│   └── NotFiniteError       1   a loss became NaN or infinite
+├── MissingExtraError        1   an optional package is not installed
+└── Interrupted              130 the user pressed Ctrl-C, or the process was told to end
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dlrun.spec.document import Document
+    from dlrun.spec.problem import Problem
+
+
+class DlrunError(Exception):
+    """The parent of all errors that are meant for a person.
+
+    Args:
+        message: what is wrong, in one or two sentences.
+        hint: how to mend it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(DlrunError):
+    """The command line is wrong."""
+
+    exit_code = 2
+
+
+class SpecError(DlrunError):
+    """The spec is wrong.
+
+    Args:
+        document: the text that the problems point into.
+        problems: every mistake that was found, at least one.
+    """
+
+    exit_code = 2
+
+    def __init__(self, document: Document, problems: Sequence[Problem]) -> None:
+        count = len(problems)
+        super().__init__(f"{document.name}: {count} {'mistake' if count == 1 else 'mistakes'}")
+        self.document = document
+        self.problems = tuple(problems)
+
+
+class DataError(DlrunError):
+    """The data cannot be read, or does not fit the spec or the model."""
+
+
+class RunError(DlrunError):
+    """A run folder is missing, broken, unfinished or of another version."""
+
+
+class DeviceError(DlrunError):
+    """The device that was asked for is not there."""
+
+
+class TrainingError(DlrunError):
+    """Training could not go on."""
+
+
+class NotFiniteError(TrainingError):
+    """A loss became NaN or infinite."""
+
+
+class MissingExtraError(DlrunError):
+    """An optional package is not installed."""
+
+
+class Interrupted(DlrunError):  # noqa: N818 - it is no error of anyone's
+    """The user pressed Ctrl-C, or the process was told to end."""
+
+    exit_code = 130
