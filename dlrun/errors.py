@@ -3,6 +3,7 @@
 DlrunError                   1
 ├── UsageError               2   the command line is wrong
 ├── SpecError                2   the spec is wrong: a list of problems, each with its place
+├── ArchitectureError        2   the network cannot be built: one problem with its place in the spec
 ├── DataError                1   the data cannot be read, or does not fit the spec or the model
 ├── RunError                 1   a run folder is missing, broken, unfinished or of another version
 ├── DeviceError              1   the device that was asked for is not there
@@ -60,6 +61,20 @@ class SpecError(DlrunError):
         super().__init__(f"{document.name}: {count} {'mistake' if count == 1 else 'mistakes'}")
         self.document = document
         self.problems = tuple(problems)
+
+
+class ArchitectureError(DlrunError):
+    """The network cannot be built as the spec draws it, which only building it could tell.
+
+    Args:
+        problem: what is wrong, with its path from the top of the spec.
+    """
+
+    exit_code = 2
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message, hint=problem.hint)
+        self.problem = problem
 
 
 class DataError(DlrunError):

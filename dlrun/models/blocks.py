@@ -1,0 +1,227 @@
+"""What several architectures are made of: activations, dense and convolutional blocks, the way of tokens in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag
+
+from dlrun.data.signature import Input, Signature
+from dlrun.spec.base import Spec
+from dlrun.spec.problem import Problem
+from dlrun.training.regularization import Regularization
+
+Tensor = Any
+"""A symbolic tensor of Keras (`keras.KerasTensor`); Keras is not imported to say so."""
+
+Activation = Literal["relu", "elu", "gelu", "leaky_relu", "linear", "selu", "sigmoid", "silu", "softplus", "tanh"]
+
+Positive = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _one_or_pair(value: object) -> str:
+    return "<pair>" if isinstance(value, (list, tuple)) else "<one>"
+
+
+Size = Annotated[
+    Annotated[Positive, Tag("<one>")] | Annotated[tuple[Positive, Positive], Tag("<pair>")],
+    Discriminator(_one_or_pair),
+]
+"""One number for every direction, or `[height, width]`."""
+
+
+class DenseBlock(Spec):
+    """A hidden dense layer; a bare number is its units."""
+
+    units: Positive
+    """Size of the output."""
+    activation: Activation = "relu"
+    """What follows the layer."""
+    use_bias: bool = True
+    """Whether a bias is added; with batch normalization there is none in any case."""
+    batch_norm: bool | None = None
+    """Batch normalization before the activation. Left out: as the regularization section says."""
+    dropout: Share | None = None
+    """Dropout after the activation. Left out: as the regularization section says."""
+
+    def build(self, x: Tensor, regularization: Regularization, name: str) -> Tensor:
+        """Puts the layer, its normalization, activation and dropout behind `x`, (batch, …, features)."""
+        from keras import layers
+
+        normalise = self.batch_norm if self.batch_norm is not None else regularization.batch_norm
+        x = layers.Dense(
+            self.units,
+            activation=None if normalise else self.activation,
+            use_bias=self.use_bias and not normalise,
+            kernel_regularizer=regularization.kernel(),
+            name=name,
+        )(x)
+        if normalise:
+            x = layers.BatchNormalization(name=f"{name}_norm")(x)
+            x = layers.Activation(self.activation, name=f"{name}_activation")(x)
+        return dropout(x, self.dropout, regularization, name)
+
+
+def _units_alone(value: object) -> object:
+    return {"units": value} if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Dense = Annotated[DenseBlock, BeforeValidator(_units_alone, json_schema_input_type=int | DenseBlock)]
+
+
+class ConvBlock(Spec):
+    """One or more convolutions of one width, then pooling."""
+
+    filters: Positive
+    """Channels of the output."""
+    kernel_size: Size = 3
+    """Side of the window that slides over the input."""
+    strides: Size = 1
+    """How far the window moves at each step."""
+    padding: Literal["valid", "same"] = "valid"
+    """valid: the window stays inside, so the output is smaller; same: the border is filled with zeros."""
+    convolutions: Positive = 1
+    """How many such layers follow each other before the pooling."""
+    activation: Activation = "relu"
+    """What follows each convolution."""
+    batch_norm: bool | None = None
+    """Batch normalization before each activation. Left out: as the regularization section says."""
+    pool: Size | None = None
+    """Side of the pooling window, which is also its stride. Left out: no pooling."""
+    pool_kind: Literal["max", "average"] = "max"
+    """What the pooling keeps of its window."""
+    dropout: Share = 0.0
+    """Dropout of whole channels after the pooling."""
+
+    def build(self, x: Tensor, regularization: Regularization, name: str) -> Tensor:
+        """Puts the block behind `x`, (batch, time, channels) or (batch, height, width, channels)."""
+        from keras import layers
+
+        rank = len(x.shape) - 2
+        normalise = self.batch_norm if self.batch_norm is not None else regularization.batch_norm
+        for index in range(self.convolutions):
+            layer = name if self.convolutions == 1 else f"{name}_{index + 1}"
+            x = getattr(layers, f"Conv{rank}D")(
+                self.filters,
+                sides(self.kernel_size, rank),
+                strides=sides(self.strides, rank),
+                padding=self.padding,
+                activation=None if normalise else self.activation,
+                use_bias=not normalise,
+                kernel_regularizer=regularization.kernel(),
+                name=layer,
+            )(x)
+            if normalise:
+                x = layers.BatchNormalization(name=f"{layer}_norm")(x)
+                x = layers.Activation(self.activation, name=f"{layer}_activation")(x)
+        if self.pool is not None:
+            pooling = {"max": f"MaxPooling{rank}D", "average": f"AveragePooling{rank}D"}[self.pool_kind]
+            x = getattr(layers, pooling)(sides(self.pool, rank), name=f"{name}_pool")(x)
+        if self.dropout:
+            x = getattr(layers, f"SpatialDropout{rank}D")(self.dropout, name=f"{name}_dropout")(x)
+        return x
+
+    def output_sides(self, before: tuple[int, ...]) -> Iterator[tuple[str, int, tuple[int, ...]]]:
+        """What each step of the block makes of the input's sides: (field, its largest side, sides after it).
+
+        A side below 1 means that the step does not fit.
+        """
+        rank = len(before)
+        kernel, strides = sides(self.kernel_size, rank), sides(self.strides, rank)
+        now = before
+        for _ in range(self.convolutions):
+            if self.padding == "same":
+                now = tuple(-(-side // stride) for side, stride in zip(now, strides, strict=True))
+            else:
+                now = tuple((n - k) // s + 1 if n >= k else 0 for n, k, s in zip(now, kernel, strides, strict=True))
+            yield "kernel_size", max(kernel), now
+        if self.pool is not None:
+            pool = sides(self.pool, rank)
+            yield "pool", max(pool), tuple(n // p for n, p in zip(now, pool, strict=True))
+
+
+def sides(size: int | tuple[int, int], rank: int) -> tuple[int, ...]:
+    """A size for each of `rank` directions."""
+    return (size,) * rank if isinstance(size, int) else tuple(size)[:rank]
+
+
+def dropout(x: Tensor, share: float | None, regularization: Regularization, name: str) -> Tensor:
+    """Dropout of a block's own share, or of the regularization section's where it states none."""
+    from keras import layers
+
+    share = regularization.dropout if share is None else share
+    return layers.Dropout(share, name=f"{name}_dropout")(x) if share else x
+
+
+def dense_stack(x: Tensor, blocks: Sequence[DenseBlock], regularization: Regularization) -> Tensor:
+    """The dense layers before the output."""
+    for index, block in enumerate(blocks, 1):
+        x = block.build(x, regularization, f"dense_{index}")
+    return x
+
+
+def keras_inputs(signature: Signature) -> dict[str, Tensor]:
+    """One Keras input for each of the signature's, by name."""
+    import keras
+
+    return {entry.name: keras.Input(entry.shape, dtype=entry.dtype, name=entry.name) for entry in signature.inputs}
+
+
+def sequence(signature: Signature, embedding_size: int, *, mask_padding: bool = False) -> tuple[dict[str, Tensor], Tensor]:
+    """The inputs and the one sequence among them as (batch, time, features): tokens are embedded, series stay."""
+    from keras import layers
+
+    inputs = keras_inputs(signature)
+    (entry,) = signature.inputs
+    x = inputs[entry.name]
+    if entry.kind == "tokens":
+        x = layers.Embedding(entry.vocabulary_size, embedding_size, mask_zero=mask_padding, name="embedding")(x)
+    return inputs, x
+
+
+def output_layer(x: Tensor, units: int) -> Tensor:
+    """The last layer: logits or plain numbers, in float32 under mixed precision too."""
+    from keras import layers
+
+    return layers.Dense(units, dtype="float32", name="output")(x)
+
+
+def one_input(signature: Signature, kind: str, allowed: Sequence[str], instead: str) -> Iterator[Problem]:
+    """Checks that there is exactly one input and that it is of an allowed kind.
+
+    Args:
+        kind: the architecture's.
+        allowed: input kinds that it can read.
+        instead: what to use for the others; part of the sentence "… : use {instead}".
+    """
+    received = ", ".join(describe(entry) for entry in signature.inputs)
+    wanted = " or ".join(INPUT_WORDS[word] for word in allowed)
+    if any(entry.kind not in allowed for entry in signature.inputs):
+        yield Problem(
+            ("kind",), f"{kind} cannot read these features", expected=wanted, received=received, hint=f"use {instead}"
+        )
+    elif len(signature.inputs) > 1:
+        yield Problem(
+            ("kind",),
+            f"{kind} reads one feature, not {len(signature.inputs)}",
+            expected=f"one feature: {wanted}",
+            received=received,
+            hint="keep one of them in data.features",
+        )
+
+
+INPUT_WORDS = {
+    "vector": "a table's columns",
+    "image": "an image",
+    "tokens": "a text",
+    "series": "a time series",
+    "index": "an embedded category",
+}
+
+
+def describe(entry: Input) -> str:
+    """An input in words, for an error: `image, an image of 28 × 28 × 1`."""
+    size = " × ".join(str(side) for side in entry.shape)
+    return f"{entry.name}, {INPUT_WORDS[entry.kind]}" + (f" of {size}" if size else "")

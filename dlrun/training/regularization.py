@@ -1,0 +1,34 @@
+"""The `regularization` section: what keeps a network from learning its examples by heart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from dlrun.spec.base import Spec
+
+
+class Regularization(Spec):
+    """Holds for the whole network; a block of the architecture may say otherwise for itself."""
+
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the outputs that is set to zero while training, after each hidden dense, recurrent and attention
+    layer. Convolutional blocks take it only where they say so themselves."""
+    l1: float = Field(default=0.0, ge=0)
+    """Weight of the sum of the kernels' absolute values, added to the loss."""
+    l2: float = Field(default=0.0, ge=0)
+    """Weight of the sum of the kernels' squares, added to the loss."""
+    batch_norm: bool = False
+    """Batch normalization between each hidden dense or convolutional layer and its activation."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of each label that is spread over all classes, in the cross-entropy losses."""
+    weight_decay: float | None = Field(default=None, ge=0)
+    """Share of each weight (times the learning rate) that every step takes away, outside of the loss. Left out: 0.004
+    for adamw, 0 for the other optimizers."""
+
+    def kernel(self) -> Any | None:
+        """The Keras regularizer of the kernels, a new one each time; None where there is nothing to add."""
+        import keras
+
+        return keras.regularizers.L1L2(l1=self.l1, l2=self.l2) if self.l1 or self.l2 else None
