@@ -1,0 +1,80 @@
+"""What a source yields, a table of named columns, and what is known of a column before its data is read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+ColumnKind = Literal["image", "text", "number", "category", "time", "unknown"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is known of a column.
+
+    Args:
+        kind: image, text, number (a whole number or not; also several of them in a row), category (text, truth values
+            or whole numbers of which there are few), time, unknown (its data has to be read first).
+        shape: of one value: an image (height, width, channels), one number (), a row of numbers (size,).
+        classes: of a category: its values as text, sorted, or how many there are; None where not known.
+        limits: of an image: the least and the greatest value that a pixel can have; None where not known.
+    """
+
+    kind: ColumnKind
+    shape: tuple[int, ...] = ()
+    classes: tuple[str, ...] | int | None = None
+    limits: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a source says of the roles of its columns, where the spec leaves them out.
+
+    Args:
+        target: the column that is predicted.
+        inputs: the columns that enter the network; None: all but target, time and group.
+        time: the column with the time of each row.
+        group: the column whose rows must stay together in a split.
+    """
+
+    target: str | None = None
+    inputs: tuple[str, ...] | None = None
+    time: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns with one value a row.
+
+    Args:
+        name: what to call it in a message, such as the file's name.
+        columns: by name, each with the same number of rows along its first axis. Numbers are float64 (NaN where
+            missing), int64 or bool, (rows,) or (rows, size); text is an object array of str and None; times are
+            datetime64[us] (NaT where missing); images are (rows, height, width, channels), uint8 or float32.
+        test_rows: true where the row belongs to the source's own test part, (rows,); None where there is none.
+        known: what the source knows of its columns beyond what their values show.
+    """
+
+    name: str
+    columns: Mapping[str, np.ndarray]
+    test_rows: np.ndarray | None = None
+    known: Mapping[str, Column] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+
+def near(name: str, names: Iterable[str]) -> str | None:
+    """A hint that names the nearest of `names`, or all of them where they are few and none is near."""
+    names = list(names)
+    lowered = {each.lower(): each for each in names}
+    match = difflib.get_close_matches(name.lower(), list(lowered), n=1)
+    if match:
+        return f"did you mean {lowered[match[0]]}?"
+    return f"the columns are: {', '.join(names)}" if 0 < len(names) <= 20 else None

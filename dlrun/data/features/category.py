@@ -1,0 +1,118 @@
+"""Categories: one of a few values, as a one-hot vector or as an index for an embedding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from dlrun.data.columns import Column
+from dlrun.data.features.values import Fault, as_text
+from dlrun.data.signature import Input
+from dlrun.spec.base import Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from keras import KerasTensor
+
+UNKNOWN = "[UNK]"
+"""How Keras's StringLookup calls what it does not know; a value of that very name is unknown too."""
+
+
+class FittedCategory(Spec):
+    """The state of a `Category` after it has seen the train rows. Index 0 is for unknown and missing values."""
+
+    kind: Literal["category"]
+    """Which feature this is the state of."""
+    encoding: Literal["one_hot", "embedding"]
+    """How a value enters the network."""
+    embedding_size: int | None
+    """The size of the embedding; none: the model chooses."""
+    categories: tuple[str, ...]
+    """The known values as text; the first has index 1."""
+
+    def input(self, name: str) -> Input:
+        return _input(name, self.encoding, len(self.categories))
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """What each number of the encoded vector is called."""
+        return (f"{name}=?", *(f"{name}={category}" for category in self.categories))
+
+    def faults(self, values: np.ndarray) -> list[Fault]:
+        return [] if values.ndim == 1 else [Fault("not one value a row")]
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """(rows,) to float32 (rows, 1 + categories), or, for an embedding, to int32 (rows,)."""
+        import numpy as np
+
+        index = {category: position for position, category in enumerate(self.categories, 1)}
+        indexes = np.array([index.get(text, 0) if text is not None else 0 for text in as_text(values)], np.int32)
+        if self.encoding == "embedding":
+            return indexes
+        encoded = np.zeros((len(indexes), 1 + len(self.categories)), np.float32)
+        encoded[np.arange(len(indexes)), indexes] = 1
+        return encoded
+
+    def raw_input(self, name: str) -> KerasTensor:
+        import keras
+
+        return keras.Input((1,), name=name, dtype="string")
+
+    def preprocess(self, raw: KerasTensor) -> KerasTensor:
+        import keras
+
+        lookup = keras.layers.StringLookup(vocabulary=list(self.categories), num_oov_indices=1, oov_token=UNKNOWN)
+        indexes = keras.ops.squeeze(keras.ops.cast(lookup(raw), "int32"), axis=-1)
+        if self.encoding == "embedding":
+            return indexes
+        return keras.ops.one_hot(indexes, 1 + len(self.categories), dtype="float32")
+
+
+class Category(Spec):
+    """One of a few values: text, whole numbers or truth values."""
+
+    kind: Literal["category"]
+    """One of a few values."""
+    encoding: Literal["one_hot", "embedding"] = "one_hot"
+    """one_hot: a vector with a 1 at the value's place, its first place for unknown values; embedding: a learned vector
+    for each value."""
+    embedding_size: Annotated[int, Field(ge=1)] | None = None
+    """The size of that learned vector; left out: the model chooses it by the number of values."""
+    min_count: Annotated[int, Field(ge=1)] = 1
+    """A value that stands in fewer train rows than this counts as unknown."""
+
+    def takes(self, column: Column) -> bool:
+        """Whether a column of that kind can be read so."""
+        return column.kind in ("category", "text", "number", "unknown") and column.shape == ()
+
+    def input(self, name: str, column: Column) -> Input | None:
+        """The network's input as far as it is known without the data."""
+        count = len(column.classes) if isinstance(column.classes, tuple) else column.classes
+        return None if count is None or self.min_count > 1 else _input(name, self.encoding, count)
+
+    def fit(self, values: np.ndarray, column: Column) -> FittedCategory:
+        """Learns from the values of the train rows, (rows,)."""
+        import collections
+
+        counts = collections.Counter(text for text in as_text(values) if text not in (None, UNKNOWN))
+        categories = [text for text, count in counts.items() if text is not None and count >= self.min_count]
+        return FittedCategory(
+            kind="category",
+            encoding=self.encoding,
+            embedding_size=self.embedding_size,
+            categories=tuple(sort_texts(categories)),
+        )
+
+
+def _input(name: str, encoding: str, count: int) -> Input:
+    if encoding == "embedding":
+        return Input(name, "index", (), vocabulary_size=1 + count)
+    return Input(name, "vector", (1 + count,))
+
+
+def sort_texts(texts: list[str]) -> list[str]:
+    """Sorted: by value where all are whole numbers, else as text."""
+    try:
+        return sorted(texts, key=lambda text: (int(text), text))
+    except ValueError:
+        return sorted(texts)

@@ -1,0 +1,135 @@
+"""Images: pixels brought to a range or standardised."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator
+
+from dlrun.data.columns import Column
+from dlrun.data.features.number import usable
+from dlrun.data.features.values import Fault, missing_fault
+from dlrun.data.signature import Input
+from dlrun.errors import DataError
+from dlrun.spec.base import Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from keras import KerasTensor
+
+
+def _rising(limits: tuple[float, float]) -> tuple[float, float]:
+    if not limits[0] < limits[1]:
+        raise ValueError("the first value must be less than the second")
+    return limits
+
+
+class FittedImage(Spec):
+    """The state of an `Image` after it has seen the train rows: `pixel * scale + offset`, in float32."""
+
+    kind: Literal["image"]
+    """Which feature this is the state of."""
+    shape: tuple[int, int, int]
+    """Height, width and channels."""
+    whole: bool
+    """Whether a raw pixel is a whole number from 0 to 255."""
+    scale: tuple[float, ...]
+    """What a pixel is multiplied by, one for each channel."""
+    offset: tuple[float, ...]
+    """What is then added."""
+
+    def input(self, name: str) -> Input:
+        return Input(name, "image", self.shape)
+
+    def faults(self, values: np.ndarray) -> list[Fault]:
+        if values.dtype.kind not in "uif":
+            return [Fault("no images")]
+        shape = image_shape(values.shape[1:])
+        if shape != self.shape:
+            received = "x".join(map(str, values.shape[1:])) or "single numbers"
+            return [Fault(f"{received}, where the model takes images of {'x'.join(map(str, self.shape))}")]
+        return missing_fault(values)
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """(rows, height, width[, channels]) to float32 (rows, height, width, channels)."""
+        import numpy as np
+
+        encoded = values.astype(np.float32).reshape(len(values), *self.shape)
+        encoded *= np.array(self.scale, np.float32)
+        encoded += np.array(self.offset, np.float32)
+        return encoded
+
+    def raw_input(self, name: str) -> KerasTensor:
+        import keras
+
+        return keras.Input(self.shape, name=name, dtype="uint8" if self.whole else "float32")
+
+    def preprocess(self, raw: KerasTensor) -> KerasTensor:
+        from keras import ops
+
+        scaled = ops.multiply(ops.cast(raw, "float32"), list(self.scale))
+        return ops.add(scaled, list(self.offset))
+
+
+class Image(Spec):
+    """A picture."""
+
+    kind: Literal["image"]
+    """A picture."""
+    rescale: Annotated[tuple[float, float], AfterValidator(_rising)] | None = (0.0, 1.0)
+    """The range that pixels are brought to, from the range that they can have: 0 to 255 for whole numbers, what the
+    source says (digits: 0 to 16), or else the least and greatest value of the train rows. null: left as they are."""
+    standardise: bool = False
+    """Whether each channel is then brought to mean 0 and standard deviation 1 on the train rows."""
+
+    def takes(self, column: Column) -> bool:
+        """Whether a column of that kind can be read so."""
+        return column.kind == "unknown" or image_shape(column.shape) is not None
+
+    def input(self, name: str, column: Column) -> Input | None:
+        """The network's input as far as it is known without the data."""
+        shape = image_shape(column.shape)
+        return None if shape is None else Input(name, "image", shape)
+
+    def fit(self, values: np.ndarray, column: Column) -> FittedImage:
+        """Learns from the pixels of the train rows, (rows, height, width[, channels])."""
+        import numpy as np
+
+        shape = image_shape(values.shape[1:])
+        if shape is None:
+            raise DataError(f"images are needed, but one value has the shape {values.shape[1:]}")
+        whole = values.dtype == np.uint8
+        low, high = column.limits or ((0.0, 255.0) if whole else (float(values.min()), float(values.max())))
+        scale, offset = np.ones(shape[2]), np.zeros(shape[2])
+        if self.rescale is not None:
+            scale *= (self.rescale[1] - self.rescale[0]) / usable(high - low)
+            offset += self.rescale[0] - low * scale
+        if self.standardise:
+            mean, deviation = _moments(values.reshape(-1, shape[2]), whole)
+            scale = 1 / np.array(list(map(usable, deviation, mean)))
+            offset = -mean * scale
+        return FittedImage(
+            kind="image", shape=shape, whole=bool(whole), scale=tuple(scale.tolist()), offset=tuple(offset.tolist())
+        )
+
+
+def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """(height, width, channels) of one value's shape; a picture without a channel axis has one channel."""
+    if len(shape) == 2:
+        return (shape[0], shape[1], 1)
+    return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
+
+
+def _moments(pixels: np.ndarray, whole: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel of (pixels, channels), in float64.
+
+    Whole pixels are counted by value: exact, and without a copy eight times as large.
+    """
+    import numpy as np
+
+    if not whole:
+        return pixels.mean(axis=0, dtype=np.float64), pixels.std(axis=0, dtype=np.float64)
+    counts = np.stack([np.bincount(channel, minlength=256) for channel in pixels.T])  # (channels, 256)
+    mean = counts @ np.arange(256) / len(pixels)
+    variance = (counts * (np.arange(256) - mean[:, None]) ** 2).sum(axis=1) / len(pixels)
+    return mean, np.sqrt(variance)

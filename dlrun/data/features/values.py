@@ -1,0 +1,109 @@
+"""The values of a column, seen as text or as numbers, and what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SHOWN = 5
+"""How many rows a message names as examples."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with some values of a column.
+
+    Args:
+        what: the fault, as in "not a number".
+        positions: of the values that have it, along the first axis, (faults,); None where the whole column has it.
+        example: one such value, as text.
+    """
+
+    what: str
+    positions: np.ndarray | None = None
+    example: str | None = None
+
+
+def row_list(rows: np.ndarray) -> str:
+    """`row 3`, or `12 rows (3, 7, 9, 10, 11, …)`. Rows count from 1, the header of a file not counted."""
+    if len(rows) == 1:
+        return f"row {rows[0] + 1}"
+    shown = ", ".join(str(row + 1) for row in rows[:SHOWN])
+    return f"{len(rows)} rows ({shown}{', …' if len(rows) > SHOWN else ''})"
+
+
+def text_of(value: Any) -> str | None:
+    """One value as the text that stands for it in classes and categories: `3` for 3 and 3.0, `true` for True."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return "true" if value else "false"
+        case float():
+            if value != value:
+                return None
+            return str(int(value)) if value.is_integer() else repr(value)
+        case _:
+            return str(value)
+
+
+def as_text(values: np.ndarray) -> list[str | None]:
+    """The values as text, None where missing."""
+    return [text_of(value) for value in values.tolist()]
+
+
+def as_numbers(values: np.ndarray) -> tuple[np.ndarray, list[Fault]]:
+    """The values as float64 of the same shape, NaN where missing, and those that are none.
+
+    Text that reads as a number counts as that number: a file with one stray word in a column of numbers makes text of
+    the whole column, and the message should name that word.
+    """
+    import numpy as np
+
+    if values.dtype.kind == "M":
+        return np.full(values.shape, np.nan), [Fault("a time, where a number is needed")]
+    if values.dtype != object:
+        numbers = values.astype(np.float64)
+    else:
+        numbers = np.array([_number(value) for value in values.tolist()], np.float64).reshape(values.shape)
+        given = np.array([value is not None for value in values.tolist()], bool)
+        bad = np.flatnonzero(given & np.isnan(numbers))
+        if len(bad):
+            return numbers, [Fault("not a number", bad, repr(values[bad[0]]))]
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        return numbers, [Fault("infinite", np.unique(np.nonzero(infinite)[0]))]
+    return numbers, []
+
+
+def _number(value: Any) -> float:
+    try:
+        return float("nan") if value is None or "_" in str(value) else float(value)
+    except ValueError:
+        return float("nan")
+
+
+def is_missing(values: np.ndarray) -> np.ndarray:
+    """True where a value is missing, (rows,)."""
+    import numpy as np
+
+    match values.dtype.kind:
+        case "O":
+            return np.array([value is None for value in values.tolist()], bool)
+        case "f":
+            return np.isnan(values).reshape(len(values), -1).any(axis=1)
+        case "M":
+            return np.isnat(values)
+        case _:
+            return np.zeros(len(values), bool)
+
+
+def missing_fault(values: np.ndarray) -> list[Fault]:
+    """That values are missing, where they are."""
+    import numpy as np
+
+    positions = np.flatnonzero(is_missing(values))
+    return [Fault("missing", positions)] if len(positions) else []

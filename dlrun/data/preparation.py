@@ -1,0 +1,257 @@
+"""From raw columns to what the network takes: the fitted features and target of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dlrun.data.columns import Table, near
+from dlrun.data.features import Fitted, FittedSeries
+from dlrun.data.features.series import check_stamps
+from dlrun.data.features.values import Fault, row_list
+from dlrun.data.signature import Input, Output, Signature
+from dlrun.data.target import FittedClasses, FittedTarget
+from dlrun.errors import DataError
+from dlrun.spec.base import Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from keras import KerasTensor
+
+PACKED = "features"
+"""The input that all numbers and one-hot categories of a table share, side by side."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What a model trains on or is judged by.
+
+    Args:
+        rows: of the table, counted from 0; for a series the row of the last past step. int64 (n,).
+        inputs: by the name of the network's input, float32 or int32 (n, …).
+        target: as the loss takes it: classes int32 (n,); numbers float32 (n, 1); steps of a series float32
+            (n, horizon), both normalised; for a reconstruction the input itself. (n, 0) where it was not asked for.
+        truth: the target in the units of the data: classes int32 (n,); numbers float64 (n,) or (n, horizon);
+            for a reconstruction the input itself.
+    """
+
+    rows: np.ndarray
+    inputs: dict[str, np.ndarray]
+    target: np.ndarray
+    truth: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Preparation(Spec):
+    """What was fitted on the train rows. Plain data: `tree()` and `parse()` carry it through JSON to the last bit."""
+
+    features: dict[str, Fitted]
+    """The fitted features by column."""
+    target: FittedTarget | None = None
+    """The fitted target; none where the input is to be reconstructed."""
+    time: str | None = None
+    """The column with the time of each row."""
+
+    @property
+    def series(self) -> FittedSeries | None:
+        """The series, where there is one; it is then the only feature."""
+        return next((each for each in self.features.values() if isinstance(each, FittedSeries)), None)
+
+    @property
+    def vector_names(self) -> tuple[str, ...]:
+        """What each number of the packed input is called; empty where there is none."""
+        names: list[str] = []
+        for name, feature in self.features.items():
+            if feature.kind in ("number", "category") and feature.input(name).kind == "vector":
+                names.extend(feature.names(name))
+        return tuple(names)
+
+    @property
+    def signature(self) -> Signature:
+        inputs = pack([feature.input(input_name(name)) for name, feature in self.features.items()])
+        return Signature(inputs, self.target.output if self.target else reconstruction(inputs))
+
+    def encode(self, table: Table, rows: np.ndarray | None = None, *, target: bool = True) -> Examples:
+        """Encodes rows of any table in the source's form.
+
+        Args:
+            table: with the columns of the features and, where it is asked for, of the target.
+            rows: which, (n,), sorted; None: all. A series takes them as rows that follow one another.
+            target: whether to encode the target too.
+
+        Raises:
+            DataError: columns are missing or of another form, values are missing or cannot be read: all at once,
+                with the numbers of the rows.
+        """
+        import numpy as np
+
+        rows = np.arange(len(table), dtype=np.int64) if rows is None else rows
+        columns = self._columns(table, rows, target)
+        origins = None
+        if self.series is not None:
+            origins = self._origins(table, rows, target)
+        inputs = self._encode_inputs(columns, origins)
+        kept = rows if origins is None else rows[origins]
+        if not target:
+            return Examples(kept, inputs, np.zeros((len(kept), 0), np.float32), np.zeros((len(kept), 0)))
+        match self.target:
+            case None:
+                [given] = inputs.values()
+                return Examples(kept, inputs, given, given)
+            case FittedClasses():
+                classes = self.target.encode(columns[self.target.column])
+                return Examples(kept, inputs, classes, classes)
+            case numbers:
+                truth = numbers.truth(columns[numbers.column], origins)
+                return Examples(kept, inputs, numbers.scaled(truth), truth)
+
+    def _columns(self, table: Table, rows: np.ndarray, target: bool) -> dict[str, np.ndarray]:
+        """The columns that are needed, cut to the rows, after all that is wrong with them has been told."""
+        fitted: dict[str, list[Fitted | FittedTarget]] = {name: [each] for name, each in self.features.items()}
+        if target and self.target is not None:
+            fitted.setdefault(self.target.column, []).append(self.target)
+        whole = len(rows) == len(table)
+        columns: dict[str, np.ndarray] = {}
+        complaints: list[str] = []
+        for name, readers in fitted.items():
+            if name not in table.columns:
+                hint = near(name, table.columns)
+                complaints.append(f"the column {name} is missing" + (f" ({hint})" if hint else ""))
+                continue
+            columns[name] = table.columns[name] if whole else table.columns[name][rows]
+            faults = [fault for reader in readers for fault in reader.faults(columns[name])]
+            complaints.extend(dict.fromkeys(complaint(name, fault, rows) for fault in faults))
+        if self.series is not None and self.time is not None and self.time not in table.columns:
+            complaints.append(f"the column {self.time} is missing")
+        if complaints:
+            raise DataError(f"{table.name}: " + "; ".join(complaints))
+        return columns
+
+    def _origins(self, table: Table, rows: np.ndarray, target: bool) -> np.ndarray:
+        series = self.series
+        if series is None or self.time is None:
+            raise DataError("a series needs a time column", hint="source: {time: <column>}")
+        stamps = table.columns[self.time]
+        if stamps.dtype.kind != "M":
+            raise DataError(f"{table.name}: the column {self.time} does not hold times")
+        check_stamps(stamps, self.time)
+        origins = series.origins(stamps[rows], series.horizon if target else 0)
+        if not len(origins):
+            ahead = f" and {series.horizon} next" if target else ""
+            raise DataError(
+                f"{table.name}: {len(rows)} rows hold no window of {series.window} past{ahead} steps",
+                hint="a smaller window or horizon, more rows, or holes: ignore if the times have gaps by nature",
+            )
+        return origins
+
+    def _encode_inputs(self, columns: dict[str, np.ndarray], origins: np.ndarray | None) -> dict[str, np.ndarray]:
+        """One array for each input of the network, in the order of the signature."""
+        import numpy as np
+
+        count = len(next(iter(columns.values())))
+        inputs: dict[str, np.ndarray] = {}
+        width, filled = len(self.vector_names), 0
+        for name, feature in self.features.items():
+            if isinstance(feature, FittedSeries):
+                inputs[input_name(name)] = feature.encode(columns[name], _given(origins))
+                continue
+            encoded = feature.encode(columns[name])
+            if feature.input(name).kind != "vector":
+                inputs[input_name(name)] = encoded
+                continue
+            if PACKED not in inputs:
+                inputs[PACKED] = np.empty((count, width), np.float32)
+            inputs[PACKED][:, filled : filled + encoded.shape[1]] = encoded
+            filled += encoded.shape[1]
+        return inputs
+
+    def raw_inputs(self) -> dict[str, KerasTensor]:
+        """A Keras input for each feature as the data has it, by `input_name`: numbers float32 (1,), categories and
+        texts string (1,), images uint8 (height, width, channels), a series float32 (window, 1)."""
+        return {
+            input_name(name): feature.raw_input(input_name(name)) for name, feature in self.features.items()
+        }
+
+    def preprocess(self, raw: dict[str, KerasTensor]) -> dict[str, KerasTensor]:
+        """The same as `encode`, built of Keras layers that load without dlrun: raw inputs to network inputs."""
+        import keras
+
+        tensors: dict[str, list[KerasTensor]] = {}
+        for name, feature in self.features.items():
+            packed = feature.input(name).kind == "vector"
+            tensors.setdefault(PACKED if packed else input_name(name), []).append(
+                feature.preprocess(raw[input_name(name)])
+            )
+        return {
+            name: each[0] if len(each) == 1 else keras.ops.concatenate(each, axis=-1) for name, each in tensors.items()
+        }
+
+    def raw(self, table: Table, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """The columns of a table as `raw_inputs` takes them; not for a series.
+
+        Raises:
+            DataError: as `encode`.
+        """
+        import numpy as np
+
+        from dlrun.data.features.values import as_numbers, as_text
+
+        rows = np.arange(len(table), dtype=np.int64) if rows is None else rows
+        raw: dict[str, np.ndarray] = {}
+        for name, values in self._columns(table, rows, target=False).items():
+            feature = self.features[name]
+            match feature.kind:
+                case "number":
+                    raw[input_name(name)] = as_numbers(values)[0].astype(np.float32).reshape(len(values), -1)
+                case "category" | "text":
+                    raw[input_name(name)] = np.array([[text or ""] for text in as_text(values)], object)
+                case _:
+                    raw[input_name(name)] = values
+        return raw
+
+
+def input_name(column: str) -> str:
+    """The name of a Keras input for a column: Keras allows no slash in it."""
+    return column.replace("/", "_")
+
+
+def pack(inputs: list[Input]) -> tuple[Input, ...]:
+    """The network's inputs: all vectors as one, where the first of them stood."""
+    packed: dict[str, Input] = {}
+    for each in inputs:
+        if each.kind == "vector":
+            size = packed[PACKED].shape[0] if PACKED in packed else 0
+            packed[PACKED] = Input(PACKED, "vector", (size + each.shape[0],))
+        else:
+            packed[each.name] = each
+    return tuple(packed.values())
+
+
+def reconstruction(inputs: tuple[Input, ...]) -> Output:
+    """The output of a network that gives its one input again.
+
+    Raises:
+        DataError: there are several inputs.
+    """
+    if len(inputs) != 1:
+        names = ", ".join(each.name for each in inputs)
+        raise DataError(
+            f"a network can reconstruct one input, but the features make {len(inputs)}: {names}",
+            hint="numbers and one-hot categories share one input; leave out the others",
+        )
+    return Output(inputs[0].name, "reconstruction", inputs[0].shape)
+
+
+def complaint(name: str, fault: Fault, rows: np.ndarray) -> str:
+    """One fault of a column as a clause: `age is not a number in row 3 ('x')`."""
+    place = "" if fault.positions is None else f" in {row_list(rows[fault.positions])}"
+    example = f", such as {fault.example}" if fault.example else ""
+    return f"{name} is {fault.what}{place}{example}"
+
+
+def _given(origins: np.ndarray | None) -> np.ndarray:
+    if origins is None:
+        raise DataError("a series needs a time column", hint="source: {time: <column>}")
+    return origins

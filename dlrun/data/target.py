@@ -1,0 +1,223 @@
+"""The target: what is predicted, as classes or as numbers."""
+
+from __future__ import annotations
+
+import collections
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from dlrun.data.columns import Column
+from dlrun.data.features.category import sort_texts
+from dlrun.data.features.number import usable
+from dlrun.data.features.series import FittedSeries, windows
+from dlrun.data.features.values import Fault, as_numbers, as_text, missing_fault, row_list
+from dlrun.data.signature import Output
+from dlrun.errors import DataError
+from dlrun.spec.base import Spec
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST_CLASSES = 20
+"""Whole numbers are taken for classes up to this many."""
+
+TargetKind = Literal["category", "number"]
+
+
+class FittedClasses(Spec):
+    """A target that is one of several classes, as the train rows have them."""
+
+    kind: Literal["classes"]
+    """Which target this is."""
+    column: str
+    """The target's column."""
+    classes: tuple[str, ...]
+    """The classes as text, in the order of their indexes."""
+
+    @property
+    def output(self) -> Output:
+        binary = len(self.classes) == 2
+        shape = (1,) if binary else (len(self.classes),)
+        return Output(self.column, "binary" if binary else "multiclass", shape, self.classes)
+
+    def faults(self, values: np.ndarray) -> list[Fault]:
+        """Missing values and classes that the train rows do not have."""
+        import numpy as np
+
+        if values.ndim != 1:
+            return [Fault("not one class a row")]
+        if missing := missing_fault(values):
+            return missing
+        texts = as_text(values)
+        known = frozenset(self.classes)
+        strange = np.array([position for position, text in enumerate(texts) if text not in known], np.int64)
+        if not len(strange):
+            return []
+        names = sorted({str(texts[position]) for position in strange.tolist()})
+        shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        return [Fault(f"a class that the train rows do not have ({shown})", strange)]
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """(rows,) to int32 (rows,): the index of the class."""
+        import numpy as np
+
+        index = {name: position for position, name in enumerate(self.classes)}
+        return np.array([index[text] for text in as_text(values) if text is not None], np.int32)
+
+
+class FittedNumbers(Spec):
+    """A target that is a number, or the next numbers of a series: `(value - offset) / scale`, in float32."""
+
+    kind: Literal["numbers"]
+    """Which target this is."""
+    column: str
+    """The target's column."""
+    offset: float
+    """What is subtracted from a value."""
+    scale: float
+    """What it is then divided by."""
+    horizon: int | None = None
+    """How many next steps of a series are predicted; none where it is not one."""
+
+    @property
+    def output(self) -> Output:
+        if self.horizon is None:
+            return Output(self.column, "regression", (1,))
+        return Output(self.column, "forecast", (self.horizon,))
+
+    def faults(self, values: np.ndarray) -> list[Fault]:
+        if values.ndim != 1:
+            return [Fault("not one number a row")]
+        return as_numbers(values)[1] or missing_fault(as_numbers(values)[0])
+
+    def truth(self, values: np.ndarray, origins: np.ndarray | None = None) -> np.ndarray:
+        """(rows,) to float64 in the units of the data: (rows,), or, for a series, (windows, horizon)."""
+        numbers = as_numbers(values)[0]
+        if self.horizon is None or origins is None:
+            return numbers
+        return windows(numbers, origins + 1, self.horizon)
+
+    def scaled(self, truth: np.ndarray) -> np.ndarray:
+        """The truth as the network is to give it: float32 (rows, 1) or (windows, horizon)."""
+        import numpy as np
+
+        return ((truth - self.offset) / self.scale).astype(np.float32).reshape(len(truth), -1)
+
+    def restore(self, outputs: np.ndarray) -> np.ndarray:
+        """Outputs of the network, (rows, 1) or (windows, horizon), in the units of the data: float64 (rows,) or
+        (windows, horizon)."""
+        import numpy as np
+
+        numbers = outputs.astype(np.float64) * self.scale + self.offset
+        return numbers.reshape(len(outputs)) if self.horizon is None else numbers
+
+
+FittedTarget = Annotated[FittedClasses | FittedNumbers, Field(discriminator="kind")]
+
+
+class Target(Spec):
+    """What is predicted."""
+
+    column: str
+    """The column."""
+    kind: TargetKind | None = None
+    """category: one of several classes; number. Left out: text and truth values are categories, numbers with a
+    fraction are numbers, whole numbers are categories where they are exactly 0 … k-1 or 1 … k with k at most 20."""
+    normalise: Literal["standard", "none"] = "standard"
+    """How the network sees a number: standard, with mean 0 and standard deviation 1 on the train rows, or none.
+    Metrics and predictions are in the units of the data either way."""
+
+    def resolved_kind(self, column: Column, hint: TargetKind | None) -> TargetKind | None:
+        """The kind: as the spec says, or the loss, or the column; None where its data has to be read first."""
+        if self.kind or hint:
+            return self.kind or hint
+        match column.kind:
+            case "category" | "text":
+                return "category"
+            case "number":
+                return "number"
+            case _:
+                return None
+
+    def preview(self, column: Column, kind: TargetKind | None, horizon: int | None) -> Output | None:
+        """The network's output as far as it is known without the data."""
+        if horizon is not None:
+            return Output(self.column, "forecast", (horizon,))
+        match kind, column.classes:
+            case "number", _:
+                return Output(self.column, "regression", (1,))
+            case "category", tuple(classes) if len(classes) > 1:
+                return FittedClasses(kind="classes", column=self.column, classes=classes).output
+            case "category", int(count) if count > 1:
+                return Output(self.column, *(("binary", (1,)) if count == 2 else ("multiclass", (count,))))
+            case _:
+                return None
+
+    def fit(self, values: np.ndarray, kind: TargetKind, series: FittedSeries | None, same: bool) -> FittedTarget:
+        """Learns from the values of the train rows, (rows,).
+
+        Args:
+            values: without missing ones.
+            kind: what `resolved_kind` gave.
+            series: the feature that is forecast, where there is one.
+            same: whether that feature is the target's own column: both are then scaled alike.
+
+        Raises:
+            DataError: a category has one class only, or a number is none.
+        """
+        if kind == "category" and series is None:
+            return self._fit_classes(values)
+        numbers, faults = as_numbers(values)
+        if faults:
+            example = f" (such as {faults[0].example})" if faults[0].example else ""
+            raise DataError(
+                f"the target {self.column} is {faults[0].what}{example}",
+                hint=f"target: {{column: {self.column}, kind: category}} if it is a class",
+            )
+        standard = self.normalise == "standard"
+        offset = float(numbers.mean()) if standard else 0.0
+        scale = usable(numbers.std(), offset) if standard else 1.0
+        if series is not None and same:
+            offset, scale = series.offset, series.scale
+        horizon = None if series is None else series.horizon
+        return FittedNumbers(kind="numbers", column=self.column, offset=offset, scale=scale, horizon=horizon)
+
+    def _fit_classes(self, values: np.ndarray) -> FittedClasses:
+        texts = [text for text in as_text(values) if text is not None]
+        classes = sort_texts(list(collections.Counter(texts)))
+        if len(classes) < 2:
+            raise DataError(
+                f"the target {self.column} has one class only in the train rows: {', '.join(classes)}",
+                hint="at least two classes are needed; stratify: true in the split keeps rare classes in each part",
+            )
+        if len(classes) > 2 and len(classes) > 0.5 * len(texts) and len(texts) > MOST_CLASSES:
+            raise DataError(
+                f"the target {self.column} has {len(classes)} classes in {len(texts)} train rows",
+                hint=f"target: {{column: {self.column}, kind: number}} if it is a number",
+            )
+        return FittedClasses(kind="classes", column=self.column, classes=tuple(classes))
+
+
+def _from_name(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+TargetField = Annotated[Target, BeforeValidator(_from_name, json_schema_input_type=str | Target)]
+"""`price`, or `{column: price, kind: number}`."""
+
+
+def known_classes(table_name: str, target: FittedClasses, values: np.ndarray, rows: np.ndarray, part: str) -> None:
+    """That a part's rows have classes of the train rows only.
+
+    Raises:
+        DataError: with the rows, the classes, and what to write.
+    """
+    faults = target.faults(values[rows])
+    if faults and faults[0].positions is not None:
+        raise DataError(
+            f"{table_name}: in the {part} part, {row_list(rows[faults[0].positions])} of the target {target.column} "
+            f"has {faults[0].what}",
+            hint="split: {stratify: true} deals each class out to all parts; "
+            "a class with very few rows has to be left out or joined with another",
+        )
