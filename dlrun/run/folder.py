@@ -1,0 +1,347 @@
+"""The folder of a run: what is in it, how each file is written and read. Nothing else knows the files' names."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlrun.errors import DlrunError, RunError
+from dlrun.run.files import (
+    broken,
+    missing,
+    read_bytes,
+    read_json,
+    read_text,
+    replacing,
+    write_bytes,
+    write_json,
+    write_text,
+)
+from dlrun.run.history import Row, history_text, parse_history
+from dlrun.run.status import State, Status
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars as pl
+
+STATUS = "status.json"
+SPEC = "spec.yaml"
+RESOLVED = "resolved.yaml"
+HISTORY = "history.csv"
+METRICS = "metrics.json"
+
+STAMPED = re.compile(r"-\d{8}-\d{6}(-\d+)?$")
+"""How the name of a run folder ends."""
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+NAME_LENGTH = 100
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run on the disk.
+
+    Args:
+        path: the folder. `create` and `open` make sure that it is a run; the class itself does not look.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, root: Path, name: str, now: datetime) -> RunFolder:
+        """A new, empty folder `<root>/<name>-<YYYYMMDD-HHMMSS>[-n]`, which no other process can be given as well.
+
+        Raises:
+            DlrunError: if it cannot be made.
+        """
+        safe = re.sub(r"[^\w.-]", "_", name)[:NAME_LENGTH].lstrip(".") or "run"
+        stem = f"{safe}-{now:%Y%m%d-%H%M%S}"
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            for attempt in range(1, 1_000_000):
+                path = root / (stem if attempt == 1 else f"{stem}-{attempt}")
+                try:
+                    path.mkdir()
+                except FileExistsError:
+                    continue
+                return cls(path)
+        except OSError as error:
+            raise DlrunError(
+                f"cannot make a run folder in {root}: {error.strerror}",
+                hint="name a folder that you can write to with --out",
+            ) from error
+        raise DlrunError(f"{root} is full of runs named {stem}")
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The run at a path.
+
+        Raises:
+            RunError: if there is none; the message says what was looked for, the hint what may have been meant.
+        """
+        if cls.is_run(path):
+            return cls(path)
+        if path.is_dir():
+            inside = sorted(
+                (child for child in path.iterdir() if cls.is_run(child)), key=lambda run: run.stat().st_mtime
+            )
+            raise RunError(
+                f"{path} is not a run: it has no {STATUS}",
+                hint=f"name one of the runs in it, such as {inside[-1]}" if inside else None,
+            )
+        owner = next((parent for parent in path.absolute().parents if cls.is_run(parent)), None)
+        if path.exists():
+            raise RunError(
+                f"{path} is a file, and a run is a folder with a {STATUS}",
+                hint=f"name the run that it belongs to: {owner}" if owner else None,
+            )
+        raise RunError(f"there is no run at {path}: no such folder", hint=_near(path))
+
+    @staticmethod
+    def is_run(path: Path) -> bool:
+        """Whether the folder has the file that every run has from its start."""
+        return (path / STATUS).is_file()
+
+    @staticmethod
+    def looks_like_run(name: str, files: Iterable[str]) -> bool:
+        """Whether a folder of that name with those files is a run or what is left of one."""
+        return not {STATUS, SPEC, RESOLVED, HISTORY, METRICS}.isdisjoint(files) or bool(STAMPED.search(name))
+
+    @property
+    def name(self) -> str:
+        """The name of the folder."""
+        return self.path.name or self.path.resolve().name
+
+    # status.json
+
+    def status(self) -> Status:
+        """Where the run stands.
+
+        Raises:
+            RunError: as do all readers, if the file is missing or broken.
+        """
+        file = self.path / STATUS
+        try:
+            return Status.parse(read_json(file))
+        except ValueError as error:
+            raise broken(file, str(error)) from error
+
+    def start(self, epochs: int, main_metric: str | None = None) -> None:
+        """The run begins, in this process."""
+        self._write_status(Status.begin(epochs, main_metric))
+
+    def resume(self) -> None:
+        """The run goes on, in this process."""
+        self._write_status(self.status().resumed())
+
+    def update_epoch(self, epoch: int, best_epoch: int | None = None) -> None:
+        """So many epochs are done."""
+        self._write_status(self.status().at(epoch, best_epoch))
+
+    def finish(self) -> None:
+        """All is done and written."""
+        self._end("finished")
+
+    def fail(self, error: DlrunError) -> None:
+        """The run ended by an error."""
+        self._end("failed", error)
+
+    def interrupt(self) -> None:
+        """The run was told to end."""
+        self._end("interrupted")
+
+    def _end(self, state: State, error: DlrunError | None = None) -> None:
+        self._write_status(self.status().ended(state, error))
+
+    def _write_status(self, status: Status) -> None:
+        write_json(self.path / STATUS, status.tree())
+
+    # spec.yaml, resolved.yaml
+
+    def write_spec(self, content: bytes, overrides: Sequence[str] = ()) -> None:
+        """The user's file to the byte, under a comment that lists the `--set`s where there are any."""
+        lines = [f"#   --set {' '.join(override.splitlines())}\n" for override in overrides]
+        header = "".join(["# changed on the command line by\n", *lines, "\n"]) if lines else ""
+        mark = BYTE_ORDER_MARK if content.startswith(BYTE_ORDER_MARK) else b""
+        write_bytes(self.path / SPEC, mark + header.encode("utf-8", "backslashreplace") + content.removeprefix(mark))
+
+    def spec(self) -> bytes:
+        """The user's file."""
+        return read_bytes(self.path / SPEC)
+
+    def write_resolved(self, tree: Mapping[str, Any]) -> None:
+        """Every field of the spec with its value."""
+        from dlrun.run.resolved import resolved_text
+
+        write_text(self.path / RESOLVED, resolved_text(tree))
+
+    def resolved(self) -> dict[str, Any]:
+        """Every field of the spec with its value."""
+        from dlrun.run.resolved import parse_resolved
+
+        return self._resolved(parse_resolved)
+
+    def resolved_fields(self) -> dict[str, Any]:
+        """The same, flat: value by path, `architecture.blocks[0].filters`."""
+        from dlrun.run.resolved import resolved_fields
+
+        return self._resolved(resolved_fields)
+
+    def _resolved(self, parse: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return parse(read_text(self.resolved_path))
+        except ValueError as error:
+            raise broken(self.resolved_path, str(error)) from error
+
+    @property
+    def resolved_path(self) -> Path:
+        return self.path / RESOLVED
+
+    # history.csv
+
+    def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Writes one row an epoch. All rows have the columns of the first; floats keep their bits."""
+        write_text(self.path / HISTORY, history_text(rows))
+
+    def append_epoch(self, row: Mapping[str, Any]) -> None:
+        """Adds a row to history.csv."""
+        before = self.history() if (self.path / HISTORY).exists() else []
+        self.write_history([*before, row])
+
+    def history(self) -> list[Row]:
+        """The rows of history.csv: whole numbers as int, others as float with the bits that were written."""
+        try:
+            return parse_history(read_text(self.path / HISTORY))
+        except ValueError as error:
+            raise broken(self.path / HISTORY, str(error)) from error
+
+    # JSON and tables
+
+    def write_environment(self, value: Mapping[str, Any]) -> None:
+        """Versions, device, threads, determinism, command line."""
+        write_json(self.path / "environment.json", value)
+
+    def environment(self) -> dict[str, Any]:
+        """Versions, device, threads, determinism, command line."""
+        return read_json(self.path / "environment.json")
+
+    def write_data(self, value: Mapping[str, Any]) -> None:
+        """Rows, columns, classes, split sizes and their hashes."""
+        write_json(self.path / "data.json", value)
+
+    def data(self) -> dict[str, Any]:
+        """Rows, columns, classes, split sizes and their hashes."""
+        return read_json(self.path / "data.json")
+
+    def write_metrics(self, value: Mapping[str, Any]) -> None:
+        """Metrics by split (train, validation, test), and those of the baselines."""
+        write_json(self.path / METRICS, value)
+
+    def metrics(self) -> dict[str, Any]:
+        """Metrics by split (train, validation, test), and those of the baselines."""
+        return read_json(self.path / METRICS)
+
+    @property
+    def has_metrics(self) -> bool:
+        return (self.path / METRICS).is_file()
+
+    def write_confusion_matrix(self, labels: Sequence[str], counts: Any) -> None:
+        """Class names, and counts (classes, classes): a row for each true class, a column for each predicted one."""
+        write_json(self.path / "confusion_matrix.json", {"labels": list(labels), "counts": counts})
+
+    def confusion_matrix(self) -> dict[str, Any]:
+        """`labels` and `counts`."""
+        return read_json(self.path / "confusion_matrix.json")
+
+    def write_predictions(self, frame: pl.DataFrame) -> None:
+        """A row for each evaluated example."""
+        with replacing(self.path / "predictions.parquet") as file:
+            frame.write_parquet(file)
+
+    def predictions(self) -> pl.DataFrame:
+        """A row for each evaluated example."""
+        import polars as pl
+
+        file = self.path / "predictions.parquet"
+        try:
+            return pl.read_parquet(file)
+        except FileNotFoundError:
+            raise missing(file) from None
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise broken(file, str(error)) from error
+
+    # model/, samples, plots/
+
+    def save_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        """The weights of the model by name; the same weights make the same bytes."""
+        from dlrun.run.weights import save_arrays
+
+        save_arrays(self._inside("model", "weights.npz"), weights)
+
+    def load_weights(self) -> dict[str, np.ndarray]:
+        """The weights of the model by name, in the order of saving."""
+        from dlrun.run.weights import load_arrays
+
+        return load_arrays(self.path / "model" / "weights.npz")
+
+    def write_preparation(self, value: Mapping[str, Any]) -> None:
+        """The fitted state of features and target."""
+        write_json(self._inside("model", "preparation.json"), value)
+
+    def preparation(self) -> dict[str, Any]:
+        """The fitted state of features and target."""
+        return read_json(self.path / "model" / "preparation.json")
+
+    def save_samples(self, samples: Mapping[str, np.ndarray]) -> None:
+        """A few examples to look at, such as `originals` and `reconstructions`."""
+        from dlrun.run.weights import save_arrays
+
+        save_arrays(self.path / "samples.npz", samples)
+
+    def load_samples(self) -> dict[str, np.ndarray]:
+        """What `save_samples` wrote."""
+        from dlrun.run.weights import load_arrays
+
+        return load_arrays(self.path / "samples.npz")
+
+    def write_plot(self, name: str, png: bytes) -> None:
+        """A picture, `plots/<name>.png`."""
+        write_bytes(self._inside("plots", f"{name}.png"), png)
+
+    @property
+    def plots(self) -> Path:
+        return self.path / "plots"
+
+    @property
+    def model_path(self) -> Path:
+        """Where the whole model for Keras is."""
+        return self.path / "model.keras"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of what an exact resume needs."""
+        return self.path / "checkpoints"
+
+    @property
+    def log_path(self) -> Path:
+        """What was said, TensorFlow's own lines included."""
+        return self.path / "log.txt"
+
+    def _inside(self, folder: str, name: str) -> Path:
+        (self.path / folder).mkdir(exist_ok=True)
+        return self.path / folder / name
+
+
+def _near(path: Path) -> str | None:
+    """A hint at the run that was probably meant."""
+    parent = path.parent
+    if not parent.is_dir():
+        return None
+    runs = [child.name for child in parent.iterdir() if RunFolder.is_run(child)]
+    near = difflib.get_close_matches(path.name, runs, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(str(parent / name) for name in near)}?" if near else None
