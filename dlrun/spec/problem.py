@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from dlrun.spec.source import Place
 
 Path = tuple[str | int, ...]
 """Where a value stands in the spec: keys and list indexes from the top."""
@@ -20,6 +23,7 @@ class Problem:
         received: what stands there.
         hint: what to write instead; shown as "mend".
         at: whether the caret points at the value or at its key.
+        place: where it stands, for a mistake that no path leads to (a bracket left open, a key written twice).
     """
 
     path: Path
@@ -28,6 +32,7 @@ class Problem:
     received: str | None = None
     hint: str | None = None
     at: Literal["value", "key"] = "value"
+    place: Place | None = None
 
     def under(self, *prefix: str | int) -> Problem:
         """The same problem, seen from further up: a section names its own fields, its parent adds where it stands."""

@@ -1,0 +1,200 @@
+"""A spec file as a tree in which every key and value knows where it is written."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from dlrun.errors import SpecError, UsageError
+from dlrun.spec.composer import Node, UnreadableError, compose, mapping
+from dlrun.spec.near import nearest
+from dlrun.spec.overrides import apply_override
+from dlrun.spec.problem import Path, Problem
+from dlrun.spec.source import Place, Source, Span
+
+LARGEST: Final = 1_000_000
+"""Bytes."""
+
+# What YAML calls not printable, and what it takes for a line break or skips though no editor shows it.
+_UNWANTED: Final = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """The text of a spec and what it says.
+
+    Args:
+        name: the file as the user typed it.
+        path: the file.
+        text: its text.
+        root: the tree with positions, the overrides in it.
+        overrides: the `--set` flags.
+        problems: mistakes that leave a tree to go on with (a key written twice, NaN); `diagnostics.validate` tells
+            them together with those that it finds.
+    """
+
+    name: str
+    path: pathlib.Path
+    text: str = field(repr=False)
+    root: Node = field(repr=False)
+    overrides: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The plain data: mappings, lists and scalars."""
+        value: dict[str, Any] = self.root.value
+        return value
+
+    def node(self, path: Path) -> Node | None:
+        """The node that a path leads to, or None."""
+        node: Node | None = self.root
+        for part in path:
+            node = node.children.get(part) if node else None
+        return node
+
+    def place(self, path: Path, at: Literal["value", "key"] = "value") -> Place:
+        """Where the value at a path, or its key, is written.
+
+        A path that leads nowhere (a field that is missing) is answered with the place of the nearest section above,
+        and at the top with the beginning of the file.
+        """
+        nodes = [self.root]
+        for part in path:
+            if part not in nodes[-1].children:
+                break
+            nodes.append(nodes[-1].children[part])
+        found = path[: len(nodes) - 1]
+        if not found:
+            return Place(self.name, 1)
+        key = nodes[-2].keys.get(str(found[-1])) if isinstance(found[-1], str) else None
+        value = nodes[-1].span
+        wants_key = at == "key" or len(found) < len(path) or not value.written or _is_block(nodes[-1])
+        return key.place if key and wants_key else value.place
+
+
+def _is_block(node: Node) -> bool:
+    """Whether a mapping or list goes over several lines, so that no caret can be under all of it."""
+    return isinstance(node.value, dict | list) and "\n" in node.span.written
+
+
+def read_document(path: pathlib.Path, overrides: Sequence[str] = ()) -> Document:
+    """Reads a spec file and sets what `--set` flags give.
+
+    Raises:
+        UsageError: there is no file to read.
+        SpecError: the text gives no tree. Lesser mistakes are collected in the document's `problems`.
+    """
+    return parse_document(_read(path), path, overrides)
+
+
+def parse_document(content: bytes | str, path: pathlib.Path, overrides: Sequence[str] = ()) -> Document:
+    """The document of a text that is already there; `path` names it."""
+    name = str(path)
+    text, problem = _decode(content, name) if isinstance(content, bytes) else (content, None)
+    source = Source(name, text)
+    problems: list[Problem] = []
+    try:
+        if problem or (problem := _unwanted(source)):
+            raise UnreadableError(problem)
+        found, problems = compose(source)
+        root = _top(found, source)
+    except UnreadableError as error:
+        empty = mapping({}, {}, Span(source, 0, 0))
+        document = Document(name, path, text, empty, tuple(overrides))
+        raise SpecError(document, [*problems, error.problem]) from None
+    for flag in overrides:
+        root, more = apply_override(root, flag)
+        problems.extend(more)
+    return Document(name, path, text, root, tuple(overrides), tuple(problems))
+
+
+def _top(root: Node | None, source: Source) -> Node:
+    """The root, if it is a mapping."""
+    expected = "a mapping, such as `name: my_run`, with the sections of a spec"
+    if root is None:
+        hint = "`dlrun init` writes a spec to start from"
+        raise UnreadableError(Problem((), "the file is empty", expected, hint=hint, place=Place(source.name, 1)))
+    if isinstance(root.value, dict):
+        return root
+    kind = "a list" if isinstance(root.value, list) else "a single value"
+    hint = None
+    if isinstance(root.value, str) and re.match(r"[\w.-]+:\S", root.value):
+        hint = "write a space after the colon"
+    elif isinstance(root.value, list):
+        hint = "remove the `-` or the brackets around it"
+    raise UnreadableError(Problem((), f"the file holds {kind}", expected, hint=hint, place=root.span.place))
+
+
+def _read(path: pathlib.Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise _folder(path)
+        with path.open("rb") as file:
+            return file.read(LARGEST + 1)
+    except FileNotFoundError:
+        raise _missing(path) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(f"{path} cannot be read: {reason}") from None
+
+
+def _missing(path: pathlib.Path) -> UsageError:
+    folder = path.parent
+    if not folder.is_dir():
+        return UsageError(f"{path} does not exist: there is no folder {folder}")
+    names = [entry.name for entry in folder.iterdir() if entry.suffix in (".yaml", ".yml")]
+    near = nearest(path.name, names) or nearest(path.stem, [name.rpartition(".")[0] for name in names])
+    match = next((name for name in names if near in (name, name.rpartition(".")[0])), None)
+    return UsageError(f"{path} does not exist", hint=f"did you mean {folder / match}?" if match else None)
+
+
+def _folder(path: pathlib.Path) -> UsageError:
+    if (path / "resolved.yaml").is_file():
+        return UsageError(f"{path} is the folder of a run", hint=f"its spec is {path / 'resolved.yaml'}")
+    names = sorted(str(entry) for pattern in ("*.yaml", "*.yml") for entry in path.glob(pattern))
+    hint = None
+    if names:
+        hint = f"name one of the specs in it: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+    return UsageError(f"{path} is a folder, not a spec file", hint=hint)
+
+
+def _decode(content: bytes, name: str) -> tuple[str, Problem | None]:
+    """The text of a file, its byte order mark left out; the problem where it is no text."""
+    whole = Place(name, None)
+    if len(content) > LARGEST:
+        message = f"the file is larger than {LARGEST // 1_000_000} MB"
+        return "", Problem((), message, hint="a spec holds settings, not data: name the right file", place=whole)
+    try:
+        return content.decode("utf-8-sig"), None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"byte {error.start + 1} (0x{content[error.start]:02x}, on line {line}) is not UTF-8 text"
+        guess = "UTF-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else _likely_latin(content)
+        received = f"what looks like {guess}" if guess else "what looks like a binary file"
+        hint = "save the file as UTF-8" if guess else "name a YAML file"
+        return "", Problem((), message, "a text in UTF-8", received, hint, place=whole)
+
+
+def _likely_latin(content: bytes) -> str | None:
+    """Text in Latin-1 has bytes above 0x9f for its letters and no control characters."""
+    control = any(byte < 0x20 and byte not in b"\t\n\r\f" for byte in content)
+    return None if control else "Latin-1 or Windows-1252"
+
+
+def _unwanted(source: Source) -> Problem | None:
+    """The first character that no spec should hold."""
+    if not (found := _UNWANTED.search(source.text)):
+        return None
+    code = ord(found[0])
+    if code == 0 and source.text.count("\0") > len(source.text) // 4:
+        return Problem((), "the file is not a text", "a text in UTF-8", "what looks like UTF-16 or a binary file",
+                       "save the file as UTF-8", place=source.place(found.start()))  # fmt: skip
+    message = f"the invisible character U+{code:04X} stands here"
+    hint = f'remove it, or write it as an escape in double quotes: "\\u{code:04x}"'
+    return Problem((), message, hint=hint, place=source.place(found.start()))
