@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -342,6 +341,7 @@ def _near(path: Path) -> str | None:
     parent = path.parent
     if not parent.is_dir():
         return None
-    runs = [child.name for child in parent.iterdir() if RunFolder.is_run(child)]
-    near = difflib.get_close_matches(path.name, runs, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(str(parent / name) for name in near)}?" if near else None
+    from dlrun.spec.near import nearest
+
+    near = nearest(path.name, (child.name for child in parent.iterdir() if RunFolder.is_run(child)))
+    return f"did you mean {parent / near}?" if near else None

@@ -143,7 +143,7 @@ json_values = st.recursive(
 )
 
 
-@given(st.dictionaries(st.text(max_size=9), json_values, max_size=5))
+@given(st.dictionaries(st.text(max_size=9), json_values, min_size=1, max_size=5))
 def test_json_round_trip(tmp_path_factory: pytest.TempPathFactory, value: dict[str, object]) -> None:
     file = tmp_path_factory.getbasetemp() / "round_trip.json"
     write_json(file, value)
@@ -230,7 +230,7 @@ def test_resolved_round_trip(run: RunFolder) -> None:
     }
 
 
-@given(st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), json_values, max_size=5))
+@given(st.dictionaries(st.from_regex(r"[a-z_]{1,8}", fullmatch=True), json_values, min_size=1, max_size=5))
 def test_resolved_keeps_every_value(tree: dict[str, object]) -> None:
     # YAML has no place for some control characters; PyYAML escapes them, which must come back as well.
     text = resolved_text(tree)

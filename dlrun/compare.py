@@ -1,0 +1,239 @@
+"""`dlrun compare`: runs side by side, with their metrics and what differs in their specs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dlrun.errors import RunError, UsageError
+from dlrun.evaluation.names import ALL_METRICS, higher_is_better
+from dlrun.run.files import plain
+from dlrun.run.folder import RunFolder
+from dlrun.run.history import Row
+from dlrun.run.summary import Run, read_run
+from dlrun.spec.near import nearest
+
+FACTS: Mapping[str, Callable[[Run], Any]] = {
+    "name": lambda run: run.name,
+    "state": lambda run: run.state,
+    "epoch": lambda run: run.status and run.status.epoch,
+    "epochs": lambda run: run.status and run.status.epochs,
+    "best_epoch": lambda run: run.status and run.status.best_epoch,
+    "started": lambda run: run.status and run.status.started,
+    "seconds": lambda run: run.status and round(run.status.seconds, 3),
+}
+"""What every run has beside metrics and fields, by the name that it can be sorted by."""
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+"""A text in a CSV that starts so is a formula to a spreadsheet."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side, in the order in which they are shown.
+
+    Args:
+        runs: all of them, the unreadable ones last.
+    """
+
+    runs: tuple[Run, ...]
+
+    @cached_property
+    def metrics(self) -> list[str]:
+        """Every metric that some run has: the main ones first, then in the order of the catalogue."""
+        found = {name for run in self.runs for name in run.metrics}
+        main = [name for run in self.runs if (name := run.main_metric)]
+        return [name for name in dict.fromkeys([*main, *ALL_METRICS, *sorted(found)]) if name in found]
+
+    @cached_property
+    def differing(self) -> list[str]:
+        """The paths of the spec's fields whose value is not the same in all runs; the name, which runs carry, apart."""
+        specs = [run.fields for run in self.runs if run.fields]
+        paths = dict.fromkeys(path for fields in specs for path in fields if path != "name")
+        return [path for path in paths if any(_differs(fields, specs[0], path) for fields in specs)]
+
+    @cached_property
+    def best(self) -> frozenset[tuple[Path, str]]:
+        """(folder, metric) of the best values, among runs with the same main metric.
+
+        Values of the validation split are only compared where no run of the group has any of the test split. A value
+        that all share is best of nothing.
+        """
+        best: set[tuple[Path, str]] = set()
+        for group in {run.main_metric for run in self.runs}:
+            runs = [run for run in self.runs if run.main_metric == group and run.metrics]
+            runs = [run for run in runs if run.split == "test"] or runs
+            for metric in self.metrics:
+                values = [run.metrics[metric] for run in runs if metric in run.metrics]
+                if len(set(values)) > 1:
+                    top = max(values) if higher_is_better(metric) else min(values)
+                    best |= {(run.folder.path, metric) for run in runs if run.metrics.get(metric) == top}
+        return frozenset(best)
+
+    def histories(self) -> dict[str, list[Row]]:
+        """The epochs of each run that has any, by its name, for the plot of the curves over one another."""
+        histories: dict[str, list[Row]] = {}
+        for run in self.runs:
+            try:
+                rows = run.folder.history()
+            except RunError:
+                continue  # what is wrong with a run stands in its `problem`
+            if rows:
+                histories[run.name if run.name not in histories else str(run.folder.path)] = rows
+        return histories
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat mapping a run: what it is, its metrics, and the fields that differ; the same keys in each."""
+        return [
+            {
+                "run": str(run.folder.path),
+                **{name: fact(run) for name, fact in FACTS.items()},
+                "problem": run.problem,
+                "split": run.split,
+                "main_metric": run.main_metric,
+                **{metric: run.metrics.get(metric) for metric in self.metrics},
+                "interval_low": run.interval[0] if run.interval else None,
+                "interval_high": run.interval[1] if run.interval else None,
+                "baselines": dict(run.baselines),
+                **{path: run.fields.get(path) for path in self.differing},
+            }
+            for run in self.runs
+        ]
+
+    def to_json(self) -> str:
+        """{"metrics": [names], "fields": [paths], "runs": [{…, "best": [metrics in which it is best]}]}."""
+        runs = []
+        for run, row in zip(self.runs, self.rows(), strict=True):
+            names = (*self.metrics, *self.differing)
+            runs.append(
+                {name: value for name, value in row.items() if name not in names}
+                | {"metrics": dict(run.metrics), "best": self._best_of(run)}
+                | {"fields": {path: run.fields[path] for path in self.differing if path in run.fields}}
+            )
+        value = {"metrics": self.metrics, "fields": self.differing, "runs": runs}
+        return json.dumps(plain(value), indent=2, allow_nan=False)
+
+    def to_csv(self) -> str:
+        """A table for spreadsheets. A text that one would take for a formula gets an apostrophe in front."""
+        rows = self.rows()
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow([_cell(name) for name in (rows[0] if rows else ())])
+        writer.writerows([_cell(value) for value in row.values()] for row in rows)
+        return text.getvalue()
+
+    def _best_of(self, run: Run) -> list[str]:
+        return [metric for metric in self.metrics if (run.folder.path, metric) in self.best]
+
+
+def compare(paths: Sequence[Path | str], sort: str | None = None) -> Comparison:
+    """Reads all runs below some paths.
+
+    Args:
+        paths: folders of runs, runs, and patterns with `*`, `?` and `**`.
+        sort: a metric (best first), a field of the spec by its path or the end of it, or a fact such as `seconds`; by
+            default the main metric, runs with another one after the others.
+
+    Raises:
+        UsageError: if a path leads nowhere, or nothing is named as `sort`.
+    """
+    folders = {folder.resolve(): folder for path in paths for place in _expand(path) for folder in _runs_below(place)}
+    runs = [read_run(folder) for folder in folders.values()]
+    return Comparison(tuple(_sorted(runs, sort)))
+
+
+def _expand(path: Path | str) -> list[Path]:
+    # No shell does it on Windows.
+    if Path(path).exists():
+        return [Path(path)]
+    if found := _matches(Path(path)):
+        return found
+    parent = Path(path).parent
+    near = nearest(Path(path).name, (child.name for child in parent.iterdir())) if parent.is_dir() else None
+    raise UsageError(f"there is nothing at {path}", hint=f"did you mean {parent / near}?" if near else None)
+
+
+def _matches(pattern: Path) -> list[Path]:
+    if not any(sign in str(pattern) for sign in "*?["):
+        return []
+    try:
+        return sorted(Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor))))
+    except ValueError as error:
+        raise UsageError(f"{pattern} is no pattern: {error}") from error
+
+
+def _runs_below(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    closed: list[OSError] = []
+    for place, folders, files in os.walk(path, onerror=closed.append):
+        folder = Path(place)
+        if RunFolder.looks_like_run(folder.name or folder.resolve().name, files):
+            folders.clear()
+            yield folder
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    yield from (Path(error.filename) for error in closed)
+
+
+def _sorted(runs: Sequence[Run], sort: str | None) -> list[Run]:
+    if sort is None:
+        return sorted(runs, key=lambda run: (run.main_metric or "~", *_best_first(run, run.main_metric), run.name))
+    if any(sort in run.metrics for run in runs):
+        return sorted(runs, key=lambda run: (*_best_first(run, sort), run.name))
+    if sort in FACTS:
+        return sorted(runs, key=lambda run: (_ascending(FACTS[sort](run)), run.name))
+    if not runs:
+        return []
+    path = _field_path(runs, sort)
+    return sorted(runs, key=lambda run: (_ascending(run.fields.get(path)), run.name))
+
+
+def _best_first(run: Run, metric: str | None) -> tuple[bool, float]:
+    value = run.metrics.get(metric or "")
+    if value is None:
+        return True, 0.0
+    return False, -value if higher_is_better(metric or "") else value
+
+
+def _ascending(value: Any) -> tuple[int, float, str]:
+    """Numbers before texts, and what is missing last."""
+    if isinstance(value, int | float):
+        return 0, value, ""
+    return (2, 0.0, "") if value is None else (1, 0.0, str(value))
+
+
+def _field_path(runs: Sequence[Run], name: str) -> str:
+    """The path of a field of the specs, from the path or the end of it."""
+    paths = dict.fromkeys(path for run in runs for path in run.fields)
+    ends = [path for path in paths if path == name or path.endswith(f".{name}")]
+    if name in paths or len(ends) == 1:
+        return name if name in paths else ends[0]
+    if ends:
+        raise UsageError(f"cannot sort by {name}: it may be any of {', '.join(ends)}")
+    metrics = dict.fromkeys(metric for run in runs for metric in run.metrics)
+    near = nearest(name, [*metrics, *FACTS, *paths, *(path.rpartition(".")[2] for path in paths)])
+    raise UsageError(
+        f"cannot sort by {name}: no run has such a metric or field",
+        hint=f"did you mean {near}?" if near else f"sort by one of {', '.join([*metrics, *FACTS])}, or by a field",
+    )
+
+
+def _differs(fields: Mapping[str, Any], others: Mapping[str, Any], path: str) -> bool:
+    return (path in fields) != (path in others) or fields.get(path) != others.get(path)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, list | dict):
+        return json.dumps(value, ensure_ascii=False)
+    text = "" if value is None else str(value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(FORMULA_STARTS) else text
