@@ -1,0 +1,24 @@
+"""All that a person sees in a terminal. Light to import: rich is loaded when something is shown.
+
+streams.py      where it goes: the terminal, a pipe, a log file beside it
+numbers.py      how numbers, durations and values are written
+errors.py       how an error looks
+training.py     the live display of a training
+results.py      the end of a run, and runs side by side
+"""
+
+from dlrun.console.errors import print_error
+from dlrun.console.results import print_comparison, print_summary
+from dlrun.console.streams import capture_native_stderr, error_console, prepare_streams, standard_console
+from dlrun.console.training import TrainingDisplay
+
+__all__ = [
+    "TrainingDisplay",
+    "capture_native_stderr",
+    "error_console",
+    "prepare_streams",
+    "print_comparison",
+    "print_error",
+    "print_summary",
+    "standard_console",
+]

@@ -1,0 +1,229 @@
+"""How results look: the end of a run, and runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlrun.console.numbers import duration, number, setting
+from dlrun.console.streams import standard_console
+from dlrun.evaluation.names import label
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from dlrun.compare import Comparison
+    from dlrun.run.folder import RunFolder
+    from dlrun.run.summary import Run
+
+BEST = " ★"
+NOTHING = "—"
+GAP = 2
+STATE_STYLES = {"finished": "dim", "running": "cyan", "failed": "red", "broken": "red"}
+SHARED_NAMES = ("kind", "value", "name")
+"""Ends of paths that say nothing without what stands before them."""
+
+
+def print_summary(run: RunFolder, console: Console | None = None) -> None:
+    """The end of a run, from its files: its main metric beside the baselines, all metrics, and how to go on.
+
+    Args:
+        run: a run whose metrics are written.
+        console: where to; stdout by default.
+
+    Raises:
+        RunError: if status.json or metrics.json is missing or broken.
+    """
+    from rich.text import Text
+
+    from dlrun.evaluation.intervals import LEVEL
+    from dlrun.run.summary import read_run
+
+    console = console or standard_console()
+    status, metrics = run.status(), run.metrics()
+    it = read_run(run.path)
+    console.print()
+    if it.main_metric and it.main is not None:
+        headline = Text.assemble((label(it.main_metric), "bold"), "  ", (number(it.main), "bold green"))
+        if it.interval:
+            headline.append(f"  {LEVEL:.0%} interval [{number(it.interval[0])}, {number(it.interval[1])}]", "dim")
+        for name, value in it.baselines.items():
+            headline.append(f"  {name} {number(value)}", "dim")
+        console.print(headline)
+    ended = f"{status.state} after {status.epoch} of {status.epochs} epochs, {duration(status.seconds)}"
+    console.print(ended + (f"; the best was epoch {status.best_epoch}" if status.best_epoch else ""))
+    console.print()
+    if it.metrics:
+        console.print(_metrics_table(it, metrics))
+        console.print()
+    # Not broken into lines by us, so that they can be copied whole.
+    for title, line, style in [
+        ("run ", str(run.path), "bold"),
+        ("next", f"dlrun eval {_argument(run.path)}", ""),
+        ("    ", f"dlrun compare {_argument(run.path.parent)}", ""),
+    ]:
+        console.print(Text.assemble((title, "dim"), "  ", (line, style)), soft_wrap=True)
+
+
+def _argument(path: Path) -> str:
+    return f'"{path}"' if " " in str(path) else str(path)
+
+
+def _metrics_table(run: Run, metrics: Mapping[str, Any]) -> Table:
+    """A row a metric of the test (or validation) split, a column for it and for each baseline."""
+    from rich.table import Table
+
+    baselines = {name: values for name, values in (metrics.get("baseline") or {}).items() if isinstance(values, dict)}
+    table = Table(box=None, padding=(0, GAP, 0, 0), header_style="dim")
+    table.add_column("")
+    for name in (run.split or "", *baselines):
+        table.add_column(name, justify="right")
+    for name, value in run.metrics.items():
+        beside = [values.get(name) for values in baselines.values()]
+        cells = [number(other) if isinstance(other, int | float) else NOTHING for other in beside]
+        table.add_row(label(name), number(value), *cells, style="bold" if name == run.main_metric else None)
+    return table
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of the comparison: `worth` tells which stay when the terminal is narrow, the highest longest."""
+
+    title: str
+    cells: Sequence[str]
+    worth: int
+    justify: str = "right"
+
+    @property
+    def width(self) -> int:
+        from rich.cells import cell_len
+
+        return max(cell_len(text) for text in (self.title, *self.cells))
+
+
+def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
+    """Runs side by side: how they ended, their metrics with the best marked, and what differs in their specs.
+
+    In a narrow terminal the fields of the specs move to a second table, and what has no room there is named.
+    """
+    console = console or standard_console()
+    if not comparison.runs:
+        console.print("There are no runs here. Train one: dlrun train configs/cnn_digits.yaml")
+        return
+    about, fields = _run_columns(comparison), _field_columns(comparison)
+    numbers = _Column("#", [str(number) for number in range(1, len(comparison.runs) + 1)], 99)
+    together = _width([*about, *fields]) <= console.width
+    tables = [[*about, *fields]] if together else [[numbers, *about], [numbers, *fields]]
+    left_out: list[str] = []
+    for columns in tables:
+        shown, dropped = _fitting(columns, console.width)
+        left_out += dropped
+        if shown != [numbers]:
+            console.print(_table(comparison, shown))
+            console.print()
+    if left_out:
+        console.print(f"No room for {', '.join(left_out)}: see --csv or --json.", style="dim")
+    for run in comparison.runs:
+        if run.problem:
+            console.print(f"{run.name} ({run.state}): {run.problem}", style=STATE_STYLES.get(run.state, "yellow"))
+
+
+def _run_columns(comparison: Comparison) -> list[_Column]:
+    runs = comparison.runs
+    names = [run.name for run in runs]
+    columns = [
+        _Column("run", [run.name if names.count(run.name) == 1 else str(run.folder.path) for run in runs], 100, "left")
+    ]
+    if any(run.state != "finished" for run in runs):
+        columns.append(_Column("state", [run.state for run in runs], 80, "left"))
+    columns += [
+        _Column("epochs", [f"{run.status.epoch}/{run.status.epochs}" if run.status else NOTHING for run in runs], 40),
+        _Column("best", [str((run.status and run.status.best_epoch) or NOTHING) for run in runs], 20),
+        _Column("time", [duration(run.status.seconds) if run.status else NOTHING for run in runs], 70),
+    ]
+    if len({run.split for run in runs if run.metrics}) > 1:
+        columns.append(_Column("split", [run.split or NOTHING if run.metrics else NOTHING for run in runs], 75, "left"))
+    main = {run.main_metric for run in runs}
+    for place, metric in enumerate(comparison.metrics):
+        cells = [_metric_cell(comparison, run, metric) for run in runs]
+        columns.append(_Column(metric, cells, 90 if metric in main else 60 - place))
+    if any(run.interval for run in runs):
+        intervals = [
+            f"[{number(run.interval[0])}, {number(run.interval[1])}]" if run.interval else NOTHING for run in runs
+        ]
+        columns.append(_Column("interval", intervals, 35))
+    if any(run.baselines for run in runs):
+        best = [
+            ", ".join(f"{number(value)} {name}" for name, value in run.baselines.items()) or NOTHING for run in runs
+        ]
+        columns.append(_Column("baseline", best, 25, "left"))
+    return columns
+
+
+def _metric_cell(comparison: Comparison, run: Run, metric: str) -> str:
+    if metric not in run.metrics:
+        return NOTHING + " " * len(BEST)
+    mark = BEST if (run.folder.path, metric) in comparison.best else " " * len(BEST)
+    return number(run.metrics[metric]) + mark
+
+
+def _field_columns(comparison: Comparison) -> list[_Column]:
+    everywhere = {path for run in comparison.runs for path in run.fields}
+    columns = []
+    for place, path in enumerate(comparison.differing):
+        values = [run.fields.get(path, NOTHING) for run in comparison.runs]
+        numeric = all(value == NOTHING or isinstance(value, int | float) for value in values)
+        cells = [value if value == NOTHING else setting(value) for value in values]
+        columns.append(_Column(_short(path, everywhere), cells, -place, "right" if numeric else "left"))
+    return columns
+
+
+def _short(path: str, everywhere: set[str]) -> str:
+    """The end of a path that tells it from all others."""
+    parts = path.split(".")
+    for count in range(1, len(parts)):
+        end = ".".join(parts[-count:])
+        alone = not any(other != path and f".{other}".endswith(f".{end}") for other in everywhere)
+        if alone and not (count == 1 and end in SHARED_NAMES):
+            return end
+    return path
+
+
+def _fitting(columns: Sequence[_Column], width: int) -> tuple[list[_Column], list[str]]:
+    """The columns that there is room for, and the titles of the others."""
+    shown = list(columns)
+    while len(shown) > 2 and _width(shown) > width:
+        shown.remove(min(shown, key=lambda column: column.worth))
+    return shown, [column.title for column in columns if column not in shown]
+
+
+def _width(columns: Sequence[_Column]) -> int:
+    return sum(column.width for column in columns) + GAP * (len(columns) - 1)
+
+
+def _table(comparison: Comparison, columns: Sequence[_Column]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, GAP - 1, 0, 0), pad_edge=False, show_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(Text(column.title), justify="left" if column.justify == "left" else "right", overflow="fold")
+    for index, run in enumerate(comparison.runs):
+        cells = [_styled(column.title, column.cells[index]) for column in columns]
+        following = comparison.runs[index + 1 : index + 2]
+        table.add_row(*cells, end_section=any(other.main_metric != run.main_metric for other in following))
+    return table
+
+
+def _styled(title: str, cell: str) -> Any:
+    from rich.text import Text
+
+    if cell.endswith(BEST):
+        return Text(cell, style="bold green")
+    if title == "state":
+        return Text(cell, style=STATE_STYLES.get(cell, "yellow"))
+    return Text(cell, style="dim" if cell.strip() == NOTHING else "")
