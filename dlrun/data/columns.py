@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from dlrun.spec.near import nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +22,8 @@ class Column:
         kind: image, text, number (a whole number or not; also several of them in a row), category (text, truth values
             or whole numbers of which there are few), time, unknown (its data has to be read first).
         shape: of one value: an image (height, width, channels), one number (), a row of numbers (size,).
-        classes: of a category: its values as text, sorted, or how many there are; None where not known.
+        classes: of a category: its values as text, sorted, or how many there are; None where not known. Of whole
+            numbers that could be labels (exactly 0 … k-1 or 1 … k, k at most 20): those.
         limits: of an image: the least and the greatest value that a pixel can have; None where not known.
     """
 
@@ -73,8 +75,6 @@ class Table:
 def near(name: str, names: Iterable[str]) -> str | None:
     """A hint that names the nearest of `names`, or all of them where they are few and none is near."""
     names = list(names)
-    lowered = {each.lower(): each for each in names}
-    match = difflib.get_close_matches(name.lower(), list(lowered), n=1)
-    if match:
-        return f"did you mean {lowered[match[0]]}?"
+    if match := nearest(name, names):
+        return f"did you mean {match}?"
     return f"the columns are: {', '.join(names)}" if 0 < len(names) <= 20 else None

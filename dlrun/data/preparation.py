@@ -10,7 +10,7 @@ from dlrun.data.features import Fitted, FittedSeries
 from dlrun.data.features.series import check_stamps
 from dlrun.data.features.values import Fault, row_list
 from dlrun.data.signature import Input, Output, Signature
-from dlrun.data.target import FittedClasses, FittedTarget
+from dlrun.data.target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 
@@ -72,6 +72,11 @@ class Preparation(Spec):
     def signature(self) -> Signature:
         inputs = pack([feature.input(input_name(name)) for name, feature in self.features.items()])
         return Signature(inputs, self.target.output if self.target else reconstruction(inputs))
+
+    @property
+    def target_scale(self) -> float:
+        """How many units of the data one unit of the network's output is; 1 where they are the same."""
+        return self.target.scale if isinstance(self.target, FittedNumbers) else 1.0
 
     def encode(self, table: Table, rows: np.ndarray | None = None, *, target: bool = True) -> Examples:
         """Encodes rows of any table in the source's form.
@@ -170,9 +175,7 @@ class Preparation(Spec):
     def raw_inputs(self) -> dict[str, KerasTensor]:
         """A Keras input for each feature as the data has it, by `input_name`: numbers float32 (1,), categories and
         texts string (1,), images uint8 (height, width, channels), a series float32 (window, 1)."""
-        return {
-            input_name(name): feature.raw_input(input_name(name)) for name, feature in self.features.items()
-        }
+        return {input_name(name): feature.raw_input(input_name(name)) for name, feature in self.features.items()}
 
     def preprocess(self, raw: dict[str, KerasTensor]) -> dict[str, KerasTensor]:
         """The same as `encode`, built of Keras layers that load without dlrun: raw inputs to network inputs."""

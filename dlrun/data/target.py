@@ -136,7 +136,7 @@ class Target(Spec):
             case "category" | "text":
                 return "category"
             case "number":
-                return "number"
+                return "number" if column.classes is None else "category"
             case _:
                 return None
 

@@ -15,9 +15,7 @@ from dlrun.data.features.text import FittedText, Text
 Feature = Annotated[Image | Text | Number | Category | Series, Field(discriminator="kind")]
 """A column's way into the network, as the spec says it."""
 
-Fitted = Annotated[
-    FittedImage | FittedText | FittedNumber | FittedCategory | FittedSeries, Field(discriminator="kind")
-]
+Fitted = Annotated[FittedImage | FittedText | FittedNumber | FittedCategory | FittedSeries, Field(discriminator="kind")]
 """What a feature has learned from the train rows."""
 
 __all__ = [

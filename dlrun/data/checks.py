@@ -1,0 +1,173 @@
+"""Mistakes in the data section that show without reading the data."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from dlrun.data.columns import Column, near
+from dlrun.data.features import Series
+from dlrun.data.inference import infer
+from dlrun.data.preparation import PACKED, input_name
+from dlrun.data.splits import AutoSplit, GroupSplit, RandomSplit, TimeSplit, check_fractions
+from dlrun.spec.problem import Path, Problem
+
+if TYPE_CHECKING:
+    from dlrun.data.dataset import Data
+
+
+def check_data(
+    data: Data, columns: Mapping[str, Column] | None, own_test: bool | None, *, reconstructs: bool
+) -> Iterator[Problem]:
+    """All mistakes that show from the section and from what is known of the columns.
+
+    Args:
+        columns: None where they are not known.
+        own_test: whether the source has a test part; None where that is not known.
+        reconstructs: whether the network gives its input again, and there is no target.
+    """
+    for name, path in _named_columns(data):
+        if columns is not None and name not in columns:
+            at = "key" if path[0] == "features" else "value"
+            yield Problem(path, f"the source has no column {name}", hint=near(name, columns), at=at)
+    yield from _check_target(data, reconstructs)
+    yield from _check_features(data, columns or {})
+    yield from (problem.under("split") for problem in check_fractions(data.split, own_test))
+    yield from _check_split(data, columns)
+    yield from _check_series(data, columns, reconstructs)
+
+
+def _named_columns(data: Data) -> Iterator[tuple[str, Path]]:
+    """Every column that the section names, with its place."""
+    if data.target is not None:
+        yield data.target.column, ("target",)
+    for name in data.features or {}:
+        yield name, ("features", name)
+    if isinstance(data.split, GroupSplit):
+        yield data.split.by, ("split", "by")
+
+
+def _check_target(data: Data, reconstructs: bool) -> Iterator[Problem]:
+    if reconstructs:
+        if data.target is not None:
+            yield Problem(
+                ("target",),
+                "an autoencoder has no target: it gives its input again",
+                received=data.target.column,
+                hint="leave target out",
+                at="key",
+            )
+        return
+    target = data.target.column if data.target else data.source.defaults(pathlib.Path()).target
+    if target is None:
+        yield Problem(
+            (), "no target: what is to be predicted", expected="target: <column>", hint="name a column of the source"
+        )
+    elif data.features and target in data.features and not isinstance(data.features[target], Series):
+        yield Problem(
+            ("features", target),
+            f"{target} is the target: a network that is shown it has nothing to learn",
+            hint="take it out of the features, or predict another column",
+            at="key",
+        )
+
+
+def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Problem]:
+    names: dict[str, str] = {}
+    for name, feature in (data.features or {}).items():
+        column = columns.get(name)
+        if column is not None and not feature.takes(column):
+            shape = f" of shape {column.shape}" if column.shape else ""
+            yield Problem(
+                ("features", name, "kind"),
+                f"the column {name} is no {feature.kind}",
+                expected=_fitting(column),
+                received=feature.kind,
+                hint=f"the source says: {column.kind}{shape}",
+            )
+        if column is not None and column.kind == "time":
+            continue
+        taken = input_name(name)
+        if taken in names or (taken == PACKED and feature.kind not in ("number", "category")):
+            other = names.get(taken, "the input that all numbers share")
+            yield Problem(
+                ("features", name),
+                f"the name {name} is also that of {other}",
+                hint="rename the column in the source",
+                at="key",
+            )
+        names[taken] = name
+
+
+def _fitting(column: Column) -> str:
+    """The kinds of feature that a column can be."""
+    from dlrun.data.features import Category, Image, Number, Text
+
+    features = (
+        Image(kind="image"),
+        Text(kind="text"),
+        Number(kind="number"),
+        Category(kind="category"),
+        Series(kind="series", window=1),
+    )
+    return " or ".join(feature.kind for feature in features if feature.takes(column)) or "no feature: leave it out"
+
+
+def _check_split(data: Data, columns: Mapping[str, Column] | None) -> Iterator[Problem]:
+    defaults = data.source.defaults(pathlib.Path())
+    match data.split:
+        case GroupSplit(by=by):
+            if by in (data.features or {}):
+                yield Problem(
+                    ("features", by),
+                    f"rows are split by {by}: no value of it in the test has been seen in training",
+                    hint="take it out of the features, or split by another column",
+                    at="key",
+                )
+        case TimeSplit() if defaults.time is None:
+            yield Problem(
+                ("split", "kind"),
+                "a split by time needs to know which column holds the time",
+                received="time",
+                hint="source: {time: <column>}" if "time" in type(data.source).model_fields else "another split",
+            )
+        case RandomSplit(stratify=True):
+            target = data.target or None
+            name = target.column if target else defaults.target
+            column = columns.get(name) if columns and name else None
+            number = column is not None and column.kind == "number" and column.classes is None
+            if name is None or (target is not None and target.kind == "number") or number:
+                yield Problem(
+                    ("split", "stratify"),
+                    "stratify deals out classes, and the target has none",
+                    received="true",
+                    hint="stratify: false",
+                )
+        case _:
+            return
+
+
+def _check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs: bool) -> Iterator[Problem]:
+    defaults = data.source.defaults(pathlib.Path())
+    target = data.target.column if data.target else defaults.target
+    features = data.features or (columns and infer(columns, target, defaults)) or {}
+    series = [name for name, feature in features.items() if isinstance(feature, Series)]
+    if not series:
+        return
+    if len(features) > 1:
+        yield Problem(
+            ("features",), "a series is the only feature of its network", received=", ".join(features), at="key"
+        )
+    if reconstructs:
+        yield Problem(("features", series[0], "kind"), "a series cannot be reconstructed", received="series")
+    if not isinstance(data.split, TimeSplit | AutoSplit):
+        yield Problem(
+            ("split", "kind"),
+            "windows of a series overlap: a split that is not by time lets the test leak into training",
+            expected="time",
+            received=data.split.kind,
+            hint="split: {kind: time}",
+        )
+    elif defaults.time is None and isinstance(data.split, AutoSplit):
+        yield Problem(("source",), "a series needs a time column", hint="source: {time: <column>}")

@@ -1,0 +1,41 @@
+"""A hash of rows by what they hold, not by how a file writes them."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from dlrun.data.columns import Table
+from dlrun.data.features.values import as_text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+CHUNK = 4096
+"""Rows that are hashed at once: images are then not copied whole."""
+
+
+def content_hash(table: Table, rows: np.ndarray) -> str:
+    """SHA-256 over the given rows of every column, in the table's order.
+
+    Each column starts with its name, type and shape. Numbers go in as little-endian bytes, every NaN the same; each
+    text as its length in bytes and its UTF-8 bytes, a missing one as length -1.
+    """
+    digest = hashlib.sha256()
+    for name, values in table.columns.items():
+        kind = "text" if values.dtype == object else values.dtype.newbyteorder("<").str
+        digest.update(f"{name}\0{kind}\0{values.shape[1:]}\0{len(rows)}\0".encode())
+        for start in range(0, len(rows), CHUNK):
+            digest.update(_bytes(values[rows[start : start + CHUNK]]))
+    return digest.hexdigest()
+
+
+def _bytes(values: np.ndarray) -> bytes:
+    import numpy as np
+
+    if values.dtype == object:
+        encoded = [None if text is None else text.encode("utf-8", "surrogatepass") for text in as_text(values)]
+        return b"".join(b"-1:" if text is None else b"%d:%b" % (len(text), text) for text in encoded)
+    if values.dtype.kind == "f":
+        values = np.where(np.isnan(values), np.array(np.nan, values.dtype), values)
+    return values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()

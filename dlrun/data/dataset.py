@@ -1,0 +1,278 @@
+"""The data section: where the data comes from, what is predicted, how it is split and how it enters the network."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from dlrun.data.checks import check_data
+from dlrun.data.columns import Column, Table
+from dlrun.data.content import content_hash
+from dlrun.data.features import Feature, Fitted, FittedSeries, Series
+from dlrun.data.features.series import check_stamps
+from dlrun.data.features.values import row_list
+from dlrun.data.inference import describe, infer
+from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
+from dlrun.data.signature import Output, Signature
+from dlrun.data.sources import Source
+from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Split
+from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes
+from dlrun.errors import DataError
+from dlrun.spec.base import Spec
+from dlrun.spec.problem import Problem, path_text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NUMBER_LOSSES = frozenset({"mse", "mae", "huber"})
+"""Losses that say that the target is a number; all others say that it is a class."""
+
+
+class Data(Spec):
+    """Columns, and what becomes of them."""
+
+    source: Source
+    """Where the data comes from."""
+    target: TargetField | None = None
+    """What is predicted: a column, or {column: …, kind: category or number}. Left out: what the source names; an
+    autoencoder has none."""
+    split: Split = Field(default_factory=lambda: AutoSplit(kind="auto"))
+    """Which rows are for training, validation and the test."""
+    features: dict[str, Feature] | None = Field(default=None, min_length=1)
+    """How each column enters the network. Left out: all columns but target, time and group, each by what it holds."""
+
+    def check(self, base: pathlib.Path, *, reconstructs: bool = False) -> Iterator[Problem]:
+        """All mistakes that can be found without reading the data; paths are relative to this section.
+
+        Args:
+            base: what relative paths are relative to: the spec's folder.
+            reconstructs: whether the network gives its input again (an autoencoder), and there is no target.
+        """
+        broken = [problem.under("source") for problem in self.source.check(base)]
+        yield from broken
+        columns = None if broken else self.source.known(base)
+        own_test = None if broken else self.source.has_test(base)
+        yield from check_data(self, columns, own_test, reconstructs=reconstructs)
+
+    def preview(self, base: pathlib.Path, *, reconstructs: bool = False, loss: str | None = None) -> Signature | None:
+        """The signature as far as it is known without reading the data: a vocabulary at its upper limit, classes as
+        the source knows them. None where inputs or output depend on the data.
+
+        Args:
+            loss: the kind of the loss, where the spec names one.
+        """
+        columns = self.source.known(base)
+        if columns is None:
+            return None
+        defaults = self.source.defaults(base)
+        target = None if reconstructs else self.target or _target(defaults.target)
+        features = self.features or infer(columns, target.column if target else None, defaults)
+        if not features or not features.keys() <= columns.keys():
+            return None
+        inputs = [feature.input(input_name(name), columns[name]) for name, feature in features.items()]
+        known = pack([each for each in inputs if each is not None])
+        if any(each is None for each in inputs):
+            return None
+        output: Output | None = None
+        if reconstructs:
+            output = reconstruction(known) if len(known) == 1 else None
+        elif target is not None and target.column in columns:
+            column = columns[target.column]
+            horizon = next((each.horizon for each in features.values() if isinstance(each, Series)), None)
+            output = target.preview(column, target.resolved_kind(column, target_kind(loss)), horizon)
+        return None if output is None else Signature(known, output)
+
+    def load(self, base: pathlib.Path, seed: int, *, reconstructs: bool = False, loss: str | None = None) -> Dataset:
+        """Reads the data, splits it, fits features and target on the train rows and encodes every part.
+
+        Args:
+            base: what relative paths are relative to: the spec's folder.
+            seed: what the split follows from.
+            reconstructs: whether the network gives its input again, and there is no target.
+            loss: the kind of the loss, where the spec names one: it may say whether the target is a number.
+
+        Raises:
+            DataError: the data cannot be read, or does not fit what the spec says of it.
+        """
+        source = self.source.resolve(base)
+        table = source.load(base)
+        columns = {name: table.known.get(name) or describe(values) for name, values in table.columns.items()}
+        resolved = self._resolve(source, columns, table, reconstructs, target_kind(loss))
+        if problems := list(check_data(resolved, columns, table.test_rows is not None, reconstructs=reconstructs)):
+            raise DataError("; ".join(_told(problem) for problem in problems))
+        parts = resolved.parts(table, seed)
+        preparation = resolved.fit(table, columns, parts)
+        if isinstance(preparation.target, FittedClasses):
+            for part, rows in parts.items():
+                known_classes(table.name, preparation.target, table.columns[preparation.target.column], rows, part)
+        return Dataset(
+            resolved=resolved,
+            table=table,
+            parts=parts,
+            preparation=preparation,
+            **{part: preparation.encode(table, rows) for part, rows in parts.items()},
+        )
+
+    def _resolve(
+        self,
+        source: Source,
+        columns: dict[str, Column],
+        table: Table,
+        reconstructs: bool,
+        hint: TargetKind | None,
+    ) -> Data:
+        """The same section with nothing left out."""
+        defaults = source.defaults(pathlib.Path())
+        target = None if reconstructs else self.target or _target(defaults.target)
+        if target is not None and target.column in columns:
+            target = target.model_copy(update={"kind": target.resolved_kind(columns[target.column], hint)})
+        features = self.features or infer(columns, target.column if target else None, defaults)
+        if not features:
+            raise DataError(
+                f"{table.name}: no feature can be inferred from its columns: {', '.join(columns)}",
+                hint="name them: data: {features: {<column>: {kind: number}}}",
+            )
+        split = self.split
+        if isinstance(split, AutoSplit):
+            series = any(isinstance(each, Series) for each in features.values())
+            split = split.choose(series=series, group=defaults.group)
+        return self.model_copy(update={"source": source, "target": target, "features": dict(features), "split": split})
+
+    def parts(self, table: Table, seed: int) -> Parts:
+        """Splits the rows; the target must be there in each of them.
+
+        Raises:
+            DataError: as the split's `parts`; or values of the target are missing.
+        """
+        from dlrun.data.features.values import missing_fault
+
+        if len(table) == 0:
+            raise DataError(f"{table.name} has no rows")
+        if self.target is not None:
+            for fault in missing_fault(table.columns[self.target.column]):
+                if fault.positions is not None:
+                    raise DataError(
+                        f"{table.name}: the target {self.target.column} is missing in {row_list(fault.positions)}",
+                        hint="fill it in, or remove the rows",
+                    )
+        if isinstance(self.split, AutoSplit):
+            raise ValueError("the data section is not resolved")
+        split: FixedSplit = self.split
+        time = self.source.defaults(pathlib.Path()).time
+        return split.parts(table, seed=seed, target=self.target.column if self.target else None, time=time)
+
+    def fit(self, table: Table, columns: dict[str, Column], parts: Parts) -> Preparation:
+        """Fits features and target on the train rows of a resolved section.
+
+        Raises:
+            DataError: a column has values that its feature cannot read.
+        """
+        time = self.source.defaults(pathlib.Path()).time
+        features: dict[str, Fitted] = {}
+        for name, feature in (self.features or {}).items():
+            values = table.columns[name][parts.train]
+            try:
+                if isinstance(feature, Series):
+                    features[name] = self._fit_series(feature, table, time, name, parts)
+                else:
+                    features[name] = feature.fit(values, columns[name])
+            except DataError as error:
+                raise DataError(f"{table.name}: {name}: {error.message}", hint=error.hint) from None
+        target: FittedTarget | None = None
+        if self.target is not None:
+            name = self.target.column
+            series = next((each for each in features.values() if isinstance(each, FittedSeries)), None)
+            values = table.columns[name][parts.train]
+            target = self.target.fit(values, self.target.kind or "number", series, same=name in features)
+        return Preparation(features=features, target=target, time=time)
+
+    def _fit_series(self, feature: Series, table: Table, time: str | None, name: str, parts: Parts) -> FittedSeries:
+        if time is None:
+            raise DataError("a series needs a time column", hint="source: {time: <column>}")
+        stamps = table.columns[time]
+        if stamps.dtype.kind != "M":
+            raise DataError(f"the column {time} does not hold times")
+        check_stamps(stamps, time)
+        values = table.columns[name]
+        return feature.fit(values[parts.train], Column("number"), stamps[parts.train])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Data that is ready for training.
+
+    Args:
+        resolved: the section with nothing left out; a spec that says it all.
+        table: what the source gave.
+        parts: the row numbers of each part.
+        preparation: what was fitted on the train rows.
+        train: the encoded rows of each part …
+        validation: …
+        test: …
+    """
+
+    resolved: Data
+    table: Table
+    parts: Parts
+    preparation: Preparation
+    train: Examples
+    validation: Examples
+    test: Examples
+
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """How many train examples each class has, in the order of their indexes; empty where there are no classes."""
+        return self._counts(self.train)
+
+    def _counts(self, examples: Examples) -> dict[str, int]:
+        import numpy as np
+
+        classes = self.preparation.signature.output.classes
+        if not classes:
+            return {}
+        counts = np.bincount(examples.target, minlength=len(classes))
+        return dict(zip(classes, counts.tolist(), strict=True))
+
+    def summary(self) -> dict[str, Any]:
+        """What data.json keeps: rows, columns, classes, sizes and content hash of each part, and what was fitted."""
+        splits: dict[str, dict[str, Any]] = {}
+        for (part, rows), examples in zip(self.parts.items(), (self.train, self.validation, self.test), strict=True):
+            splits[part] = {"rows": len(rows), "examples": len(examples), "sha256": content_hash(self.table, rows)}
+            if counts := self._counts(examples):
+                splits[part]["classes"] = counts
+        return {
+            "source": self.table.name,
+            "rows": len(self.table),
+            "columns": {name: _summary(values) for name, values in self.table.columns.items()},
+            "target": self.resolved.target and self.resolved.target.column,
+            "splits": splits,
+            "preparation": self.preparation.tree(),
+        }
+
+
+def target_kind(loss: str | None) -> TargetKind | None:
+    """What a loss says of the target."""
+    if loss is None:
+        return None
+    return "number" if loss in NUMBER_LOSSES else "category"
+
+
+def _target(column: str | None) -> Target | None:
+    return None if column is None else Target(column=column)
+
+
+def _told(problem: Problem) -> str:
+    mend = f" ({problem.hint})" if problem.hint else ""
+    return f"{path_text(('data', *problem.path))}: {problem.message}{mend}"
+
+
+def _summary(values: np.ndarray) -> dict[str, Any]:
+    column = describe(values)
+    summary: dict[str, Any] = {"kind": column.kind, "type": "text" if values.dtype == object else str(values.dtype)}
+    if column.shape:
+        summary["shape"] = list(column.shape)
+    return summary

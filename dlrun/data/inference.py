@@ -1,0 +1,85 @@
+"""What a column is, by its values, and how it then enters the network where the spec does not say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from dlrun.data.columns import Column, Defaults
+from dlrun.data.features import Category, Feature, Image, Number, Series, Text
+from dlrun.data.features.category import sort_texts
+from dlrun.data.features.image import image_shape
+
+if TYPE_CHECKING:
+    import numpy as np
+
+MOST_CATEGORIES = 50
+"""A text column with more different values than this is text."""
+
+ROWS_A_CATEGORY = 5
+"""In how many rows, on average, a value stands in a text column that is taken for a category."""
+
+MOST_LABELS = 20
+"""Whole numbers with more different values than this are no labels."""
+
+
+def describe(values: np.ndarray) -> Column:
+    """What a column is by its values.
+
+    Truth values are categories. Text is a category where it has at most 50 different values that stand in 5 rows or
+    more on average, and text otherwise. Whole numbers are numbers, but may be the labels of a target (`classes`) where
+    they are exactly 0 … k-1 or 1 … k with k at most 20. Arrays of numbers with two or three axes a row are images.
+    """
+    import numpy as np
+
+    shape = values.shape[1:]
+    match values.dtype.kind:
+        case "M":
+            return Column("time")
+        case "b" if not shape:
+            return Column("category", classes=("false", "true"))
+        case "O" if not shape:
+            texts = {text for text in values.tolist() if text is not None}
+            if len(texts) <= MOST_CATEGORIES and ROWS_A_CATEGORY * len(texts) <= len(values):
+                return Column("category", classes=tuple(sort_texts(list(texts))))
+            return Column("text")
+        case "i" | "u" if not shape:
+            present = np.unique(values)
+            count = len(present)
+            labels = 2 <= count <= MOST_LABELS and present[0] in (0, 1) and present[-1] - present[0] == count - 1
+            return Column("number", classes=tuple(str(label) for label in present.tolist()) if labels else None)
+        case "i" | "u" | "f":
+            return Column("image" if image_shape(shape) else "number" if len(shape) <= 1 else "unknown", shape)
+        case _:
+            return Column("unknown", shape)
+
+
+def infer(columns: Mapping[str, Column], target: str | None, defaults: Defaults) -> dict[str, Feature] | None:
+    """The features where the spec names none: every column but target, time and group, each by its kind.
+
+    Where no column is left and the source has times, the target's own past is the feature: two days and one day of
+    hours, window 48 and horizon 24.
+
+    Returns:
+        None where the kind of a column is not known yet; empty where there is no column to use.
+    """
+    roles = (target, defaults.time, defaults.group)
+    names = defaults.inputs or [name for name in columns if name not in roles]
+    names = [name for name in names if name in columns and columns[name].kind != "time"]
+    if not names and target in columns and defaults.time is not None:
+        return {target: Series(kind="series", window=48, horizon=24)}
+    if any(columns[name].kind == "unknown" for name in names):
+        return None
+    return {name: _feature(columns[name]) for name in names}
+
+
+def _feature(column: Column) -> Feature:
+    match column.kind:
+        case "image":
+            return Image(kind="image")
+        case "text":
+            return Text(kind="text")
+        case "category":
+            return Category(kind="category")
+        case _:
+            return Number(kind="number")
