@@ -18,7 +18,6 @@ from dlrun.run.files import plain
 from dlrun.run.folder import RunFolder
 from dlrun.run.history import Row
 from dlrun.run.summary import Run, read_run
-from dlrun.spec.near import nearest
 
 FACTS: Mapping[str, Callable[[Run], Any]] = {
     "name": lambda run: run.name,
@@ -155,6 +154,8 @@ def _expand(path: Path | str) -> list[Path]:
         return [Path(path)]
     if found := _matches(Path(path)):
         return found
+    from dlrun.spec.near import nearest
+
     parent = Path(path).parent
     near = nearest(Path(path).name, (child.name for child in parent.iterdir())) if parent.is_dir() else None
     raise UsageError(f"there is nothing at {path}", hint=f"did you mean {parent / near}?" if near else None)
@@ -218,6 +219,8 @@ def _field_path(runs: Sequence[Run], name: str) -> str:
         return name if name in paths else ends[0]
     if ends:
         raise UsageError(f"cannot sort by {name}: it may be any of {', '.join(ends)}")
+    from dlrun.spec.near import nearest
+
     metrics = dict.fromkeys(metric for run in runs for metric in run.metrics)
     near = nearest(name, [*metrics, *FACTS, *paths, *(path.rpartition(".")[2] for path in paths)])
     raise UsageError(

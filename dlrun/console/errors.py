@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dlrun.console.numbers import printable
 from dlrun.console.streams import error_console
-from dlrun.errors import DlrunError, Interrupted
+from dlrun.errors import DlrunError, Interrupted, SpecError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
+
+    from dlrun.spec.render import Report
+
+LINES_WIDTH = 120
+"""Columns at most for the mistakes of a spec: longer lines are hard to read."""
 
 
 def print_error(error: DlrunError, console: Console | None = None) -> None:
@@ -21,7 +28,47 @@ def print_error(error: DlrunError, console: Console | None = None) -> None:
     from rich.text import Text
 
     console = console or error_console()
+    if isinstance(error, SpecError):
+        _print_problems(error, console)
+        return
     title = ("interrupted", "bold yellow") if isinstance(error, Interrupted) else ("error", "bold red")
-    console.print(Text.assemble(title, f": {error.message}"))
+    console.print(Text.assemble(title, f": {printable(error.message)}"))
     if error.hint:
-        console.print(Text.assemble((" mend", "bold green"), f": {error.hint}"))
+        console.print(Text.assemble((" mend", "bold green"), f": {printable(error.hint)}"))
+
+
+def _print_problems(error: SpecError, console: Console) -> None:
+    from rich.text import Text
+
+    from dlrun.spec.render import MOST_SHOWN, report
+
+    width = min(console.width, LINES_WIDTH)
+    for problem in error.problems[:MOST_SHOWN]:
+        for line in _problem_lines(report(problem, error.document, width), width):
+            console.print(line, soft_wrap=True)
+        console.print()
+    count = len(error.problems)
+    if count > MOST_SHOWN:
+        console.print(f"and {count - MOST_SHOWN:,} more")
+    mistakes = "1 mistake" if count == 1 else f"{count:,} mistakes"
+    console.print(Text.assemble((mistakes, "bold red"), f" in {printable(error.document.name)}"))
+
+
+def _problem_lines(shown: Report, width: int) -> list[Text]:
+    """What `dlrun.spec.render.render` lays out, in colour."""
+    import textwrap
+
+    from rich.text import Text
+
+    path = f"{shown.path}: " if shown.path else ""
+    lines = [Text.assemble((shown.place, "cyan"), "  ", (path, "bold"), (shown.message, "bold red"))]
+    if excerpt := shown.excerpt:
+        lines.append(Text.assemble((f"{excerpt.number:>5} | ", "dim"), excerpt.text))
+        lines.append(Text.assemble((f"{'':>5} | ", "dim"), (excerpt.caret, "bold red")))
+    for label, text in shown.details:
+        head = f"{'':8}{label:<10}"
+        wrapped = textwrap.fill(text, max(width, 40), initial_indent=head, subsequent_indent=" " * len(head))
+        line = Text(wrapped, style="green" if label == "mend" else "")
+        line.stylize("dim", 0, len(head))
+        lines.append(line)
+    return lines

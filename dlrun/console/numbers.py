@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+LONGEST_TEXT = 32
+"""Characters of a text in a table."""
+
 LONGEST_LIST = 6
 """Values; of a longer list the first ones are shown."""
 
@@ -33,7 +36,15 @@ def setting(value: Any) -> str:
         case list():
             return f"[{', '.join(setting(item) for item in value)}]"
         case _:
-            return str(value)
+            text = printable(str(value))
+            return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """A text without anything that a terminal would not show or would obey; lines stay lines."""
+    from dlrun.spec.render import printable as escaped
+
+    return text if text.isprintable() else "\n".join(escaped(line) for line in text.splitlines())
 
 
 def duration(seconds: float) -> str:

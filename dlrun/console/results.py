@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.console.numbers import duration, number, setting
+from dlrun.console.numbers import duration, number, printable, setting
 from dlrun.console.streams import standard_console
 from dlrun.evaluation.names import label
 
@@ -128,7 +128,9 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
         console.print(f"No room for {', '.join(left_out)}: see --csv or --json.", style="dim")
     for run in comparison.runs:
         if run.problem:
-            console.print(f"{run.name} ({run.state}): {run.problem}", style=STATE_STYLES.get(run.state, "yellow"))
+            console.print(
+                printable(f"{run.name} ({run.state}): {run.problem}"), style=STATE_STYLES.get(run.state, "yellow")
+            )
 
 
 def _run_columns(comparison: Comparison) -> list[_Column]:
@@ -226,4 +228,4 @@ def _styled(title: str, cell: str) -> Any:
         return Text(cell, style="bold green")
     if title == "state":
         return Text(cell, style=STATE_STYLES.get(cell, "yellow"))
-    return Text(cell, style="dim" if cell.strip() == NOTHING else "")
+    return Text(printable(cell), style="dim" if cell.strip() == NOTHING else "")

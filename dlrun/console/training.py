@@ -154,7 +154,11 @@ class TrainingDisplay:
         bar.add_column(no_wrap=True)
         bar.add_column(ratio=1)
         bar.add_column(no_wrap=True)
-        bar.add_row(Text(before, style="bold"), ProgressBar(self._steps_per_epoch, step), Text(after, style="dim"))
+        bar.add_row(
+            Text(before, style="bold"),
+            ProgressBar(self._steps_per_epoch, step, complete_style="cyan"),
+            Text(after, style="dim"),
+        )
         shown = [f"{name} {number(value)}" for name, value in metrics.items()] + [rate(examples_per_second)]
         while len(shown) > 1 and len(GAP.join(shown)) > self.console.width:
             # The loss is told longest, then the rate, then the metrics in their order.
