@@ -18,7 +18,7 @@ from yaml import events
 from dlrun.spec.problem import Problem
 from dlrun.spec.scalars import resolve
 from dlrun.spec.source import Source, Span
-from dlrun.spec.syntax import syntax_problem
+from dlrun.spec.syntax import syntax_problem, unwanted_character
 
 DEEPEST: Final = 50
 """Mappings and lists inside each other."""
@@ -96,6 +96,8 @@ def compose(source: Source, start: int = 0, parser: Any = Parser) -> tuple[Node 
     Raises:
         UnreadableError: there is no tree to go on with.
     """
+    if problem := unwanted_character(source):
+        raise UnreadableError(problem)
     return _Composer(source, start, parser).document()
 
 

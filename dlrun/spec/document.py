@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import pathlib
-import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from dlrun.errors import SpecError, UsageError
 from dlrun.spec.composer import Node, UnreadableError, compose, mapping
 from dlrun.spec.near import nearest
-from dlrun.spec.overrides import apply_override
+from dlrun.spec.overrides import FLAG, apply_override
 from dlrun.spec.problem import Path, Problem
 from dlrun.spec.source import Place, Source, Span
 
 LARGEST: Final = 1_000_000
 """Bytes."""
-
-# What YAML calls not printable, and what it takes for a line break or skips though no editor shows it.
-_UNWANTED: Final = re.compile(
-    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
 
 
 @dataclass(frozen=True)
@@ -77,6 +71,20 @@ class Document:
         wants_key = at == "key" or len(found) < len(path) or not value.written or _is_block(nodes[-1])
         return key.place if key and wants_key else value.place
 
+    def place_of(self, problem: Problem) -> Place:
+        """Where a problem stands."""
+        return problem.place or self.place(problem.path, problem.at)
+
+    def ordered(self, problems: Iterable[Problem]) -> list[Problem]:
+        """Problems in the order of the file, then of the command line; each one once."""
+        flags = {f"{FLAG} {flag}": number for number, flag in enumerate(self.overrides, start=1)}
+
+        def position(problem: Problem) -> tuple[int, int, int]:
+            place = self.place_of(problem)
+            return flags.get(place.text, 0) if place.line is None else 0, place.line or 0, place.column
+
+        return sorted(dict.fromkeys(problems), key=position)
+
 
 def _is_block(node: Node) -> bool:
     """Whether a mapping or list goes over several lines, so that no caret can be under all of it."""
@@ -96,16 +104,15 @@ def read_document(path: pathlib.Path, overrides: Sequence[str] = ()) -> Document
 def parse_document(content: bytes | str, path: pathlib.Path, overrides: Sequence[str] = ()) -> Document:
     """The document of a text that is already there; `path` names it."""
     name = str(path)
-    text, problem = _decode(content, name) if isinstance(content, bytes) else (content, None)
-    source = Source(name, text)
+    text = ""
     problems: list[Problem] = []
     try:
-        if problem or (problem := _unwanted(source)):
-            raise UnreadableError(problem)
+        text = content if isinstance(content, str) else _decode(content, name)
+        source = Source(name, text)
         found, problems = compose(source)
         root = _top(found, source)
     except UnreadableError as error:
-        empty = mapping({}, {}, Span(source, 0, 0))
+        empty = mapping({}, {}, Span(Source(name, text), 0, 0))
         document = Document(name, path, text, empty, tuple(overrides))
         raise SpecError(document, [*problems, error.problem]) from None
     for flag in overrides:
@@ -116,19 +123,19 @@ def parse_document(content: bytes | str, path: pathlib.Path, overrides: Sequence
 
 def _top(root: Node | None, source: Source) -> Node:
     """The root, if it is a mapping."""
-    expected = "a mapping, such as `name: my_run`, with the sections of a spec"
-    if root is None:
-        hint = "`dlrun init` writes a spec to start from"
-        raise UnreadableError(Problem((), "the file is empty", expected, hint=hint, place=Place(source.name, 1)))
-    if isinstance(root.value, dict):
+    if root is not None and isinstance(root.value, dict):
         return root
-    kind = "a list" if isinstance(root.value, list) else "a single value"
-    hint = None
-    if isinstance(root.value, str) and re.match(r"[\w.-]+:\S", root.value):
-        hint = "write a space after the colon"
-    elif isinstance(root.value, list):
-        hint = "remove the `-` or the brackets around it"
-    raise UnreadableError(Problem((), f"the file holds {kind}", expected, hint=hint, place=root.span.place))
+    message, hint, place = "the file is empty", "`dlrun init` writes a spec to start from", Place(source.name, 1)
+    if root is not None:
+        is_list = isinstance(root.value, list)
+        message, place = f"the file holds {'a list' if is_list else 'a single value'}", root.span.place
+        hint = (
+            "remove the `-` or the brackets around it"
+            if is_list
+            else "write `name: value`, with a space after the colon"
+        )
+    expected = "a mapping, such as `name: my_run`, with the sections of a spec"
+    raise UnreadableError(Problem((), message, expected, hint=hint, place=place))
 
 
 def _read(path: pathlib.Path) -> bytes:
@@ -164,37 +171,26 @@ def _folder(path: pathlib.Path) -> UsageError:
     return UsageError(f"{path} is a folder, not a spec file", hint=hint)
 
 
-def _decode(content: bytes, name: str) -> tuple[str, Problem | None]:
-    """The text of a file, its byte order mark left out; the problem where it is no text."""
-    whole = Place(name, None)
+def _decode(content: bytes, name: str) -> str:
+    """The text of a file, its byte order mark left out."""
     if len(content) > LARGEST:
         message = f"the file is larger than {LARGEST // 1_000_000} MB"
-        return "", Problem((), message, hint="a spec holds settings, not data: name the right file", place=whole)
+        hint = "a spec holds settings, not data: name the right file"
+        raise UnreadableError(Problem((), message, hint=hint, place=Place(name, None)))
     try:
-        return content.decode("utf-8-sig"), None
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        message = f"byte {error.start + 1} (0x{content[error.start]:02x}, on line {line}) is not UTF-8 text"
+        message = f"byte {error.start + 1} (0x{content[error.start]:02x}, on line {line}) is not UTF-8"
         guess = "UTF-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else _likely_latin(content)
-        received = f"what looks like {guess}" if guess else "what looks like a binary file"
+        received = f"what looks like {guess or 'a binary file'}"
         hint = "save the file as UTF-8" if guess else "name a YAML file"
-        return "", Problem((), message, "a text in UTF-8", received, hint, place=whole)
+        raise UnreadableError(
+            Problem((), message, "a text in UTF-8", received, hint, place=Place(name, None))
+        ) from None
 
 
 def _likely_latin(content: bytes) -> str | None:
     """Text in Latin-1 has bytes above 0x9f for its letters and no control characters."""
     control = any(byte < 0x20 and byte not in b"\t\n\r\f" for byte in content)
     return None if control else "Latin-1 or Windows-1252"
-
-
-def _unwanted(source: Source) -> Problem | None:
-    """The first character that no spec should hold."""
-    if not (found := _UNWANTED.search(source.text)):
-        return None
-    code = ord(found[0])
-    if code == 0 and source.text.count("\0") > len(source.text) // 4:
-        return Problem((), "the file is not a text", "a text in UTF-8", "what looks like UTF-16 or a binary file",
-                       "save the file as UTF-8", place=source.place(found.start()))  # fmt: skip
-    message = f"the invisible character U+{code:04X} stands here"
-    hint = f'remove it, or write it as an escape in double quotes: "\\u{code:04x}"'
-    return Problem((), message, hint=hint, place=source.place(found.start()))

@@ -100,7 +100,8 @@ def _put(node: Node | None, steps: _Steps, value: Node, above: Path) -> Node:
         return value
     (key, span), *rest = steps
     if node is None or node.value is None:
-        node = mapping({}, {}, span) if isinstance(key, str) else sequence({}, span)
+        way = Span(span.source, len(FLAG) + 1, span.end)
+        node = mapping({}, {}, way) if isinstance(key, str) else sequence({}, way)
     _check_step(node, key, span, above)
     child = _put(node.children.get(key), rest, value, (*above, key))
     children = {**node.children, key: child}

@@ -15,6 +15,11 @@ from dlrun.spec.source import Source
 
 QUOTE_TEXT: Final = "put quotes around a text that contains `: ` or begins with a special character"
 
+# What YAML calls not printable, and what it takes for a line break or skips though no editor shows it.
+_UNWANTED: Final = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
+
 
 class _Rule(NamedTuple):
     """What to say when PyYAML's problem matches `pattern`; the caret goes to `mark` ("problem" or "context")."""
@@ -95,6 +100,19 @@ def syntax_problem(error: Exception, source: Source, start: int, bracket: int | 
                 at = max(source.text.rfind("\\", 0, at), 0)
             return _problem(source, opened if rule.mark == "context" else at, rule.message, rule.hint)
     return _problem(source, at, "this is not valid YAML", "see whether a bracket, a quote or a colon is out of place")
+
+
+def unwanted_character(source: Source) -> Problem | None:
+    """The first character that no spec should hold."""
+    if not (found := _UNWANTED.search(source.text)):
+        return None
+    code = ord(found[0])
+    if code == 0 and source.text.count("\0") > len(source.text) // 4:
+        return Problem((), "the file is not a text", "a text in UTF-8", "what looks like UTF-16 or a binary file",
+                       "save the file as UTF-8", place=source.place(found.start()))  # fmt: skip
+    message = f"the invisible character U+{code:04X} stands here"
+    hint = f'remove it, or write it as an escape in double quotes: "\\u{code:04x}"'
+    return Problem((), message, hint=hint, place=source.place(found.start()))
 
 
 def _problem(source: Source, at: int, message: str, hint: str, end: int | None = None) -> Problem:
