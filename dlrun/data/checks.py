@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Column, near
@@ -29,8 +30,8 @@ def check_data(
     """
     for name, path in _named_columns(data):
         if columns is not None and name not in columns:
-            at = "key" if path[0] == "features" else "value"
-            yield Problem(path, f"the source has no column {name}", hint=near(name, columns), at=at)
+            problem = Problem(path, f"the source has no column {name}", hint=near(name, columns))
+            yield replace(problem, at="key") if path[0] == "features" else problem
     yield from _check_target(data, reconstructs)
     yield from _check_features(data, columns or {})
     yield from (problem.under("split") for problem in check_fractions(data.split, own_test))

@@ -21,9 +21,9 @@ from dlrun.data.signature import Output, Signature
 from dlrun.data.sources import Source
 from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Split
 from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes
-from dlrun.errors import DataError
+from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
-from dlrun.spec.problem import Problem, path_text
+from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,13 +97,14 @@ class Data(Spec):
 
         Raises:
             DataError: the data cannot be read, or does not fit what the spec says of it.
+            MisfitError: the spec names columns that are not there, or takes them for what they are not.
         """
         source = self.source.resolve(base)
         table = source.load(base)
         columns = {name: table.known.get(name) or describe(values) for name, values in table.columns.items()}
         resolved = self._resolve(source, columns, table, reconstructs, target_kind(loss))
         if problems := list(check_data(resolved, columns, table.test_rows is not None, reconstructs=reconstructs)):
-            raise DataError("; ".join(_told(problem) for problem in problems))
+            raise MisfitError(*(problem.under("data") for problem in problems))
         parts = resolved.parts(table, seed)
         preparation = resolved.fit(table, columns, parts)
         if isinstance(preparation.target, FittedClasses):
@@ -224,6 +225,12 @@ class Dataset:
     test: Examples
 
     @property
+    def splits(self) -> dict[str, Examples]:
+        """The parts that have examples, by name: train, validation, test."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: examples for name, examples in parts.items() if len(examples)}
+
+    @property
     def class_counts(self) -> dict[str, int]:
         """How many train examples each class has, in the order of their indexes; empty where there are no classes."""
         return self._counts(self.train)
@@ -263,11 +270,6 @@ def target_kind(loss: str | None) -> TargetKind | None:
 
 def _target(column: str | None) -> Target | None:
     return None if column is None else Target(column=column)
-
-
-def _told(problem: Problem) -> str:
-    mend = f" ({problem.hint})" if problem.hint else ""
-    return f"{path_text(('data', *problem.path))}: {problem.message}{mend}"
 
 
 def _summary(values: np.ndarray) -> dict[str, Any]:

@@ -66,7 +66,7 @@ def infer(columns: Mapping[str, Column], target: str | None, defaults: Defaults)
     roles = (target, defaults.time, defaults.group)
     names = defaults.inputs or [name for name in columns if name not in roles]
     names = [name for name in names if name in columns and columns[name].kind != "time"]
-    if not names and target in columns and defaults.time is not None:
+    if not names and target is not None and target in columns and defaults.time is not None:
         return {target: Series(kind="series", window=48, horizon=24)}
     if any(columns[name].kind == "unknown" for name in names):
         return None

@@ -54,12 +54,13 @@ class FittedSeries(Spec):
         import numpy as np
 
         first, last = self.window - 1, len(stamps) - ahead
-        positions = np.arange(first, max(first, last), dtype=np.int64)
+        positions: np.ndarray = np.arange(first, max(first, last), dtype=np.int64)
         if self.holes == "ignore" or not len(positions):
             return positions
         seconds = np.diff(stamps) / np.timedelta64(1, "s")
         holes = np.concatenate([[0], np.cumsum(seconds > 1.5 * self.step)])  # how many lie before each row
-        return positions[holes[positions - first] == holes[positions + ahead]]
+        whole: np.ndarray = positions[holes[positions - first] == holes[positions + ahead]]
+        return whole
 
     def encode(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """(rows,) to float32 (windows, window, 1)."""
@@ -139,7 +140,8 @@ def windows(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
 
     if not len(starts):
         return np.zeros((0, length), values.dtype)
-    return np.lib.stride_tricks.sliding_window_view(values, length)[starts]
+    found: np.ndarray = np.lib.stride_tricks.sliding_window_view(values, length)[starts]
+    return found
 
 
 def check_stamps(stamps: np.ndarray, name: str) -> None:

@@ -94,9 +94,9 @@ def is_missing(values: np.ndarray) -> np.ndarray:
         case "O":
             return np.array([value is None for value in values.tolist()], bool)
         case "f":
-            return np.isnan(values).reshape(len(values), -1).any(axis=1)
+            return np.asarray(np.isnan(values).reshape(len(values), -1).any(axis=1), bool)
         case "M":
-            return np.isnat(values)
+            return np.asarray(np.isnat(values), bool)
         case _:
             return np.zeros(len(values), bool)
 
