@@ -42,9 +42,11 @@ def setting(value: Any) -> str:
 
 def printable(text: str) -> str:
     """A text without anything that a terminal would not show or would obey; lines stay lines."""
+    if text.isprintable():
+        return text
     from dlrun.spec.render import printable as escaped
 
-    return text if text.isprintable() else "\n".join(escaped(line) for line in text.splitlines())
+    return "\n".join(escaped(line) for line in text.splitlines())
 
 
 def duration(seconds: float) -> str:

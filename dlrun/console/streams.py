@@ -105,7 +105,8 @@ def capture_native_stderr(path: Path) -> Iterator[None]:
         open(saved, "w", encoding=sys.stderr.encoding, errors=LIKE, buffering=1) as terminal,  # noqa: PTH123
     ):
         os.dup2(log.fileno(), 2)
-        outer, _terminal = _terminal, terminal
+        outer = _terminal
+        _terminal = outer or terminal  # within another capture, 2 is that one's log
         try:
             yield
         finally:
