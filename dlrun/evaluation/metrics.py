@@ -1,0 +1,204 @@
+"""Metrics: plain functions of predictions, from scikit-learn.
+
+A metric that the examples at hand do not define (ROC AUC where only one class occurs, R² of a constant, MAPE with a
+true value of 0) is left out of the result; nothing warns and nothing is made up. Of a split without examples nothing
+is defined.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from dlrun.evaluation.intervals import intervals
+from dlrun.evaluation.names import METRICS
+from dlrun.evaluation.predictions import Predictions, absolute_errors, squared_errors
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+
+def measure(predictions: Predictions, metrics: Sequence[str] | None = None) -> dict[str, Any]:
+    """What is written of a split into metrics.json.
+
+    Args:
+        predictions: of one split.
+        metrics: names from `METRICS[task]`; None for all of them.
+
+    Returns:
+        The metrics that are defined, by name, and under `interval` their 95 % intervals `[low, high]` where they have
+        one. Classification adds `per_class` {class: {precision, recall, f1, support}}, a forecast `per_step`
+        [{"step": 1, …}, …] with the same metrics for each step of the horizon, a reconstruction `error_quantiles` of
+        the mean squared error of an example: an example above p99 is stranger than 99 % of the split.
+    """
+    if not len(predictions):
+        return {}
+    wanted = tuple(METRICS[predictions.task] if metrics is None else metrics)
+    result: dict[str, Any] = _scalars(predictions, wanted)
+    if bounds := intervals(predictions, result):
+        result["interval"] = bounds
+    if predictions.is_classification:
+        result["per_class"] = per_class(predictions)
+    elif predictions.task == "forecast":
+        result["per_step"] = per_step(predictions, wanted)
+    elif predictions.task == "reconstruction":
+        result["error_quantiles"] = error_quantiles(predictions)
+    return result
+
+
+def per_class(predictions: Predictions) -> dict[str, dict[str, float | int | None]]:
+    """Precision, recall, F1 and support (true examples) of each class.
+
+    None where undefined: the precision of a class that was never predicted, the recall of one that does not occur,
+    the F1 of one of which both hold.
+    """
+    from sklearn.metrics import precision_recall_fscore_support
+
+    with _quiet():
+        columns = precision_recall_fscore_support(
+            predictions.truth,
+            predictions.prediction,
+            labels=np.arange(len(predictions.classes)),
+            zero_division=np.nan,
+        )
+    return {
+        name: {"precision": _defined(p), "recall": _defined(r), "f1": _defined(f), "support": int(support)}
+        for name, p, r, f, support in zip(predictions.classes, *columns, strict=True)
+    }
+
+
+def per_step(predictions: Predictions, metrics: Sequence[str]) -> list[dict[str, float]]:
+    """The metrics of each step of a forecast's horizon, counted from 1."""
+    steps = predictions.truth.shape[1]
+    return [
+        {"step": step + 1}
+        | _scalars(replace(predictions, truth=predictions.truth[:, step], scores=predictions.scores[:, step]), metrics)
+        for step in range(steps)
+    ]
+
+
+def error_quantiles(predictions: Predictions) -> dict[str, float]:
+    """How the mean squared errors of the examples of a reconstruction are distributed."""
+    values = np.quantile(squared_errors(predictions), list(QUANTILES.values()))
+    return dict(zip(QUANTILES, values.tolist(), strict=True))
+
+
+def _scalars(predictions: Predictions, wanted: Sequence[str]) -> dict[str, float]:
+    functions = (
+        CLASSIFICATION
+        if predictions.is_classification
+        else RECONSTRUCTION
+        if predictions.task == "reconstruction"
+        else NUMBERS
+    )
+    with _quiet():
+        values = {name: functions[name](predictions) for name in wanted}
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def _averaged(function: str, average: str, predictions: Predictions) -> float:
+    """The mean over the classes that occur in the truth or among the predictions, as scikit-learn has it."""
+    import sklearn.metrics
+
+    score = getattr(sklearn.metrics, function)
+    return float(score(predictions.truth, predictions.prediction, average=average, zero_division=0))
+
+
+def _accuracy(predictions: Predictions) -> float:
+    from sklearn.metrics import accuracy_score
+
+    return float(accuracy_score(predictions.truth, predictions.prediction))
+
+
+def _balanced_accuracy(predictions: Predictions) -> float:
+    """The mean recall of the classes that occur."""
+    from sklearn.metrics import recall_score
+
+    occurring = np.unique(predictions.truth)
+    return float(recall_score(predictions.truth, predictions.prediction, labels=occurring, average="macro"))
+
+
+def _ranked(function: str, predictions: Predictions) -> float | None:
+    """Of two classes that of the second; of more the mean over the classes that occur, each against the rest."""
+    import sklearn.metrics
+
+    score = getattr(sklearn.metrics, function)
+    occurring = np.unique(predictions.truth)
+    if len(occurring) < 2:
+        return None
+    if len(predictions.classes) == 2:
+        return float(score(predictions.truth, predictions.scores[:, 1]))
+    against_rest = predictions.truth[:, None] == occurring
+    return float(score(against_rest, predictions.scores[:, occurring], average="macro"))
+
+
+def _log_loss(predictions: Predictions) -> float | None:
+    from sklearn.metrics import log_loss
+
+    if len(predictions.classes) < 2:
+        return None
+    scores = predictions.scores.astype(np.float64)
+    scores /= scores.sum(axis=1, keepdims=True)
+    return float(log_loss(predictions.truth, scores, labels=np.arange(len(predictions.classes))))
+
+
+def _error(function: str, predictions: Predictions) -> float:
+    """Over all values: of a forecast, over all steps of all windows."""
+    import sklearn.metrics
+
+    return float(getattr(sklearn.metrics, function)(predictions.truth.ravel(), predictions.scores.ravel()))
+
+
+def _r2(predictions: Predictions) -> float | None:
+    return None if np.ptp(predictions.truth) == 0 else _error("r2_score", predictions)
+
+
+def _mape(predictions: Predictions) -> float | None:
+    """A fraction: 0.1 is 10 %."""
+    return None if np.any(predictions.truth == 0) else _error("mean_absolute_percentage_error", predictions)
+
+
+Measure = Callable[[Predictions], float | None]
+
+CLASSIFICATION: dict[str, Measure] = {
+    "accuracy": _accuracy,
+    "balanced_accuracy": _balanced_accuracy,
+    "precision": partial(_averaged, "precision_score", "macro"),
+    "recall": partial(_averaged, "recall_score", "macro"),
+    "f1": partial(_averaged, "f1_score", "macro"),
+    "precision_weighted": partial(_averaged, "precision_score", "weighted"),
+    "recall_weighted": partial(_averaged, "recall_score", "weighted"),
+    "f1_weighted": partial(_averaged, "f1_score", "weighted"),
+    "roc_auc": partial(_ranked, "roc_auc_score"),
+    "average_precision": partial(_ranked, "average_precision_score"),
+    "log_loss": _log_loss,
+}
+NUMBERS: dict[str, Measure] = {
+    "mae": partial(_error, "mean_absolute_error"),
+    "rmse": partial(_error, "root_mean_squared_error"),
+    "mse": partial(_error, "mean_squared_error"),
+    "r2": _r2,
+    "mape": _mape,
+}
+RECONSTRUCTION: dict[str, Measure] = {
+    # Not through scikit-learn: it would copy all images of a split to float64 at once.
+    "mse": lambda predictions: float(squared_errors(predictions).mean()),
+    "mae": lambda predictions: float(absolute_errors(predictions).mean()),
+}
+
+
+def _defined(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Within it scikit-learn does not suspect that many classes among few examples might be a regression."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+        yield

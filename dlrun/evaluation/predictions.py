@@ -1,0 +1,124 @@
+"""What a model said of a split, beside the truth: all that metrics, baselines and plots know of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlrun.data.signature import Task
+
+if TYPE_CHECKING:
+    import polars
+
+Array = NDArray[Any]
+
+SCORE = "score_"
+_CHUNK = 1024  # examples whose reconstruction error is computed at once: bounds the memory, not the result
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """The predictions for the examples of one split, in the units of the data.
+
+    Args:
+        split: train, validation or test, or what the new data is called.
+        task: what is predicted.
+        target: the name of the target.
+        classes: unique names in the order of their indexes; empty where there are none.
+        rows: (n,), which row of the source each example is; of a forecast's window its first row, so that two
+            windows whose rows differ by one are one step apart.
+        truth: classification (n,) index of the class; regression (n,); forecast (n, horizon); reconstruction (n, …).
+        scores: classification (n, classes) probabilities, finite; else the prediction, shaped as the truth.
+    """
+
+    split: str
+    task: Task
+    target: str
+    classes: tuple[str, ...]
+    rows: Array
+    truth: Array
+    scores: Array
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def is_classification(self) -> bool:
+        return self.task in ("binary", "multiclass")
+
+    @property
+    def prediction(self) -> Array:
+        """Classification: (n,) index of the most probable class, the first of equals; else the scores themselves."""
+        return np.argmax(self.scores, axis=1) if self.is_classification else self.scores
+
+    def to_frame(self) -> polars.DataFrame:
+        """A row an example, as in predictions.parquet.
+
+        Columns: row, split, truth, prediction; classification (truth and prediction by name) also `score_<class>`
+        for each class; forecast has lists of one value a step; reconstruction only row, split and error, the mean
+        squared error of the example.
+        """
+        import polars as pl
+
+        columns: dict[str, Any] = {"row": self.rows, "split": pl.repeat(self.split, len(self), eager=True)}
+        if self.task == "reconstruction":
+            columns["error"] = squared_errors(self)
+        elif self.task == "forecast":
+            columns["truth"] = pl.Series(np.ascontiguousarray(self.truth)).arr.to_list()
+            columns["prediction"] = pl.Series(np.ascontiguousarray(self.scores)).arr.to_list()
+        elif self.task == "regression":
+            columns |= {"truth": self.truth, "prediction": self.scores}
+        else:
+            names = np.array(self.classes, dtype=object)
+            columns["truth"] = pl.Series(names[self.truth], dtype=pl.String)
+            columns["prediction"] = pl.Series(names[self.prediction], dtype=pl.String)
+            for index, name in enumerate(self.classes):
+                columns[SCORE + name] = np.ascontiguousarray(self.scores[:, index])
+        return pl.DataFrame(columns)
+
+    @classmethod
+    def from_frame(cls, frame: polars.DataFrame, split: str, task: Task, target: str) -> Predictions:
+        """The predictions of one split, from what `to_frame` made (of one or of several splits, concatenated).
+
+        Raises:
+            ValueError: if the task is reconstruction, of which the frame keeps errors only.
+        """
+        import polars as pl
+
+        if task == "reconstruction":
+            raise ValueError("the frame of a reconstruction holds errors, not the reconstructions")
+        frame = frame.filter(pl.col("split") == split)
+        scores = frame.select(pl.col(f"^{SCORE}.*$"))
+        classes = tuple(column.removeprefix(SCORE) for column in scores.columns)
+        rows = frame["row"].to_numpy()
+        if task in ("binary", "multiclass"):
+            indexes = {name: index for index, name in enumerate(classes)}
+            truth = frame["truth"].replace_strict(indexes, return_dtype=pl.Int64).to_numpy()
+            return cls(split, task, target, classes, rows, truth, scores.to_numpy())
+        truth, prediction = (
+            np.array(frame[name].to_list()) if task == "forecast" else frame[name].to_numpy()
+            for name in ("truth", "prediction")
+        )
+        return cls(split, task, target, (), rows, truth, prediction)
+
+
+def squared_errors(predictions: Predictions) -> Array:
+    """(n,), for each example the mean over its values of the squared error."""
+    return _mean_by_example(predictions, np.square)
+
+
+def absolute_errors(predictions: Predictions) -> Array:
+    """(n,), for each example the mean over its values of the absolute error."""
+    return _mean_by_example(predictions, np.abs)
+
+
+def _mean_by_example(predictions: Predictions, of: np.ufunc) -> Array:
+    errors = np.empty(len(predictions))
+    for start in range(0, len(predictions), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        difference = predictions.scores[part].astype(np.float64) - predictions.truth[part]
+        errors[part] = of(difference).reshape(len(difference), -1).mean(axis=1)
+    return errors

@@ -1,0 +1,68 @@
+"""The spec's section `evaluation`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field, WithJsonSchema
+
+from dlrun.data.signature import Task
+from dlrun.evaluation.names import ALL_METRICS, METRICS, TASKS
+from dlrun.spec.base import Spec
+from dlrun.spec.problem import Problem
+
+MetricName = Annotated[str, WithJsonSchema({"type": "string", "enum": list(ALL_METRICS)})]
+
+
+class Evaluation(Spec):
+    """What is measured and drawn once training is done."""
+
+    metrics: Annotated[tuple[MetricName, ...], Field(min_length=1)] | None = None
+    """Metrics to compute; left out, all that the task has. `precision`, `recall` and `f1` are means over the classes
+    (macro), of two classes too; the values of each class are always written beside them."""
+
+    batch_size: Annotated[int, Field(ge=1)] | None = None
+    """Examples that go through the network at once; changes speed and memory, not the result. Left out, dlrun
+    chooses."""
+
+    plots: bool = True
+    """Whether pictures are drawn into the run folder."""
+
+    def check(self, task: Task) -> Iterator[Problem]:
+        """Every metric that does not exist, does not fit the task, or is listed twice."""
+        fitting = METRICS[task]
+        for index, name in enumerate(self.metrics or ()):
+            path = ("metrics", index)
+            if name not in ALL_METRICS:
+                near = nearest(name, task)
+                yield Problem(
+                    path,
+                    f"there is no metric {name}",
+                    expected=f"one of {', '.join(fitting)}",
+                    received=name,
+                    hint=f"write {near}" if near else None,
+                )
+            elif name not in fitting:
+                yield Problem(
+                    path,
+                    f"{name} does not fit the task, {task}",
+                    expected=f"one of {', '.join(fitting)}",
+                    received=f"{name}, a metric for {' and '.join(other for other in TASKS if name in METRICS[other])}",
+                    hint="leave metrics out to get all that fit",
+                )
+            elif name in (self.metrics or ())[:index]:
+                yield Problem(path, f"{name} is listed twice", received=name, hint="remove one of the two")
+
+    def resolve(self, task: Task) -> Evaluation:
+        """The same with the metrics of the task written out."""
+        return self if self.metrics else self.model_copy(update={"metrics": tuple(METRICS[task])})
+
+
+def nearest(name: str, task: Task) -> str | None:
+    """The metric of the task whose name is most like a mistyped one, if any is."""
+    from difflib import get_close_matches
+
+    spelt = name.lower().replace("-", "_").replace(" ", "_")
+    matches = get_close_matches(spelt, METRICS[task], n=1, cutoff=0.55)
+    return matches[0] if matches else None
