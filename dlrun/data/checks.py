@@ -32,10 +32,10 @@ def check_data(
         if columns is not None and name not in columns:
             problem = Problem(path, f"the source has no column {name}", hint=near(name, columns))
             yield replace(problem, at="key") if path[0] == "features" else problem
-    yield from _check_target(data, reconstructs)
+    yield from _check_target(data, columns, reconstructs)
     yield from _check_features(data, columns or {})
     yield from (problem.under("split") for problem in check_fractions(data.split, own_test))
-    yield from _check_split(data, columns)
+    yield from _check_split(data, columns, reconstructs)
     yield from _check_series(data, columns, reconstructs)
 
 
@@ -49,7 +49,7 @@ def _named_columns(data: Data) -> Iterator[tuple[str, Path]]:
         yield data.split.by, ("split", "by")
 
 
-def _check_target(data: Data, reconstructs: bool) -> Iterator[Problem]:
+def _check_target(data: Data, columns: Mapping[str, Column] | None, reconstructs: bool) -> Iterator[Problem]:
     if reconstructs:
         if data.target is not None:
             yield Problem(
@@ -61,7 +61,7 @@ def _check_target(data: Data, reconstructs: bool) -> Iterator[Problem]:
             )
         return
     target = data.target.column if data.target else data.source.defaults(pathlib.Path()).target
-    if target is None:
+    if target is None or (data.target is None and columns is not None and target not in columns):
         yield Problem(
             (), "no target: what is to be predicted", expected="target: <column>", hint="name a column of the source"
         )
@@ -115,7 +115,7 @@ def _fitting(column: Column) -> str:
     return " or ".join(feature.kind for feature in features if feature.takes(column)) or "no feature: leave it out"
 
 
-def _check_split(data: Data, columns: Mapping[str, Column] | None) -> Iterator[Problem]:
+def _check_split(data: Data, columns: Mapping[str, Column] | None, reconstructs: bool) -> Iterator[Problem]:
     defaults = data.source.defaults(pathlib.Path())
     match data.split:
         case GroupSplit(by=by):
@@ -135,7 +135,7 @@ def _check_split(data: Data, columns: Mapping[str, Column] | None) -> Iterator[P
             )
         case RandomSplit(stratify=True):
             target = data.target or None
-            name = target.column if target else defaults.target
+            name = None if reconstructs else target.column if target else defaults.target
             column = columns.get(name) if columns and name else None
             number = column is not None and column.kind == "number" and column.classes is None
             if name is None or (target is not None and target.kind == "number") or number:

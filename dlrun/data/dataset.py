@@ -14,7 +14,7 @@ from dlrun.data.columns import Column, Table
 from dlrun.data.content import content_hash
 from dlrun.data.features import Feature, Fitted, FittedSeries, Series
 from dlrun.data.features.series import check_stamps
-from dlrun.data.features.values import row_list
+from dlrun.data.features.values import complaint, missing_fault, row_list
 from dlrun.data.inference import describe, infer
 from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
 from dlrun.data.signature import Output, Signature
@@ -52,11 +52,9 @@ class Data(Spec):
             base: what relative paths are relative to: the spec's folder.
             reconstructs: whether the network gives its input again (an autoencoder), and there is no target.
         """
-        broken = [problem.under("source") for problem in self.source.check(base)]
-        yield from broken
-        columns = None if broken else self.source.known(base)
-        own_test = None if broken else self.source.has_test(base)
-        yield from check_data(self, columns, own_test, reconstructs=reconstructs)
+        yield from (problem.under("source") for problem in self.source.check(base))
+        known, own_test = self.source.known(base), self.source.has_test(base)
+        yield from check_data(self, known, own_test, reconstructs=reconstructs)
 
     def preview(self, base: pathlib.Path, *, reconstructs: bool = False, loss: str | None = None) -> Signature | None:
         """The signature as far as it is known without reading the data: a vocabulary at its upper limit, classes as
@@ -149,8 +147,6 @@ class Data(Spec):
         Raises:
             DataError: as the split's `parts`; or values of the target are missing.
         """
-        from dlrun.data.features.values import missing_fault
-
         if len(table) == 0:
             raise DataError(f"{table.name} has no rows")
         if self.target is not None:
@@ -173,6 +169,7 @@ class Data(Spec):
             DataError: a column has values that its feature cannot read.
         """
         time = self.source.defaults(pathlib.Path()).time
+        self._check_values(table)
         features: dict[str, Fitted] = {}
         for name, feature in (self.features or {}).items():
             values = table.columns[name][parts.train]
@@ -188,8 +185,20 @@ class Data(Spec):
             name = self.target.column
             series = next((each for each in features.values() if isinstance(each, FittedSeries)), None)
             values = table.columns[name][parts.train]
-            target = self.target.fit(values, self.target.kind or "number", series, same=name in features)
+            target = self.target.fit(values, parts.train, self.target.kind or "number", series, same=name in features)
         return Preparation(features=features, target=target, time=time)
+
+    def _check_values(self, table: Table) -> None:
+        """That every feature can read its column, in all rows: what is wrong is told before anything is fitted."""
+        import numpy as np
+
+        complaints = [
+            complaint(name, fault, np.arange(len(table)))
+            for name, feature in (self.features or {}).items()
+            for fault in feature.faults(table.columns[name])
+        ]
+        if complaints:
+            raise DataError(f"{table.name}: " + "; ".join(complaints))
 
     def _fit_series(self, feature: Series, table: Table, time: str | None, name: str, parts: Parts) -> FittedSeries:
         if time is None:

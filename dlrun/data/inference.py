@@ -27,10 +27,9 @@ def describe(values: np.ndarray) -> Column:
     """What a column is by its values.
 
     Truth values are categories. Text is a category where it has at most 50 different values that stand in 5 rows or
-    more on average, and text otherwise. Whole numbers are numbers, but may be the labels of a target (`classes`) where
-    they are exactly 0 … k-1 or 1 … k with k at most 20. Arrays of numbers with two or three axes a row are images.
+    more on average, and text otherwise. Numbers may be the labels of a target (`classes`) where they are exactly
+    0 … k-1 or 1 … k with k at most 20. Arrays of numbers with two or three axes a row are images.
     """
-    import numpy as np
 
     shape = values.shape[1:]
     match values.dtype.kind:
@@ -43,15 +42,25 @@ def describe(values: np.ndarray) -> Column:
             if len(texts) <= MOST_CATEGORIES and ROWS_A_CATEGORY * len(texts) <= len(values):
                 return Column("category", classes=tuple(sort_texts(list(texts))))
             return Column("text")
-        case "i" | "u" if not shape:
-            present = np.unique(values)
-            count = len(present)
-            labels = 2 <= count <= MOST_LABELS and present[0] in (0, 1) and present[-1] - present[0] == count - 1
-            return Column("number", classes=tuple(str(label) for label in present.tolist()) if labels else None)
+        case "i" | "u" | "f" if not shape:
+            return Column("number", classes=_labels(values))
         case "i" | "u" | "f":
             return Column("image" if image_shape(shape) else "number" if len(shape) <= 1 else "unknown", shape)
         case _:
             return Column("unknown", shape)
+
+
+def _labels(values: np.ndarray) -> tuple[str, ...] | None:
+    """The numbers as text, where they could be labels."""
+    import numpy as np
+
+    present = np.unique(values)
+    count = len(present)
+    if not (2 <= count <= MOST_LABELS and present[0] in (0, 1)):
+        return None
+    if not np.array_equal(present, np.arange(count) + present[0]):
+        return None
+    return tuple(str(int(label)) for label in present)
 
 
 def infer(columns: Mapping[str, Column], target: str | None, defaults: Defaults) -> dict[str, Feature] | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns import Table, near
 from dlrun.data.features import Fitted, FittedSeries
 from dlrun.data.features.series import check_stamps
-from dlrun.data.features.values import Fault, row_list
+from dlrun.data.features.values import complaint
 from dlrun.data.signature import Input, Output, Signature
 from dlrun.data.target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.errors import DataError
@@ -211,7 +211,7 @@ class Preparation(Spec):
                 case "category" | "text":
                     raw[input_name(name)] = np.array([[text or ""] for text in as_text(values)], object)
                 case _:
-                    raw[input_name(name)] = values
+                    raw[input_name(name)] = values.reshape(len(values), *feature.input(name).shape)
         return raw
 
 
@@ -245,13 +245,6 @@ def reconstruction(inputs: tuple[Input, ...]) -> Output:
             hint="numbers and one-hot categories share one input; leave out the others",
         )
     return Output(inputs[0].name, "reconstruction", inputs[0].shape)
-
-
-def complaint(name: str, fault: Fault, rows: np.ndarray) -> str:
-    """One fault of a column as a clause: `age is not a number in row 3 ('x')`."""
-    place = "" if fault.positions is None else f" in {row_list(rows[fault.positions])}"
-    example = f", such as {fault.example}" if fault.example else ""
-    return f"{name} is {fault.what}{place}{example}"
 
 
 def _given(origins: np.ndarray | None) -> np.ndarray:

@@ -10,8 +10,8 @@ from pydantic import BeforeValidator, Field
 from dlrun.data.columns import Column
 from dlrun.data.features.category import sort_texts
 from dlrun.data.features.number import usable
-from dlrun.data.features.series import FittedSeries, windows
-from dlrun.data.features.values import Fault, as_numbers, as_text, missing_fault, row_list
+from dlrun.data.features.series import FittedSeries, one_number_faults, windows
+from dlrun.data.features.values import Fault, as_numbers, as_text, complaint, missing_fault, row_list
 from dlrun.data.signature import Output
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
@@ -87,9 +87,8 @@ class FittedNumbers(Spec):
         return Output(self.column, "forecast", (self.horizon,))
 
     def faults(self, values: np.ndarray) -> list[Fault]:
-        if values.ndim != 1:
-            return [Fault("not one number a row")]
-        return as_numbers(values)[1] or missing_fault(as_numbers(values)[0])
+        """What keeps the values from being encoded."""
+        return one_number_faults(values)
 
     def truth(self, values: np.ndarray, origins: np.ndarray | None = None) -> np.ndarray:
         """(rows,) to float64 in the units of the data: (rows,), or, for a series, (windows, horizon)."""
@@ -122,21 +121,26 @@ class Target(Spec):
     column: str
     """The column."""
     kind: TargetKind | None = None
-    """category: one of several classes; number. Left out: text and truth values are categories, numbers with a
-    fraction are numbers, whole numbers are categories where they are exactly 0 … k-1 or 1 … k with k at most 20."""
+    """category: one of several classes; number. Left out: text and truth values are categories; numbers are numbers,
+    but whole ones that are exactly 0 … k-1 or 1 … k, with k at most 20, are categories, unless the loss is one for
+    numbers."""
     normalise: Literal["standard", "none"] = "standard"
     """How the network sees a number: standard, with mean 0 and standard deviation 1 on the train rows, or none.
     Metrics and predictions are in the units of the data either way."""
 
     def resolved_kind(self, column: Column, hint: TargetKind | None) -> TargetKind | None:
-        """The kind: as the spec says, or the loss, or the column; None where its data has to be read first."""
-        if self.kind or hint:
-            return self.kind or hint
+        """The kind: as the spec says, or else the column; None where its data has to be read first.
+
+        Args:
+            hint: what the loss says, which decides where whole numbers could be either.
+        """
+        if self.kind is not None:
+            return self.kind
         match column.kind:
             case "category" | "text":
                 return "category"
             case "number":
-                return "number" if column.classes is None else "category"
+                return "number" if column.classes is None else hint or "category"
             case _:
                 return None
 
@@ -154,11 +158,14 @@ class Target(Spec):
             case _:
                 return None
 
-    def fit(self, values: np.ndarray, kind: TargetKind, series: FittedSeries | None, same: bool) -> FittedTarget:
+    def fit(
+        self, values: np.ndarray, rows: np.ndarray, kind: TargetKind, series: FittedSeries | None, same: bool
+    ) -> FittedTarget:
         """Learns from the values of the train rows, (rows,).
 
         Args:
             values: without missing ones.
+            rows: their numbers.
             kind: what `resolved_kind` gave.
             series: the feature that is forecast, where there is one.
             same: whether that feature is the target's own column: both are then scaled alike.
@@ -168,14 +175,13 @@ class Target(Spec):
         """
         if kind == "category" and series is None:
             return self._fit_classes(values)
-        numbers, faults = as_numbers(values)
-        if faults:
-            example = f" (such as {faults[0].example})" if faults[0].example else ""
+        if faults := one_number_faults(values):
             raise DataError(
-                f"the target {self.column} is {faults[0].what}{example}",
+                complaint(f"the target {self.column}", faults[0], rows),
                 hint=f"target: {{column: {self.column}, kind: category}} if it is a class",
             )
         standard = self.normalise == "standard"
+        numbers = as_numbers(values)[0]
         offset = float(numbers.mean()) if standard else 0.0
         scale = usable(numbers.std(), offset) if standard else 1.0
         if series is not None and same:

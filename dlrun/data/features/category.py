@@ -39,7 +39,8 @@ class FittedCategory(Spec):
         return (f"{name}=?", *(f"{name}={category}" for category in self.categories))
 
     def faults(self, values: np.ndarray) -> list[Fault]:
-        return [] if values.ndim == 1 else [Fault("not one value a row")]
+        """What keeps the values from being encoded; unknown ones do not."""
+        return _faults(values)
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """(rows,) to float32 (rows, 1 + categories), or, for an embedding, to int32 (rows,)."""
@@ -90,6 +91,10 @@ class Category(Spec):
         count = len(column.classes) if isinstance(column.classes, tuple) else column.classes
         return None if count is None or self.min_count > 1 else _input(name, self.encoding, count)
 
+    def faults(self, values: np.ndarray) -> list[Fault]:
+        """What keeps the values from being read so."""
+        return _faults(values)
+
     def fit(self, values: np.ndarray, column: Column) -> FittedCategory:
         """Learns from the values of the train rows, (rows,)."""
         import collections
@@ -102,6 +107,10 @@ class Category(Spec):
             embedding_size=self.embedding_size,
             categories=tuple(sort_texts(categories)),
         )
+
+
+def _faults(values: np.ndarray) -> list[Fault]:
+    return [] if values.ndim == 1 else [Fault("not one value a row")]
 
 
 def _input(name: str, encoding: str, count: int) -> Input:

@@ -42,13 +42,11 @@ class FittedImage(Spec):
         return Input(name, "image", self.shape)
 
     def faults(self, values: np.ndarray) -> list[Fault]:
-        if values.dtype.kind not in "uif":
-            return [Fault("no images")]
-        shape = image_shape(values.shape[1:])
-        if shape != self.shape:
-            received = "x".join(map(str, values.shape[1:])) or "single numbers"
-            return [Fault(f"{received}, where the model takes images of {'x'.join(map(str, self.shape))}")]
-        return missing_fault(values)
+        """What keeps the values from being encoded."""
+        if image_shape(values.shape[1:]) == self.shape:
+            return _faults(values)
+        received = "x".join(map(str, values.shape[1:])) or "one value a row"
+        return [Fault(f"{received}, where the model takes images of {'x'.join(map(str, self.shape))}")]
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """(rows, height, width[, channels]) to float32 (rows, height, width, channels)."""
@@ -91,8 +89,16 @@ class Image(Spec):
         shape = image_shape(column.shape)
         return None if shape is None else Input(name, "image", shape)
 
+    def faults(self, values: np.ndarray) -> list[Fault]:
+        """What keeps the values from being read so."""
+        return _faults(values)
+
     def fit(self, values: np.ndarray, column: Column) -> FittedImage:
-        """Learns from the pixels of the train rows, (rows, height, width[, channels])."""
+        """Learns from the pixels of the train rows, (rows, height, width[, channels]).
+
+        Raises:
+            DataError: they are no images.
+        """
         import numpy as np
 
         shape = image_shape(values.shape[1:])
@@ -118,6 +124,12 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
     if len(shape) == 2:
         return (shape[0], shape[1], 1)
     return (shape[0], shape[1], shape[2]) if len(shape) == 3 else None
+
+
+def _faults(values: np.ndarray) -> list[Fault]:
+    if values.dtype.kind not in "uif" or image_shape(values.shape[1:]) is None:
+        return [Fault("no image")]
+    return missing_fault(values)
 
 
 def _moments(pixels: np.ndarray, whole: bool) -> tuple[np.ndarray, np.ndarray]:

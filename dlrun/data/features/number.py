@@ -6,7 +6,7 @@ from math import prod
 from typing import TYPE_CHECKING, Literal
 
 from dlrun.data.columns import Column
-from dlrun.data.features.values import Fault, as_numbers
+from dlrun.data.features.values import Fault, as_numbers, missing_fault
 from dlrun.data.signature import Input
 from dlrun.spec.base import Spec
 
@@ -35,16 +35,11 @@ class FittedNumber(Spec):
         return (name,) if len(self.offset) == 1 else tuple(f"{name}[{index}]" for index in range(len(self.offset)))
 
     def faults(self, values: np.ndarray) -> list[Fault]:
-        import numpy as np
-
+        """What keeps the values from being encoded."""
         size = prod(values.shape[1:])
         if size != len(self.offset):
             return [Fault(f"{size} numbers in a row, where the model takes {len(self.offset)}")]
-        numbers, faults = as_numbers(values)
-        if faults or self.fill is not None:
-            return faults
-        positions = np.flatnonzero(np.isnan(numbers).reshape(len(numbers), -1).any(axis=1))
-        return [Fault("missing (missing: mean in the feature would fill it)", positions)] if len(positions) else []
+        return _faults(values, missing_too=self.fill is None)
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """(rows,) or (rows, size) to float32 (rows, size)."""
@@ -86,8 +81,12 @@ class Number(Spec):
         return column.kind in ("number", "unknown") or column.classes == ("false", "true")
 
     def input(self, name: str, column: Column) -> Input | None:
-        """The network's input as far as it is known without the data."""
-        return Input(name, "vector", (prod(column.shape),)) if column.kind != "unknown" or column.shape else None
+        """The network's input."""
+        return Input(name, "vector", (prod(column.shape),))
+
+    def faults(self, values: np.ndarray) -> list[Fault]:
+        """What keeps the values from being read so."""
+        return _faults(values, missing_too=self.missing == "error")
 
     def fit(self, values: np.ndarray, column: Column) -> FittedNumber:
         """Learns from the values of the train rows, (rows,) or (rows, size), which have no faults."""
@@ -122,6 +121,18 @@ class Number(Spec):
                 return tuple(float(np.median(each)) for each in present)
             case "zero":
                 return (0.0,) * len(present)
+
+
+def _faults(values: np.ndarray, *, missing_too: bool) -> list[Fault]:
+    if values.ndim > 2:
+        return [Fault(f"an array of shape {values.shape[1:]} a row, where a number or a row of them is needed")]
+    numbers, faults = as_numbers(values)
+    if faults or not missing_too:
+        return faults
+    return [
+        Fault("missing (missing: mean in the feature would fill it)", fault.positions)
+        for fault in missing_fault(numbers)
+    ]
 
 
 def usable(scale: float, offset: float = 0.0) -> float:

@@ -40,9 +40,8 @@ class FittedSeries(Spec):
         return Input(name, "series", (self.window, 1))
 
     def faults(self, values: np.ndarray) -> list[Fault]:
-        if values.ndim != 1:
-            return [Fault("not one number a row")]
-        return as_numbers(values)[1] or missing_fault(as_numbers(values)[0])
+        """What keeps the values from being encoded."""
+        return one_number_faults(values)
 
     def origins(self, stamps: np.ndarray, ahead: int) -> np.ndarray:
         """Where windows end: the positions of their last past step, (windows,) int64.
@@ -105,6 +104,10 @@ class Series(Spec):
         """The network's input."""
         return Input(name, "series", (self.window, 1))
 
+    def faults(self, values: np.ndarray) -> list[Fault]:
+        """What keeps the values from being read so."""
+        return one_number_faults(values)
+
     def fit(self, values: np.ndarray, column: Column, stamps: np.ndarray) -> FittedSeries:
         """Learns from the values and times of the train rows, (rows,) each.
 
@@ -132,6 +135,14 @@ class Series(Spec):
             offset=float(offset),
             scale=usable(scale, offset),
         )
+
+
+def one_number_faults(values: np.ndarray) -> list[Fault]:
+    """What keeps values from being one number a row, none missing."""
+    if values.ndim != 1:
+        return [Fault("not one number a row")]
+    numbers, faults = as_numbers(values)
+    return faults or missing_fault(numbers)
 
 
 def windows(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:

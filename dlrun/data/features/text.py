@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from dlrun.data.columns import Column
-from dlrun.data.features.values import Fault, is_missing
+from dlrun.data.features.values import Fault, missing_fault
 from dlrun.data.signature import Input
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
@@ -57,6 +57,15 @@ class Text(Spec):
     def input(self, name: str, column: Column) -> Input | None:
         """The network's input; the vocabulary is at its upper limit until the data is read."""
         return Input(name, "tokens", (self.sequence_length,), vocabulary_size=self.vocabulary_size)
+
+    def faults(self, values: np.ndarray) -> list[Fault]:
+        """What keeps the values from being read so."""
+        if values.dtype != object or values.ndim != 1:
+            return [Fault("no text")]
+        if self.missing == "empty":
+            return []
+        what = "missing (missing: empty in the feature would take it for a text without words)"
+        return [Fault(what, fault.positions) for fault in missing_fault(values)]
 
     def fit(self, values: np.ndarray, column: Column) -> FittedText:
         """Learns the vocabulary from the texts of the train rows, (rows,): by frequency, then alphabetically.
@@ -102,14 +111,8 @@ class FittedText(Spec):
         return Input(name, "tokens", (self.spec.sequence_length,), vocabulary_size=2 + len(self.vocabulary))
 
     def faults(self, values: np.ndarray) -> list[Fault]:
-        import numpy as np
-
-        if values.dtype != object or values.ndim != 1:
-            return [Fault("no text")]
-        positions = np.flatnonzero(is_missing(values))
-        if self.spec.missing == "empty" or not len(positions):
-            return []
-        return [Fault("missing (missing: empty in the feature would take it for a text without words)", positions)]
+        """What keeps the values from being encoded."""
+        return self.spec.faults(values)
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """(rows,) to int32 (rows, sequence_length)."""

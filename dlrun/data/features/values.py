@@ -35,6 +35,13 @@ def row_list(rows: np.ndarray) -> str:
     return f"{len(rows)} rows ({shown}{', …' if len(rows) > SHOWN else ''})"
 
 
+def complaint(name: str, fault: Fault, rows: np.ndarray) -> str:
+    """One fault of a column as a clause: `age is not a number in row 3 ('x')`."""
+    place = "" if fault.positions is None else f" in {row_list(rows[fault.positions])}"
+    example = f", such as {fault.example}" if fault.example else ""
+    return f"{name} is {fault.what}{place}{example}"
+
+
 def text_of(value: Any) -> str | None:
     """One value as the text that stands for it in classes and categories: `3` for 3 and 3.0, `true` for True."""
     match value:

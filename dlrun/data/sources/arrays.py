@@ -85,12 +85,11 @@ class Arrays(Spec):
         import numpy as np
 
         file = locate(base, self.path)
+        self._headers(base)
         try:
             with np.load(file, allow_pickle=False) as archive:
                 arrays = {name: _values(archive[name], name, file.name) for name in archive.files}
-        except FileNotFoundError:
-            raise DataError(f"there is no file {file}") from None
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, AttributeError) as error:
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"{file} cannot be read: {error}", hint="numpy.savez writes such a file") from None
         pairs = _paired(arrays)
         if not pairs:

@@ -64,6 +64,9 @@ Those of Keras 3.15; it has none for fashion_mnist, whose authors give them
 (https://github.com/zalandoresearch/fashion-mnist).
 """
 
+AS_IT_WAS = {"num_words": 10**9, "start_char": None, "index_from": 0, "oov_char": None}
+"""What makes Keras leave every word in place, under the number that the word index has for it."""
+
 SECONDS = 30
 """How long the network may be silent."""
 
@@ -126,8 +129,7 @@ class KerasSource(Spec):
                     self.name, dict(zip(self.about.columns, columns, strict=True)), test_rows, self.about.columns
                 )
             case "imdb" | "reuters":
-                # no number for the start, and words by their own number: every word as it was
-                (train, labels), (test, test_labels) = module.load_data(start_char=None, index_from=0, oov_char=None)
+                (train, labels), (test, test_labels) = module.load_data(**AS_IT_WAS)
                 words = {number: word for word, number in module.get_word_index().items()}
                 values = np.array([_sentence(text, words) for text in (*train, *test)], object)
             case _:
