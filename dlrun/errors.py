@@ -3,7 +3,7 @@
 DlrunError                   1
 ├── UsageError               2   the command line is wrong
 ├── SpecError                2   the spec is wrong: a list of problems, each with its place
-├── ArchitectureError        2   the network cannot be built: one problem with its place in the spec
+├── MisfitError              2   problems in the spec that only its data or the built network shows
 ├── DataError                1   the data cannot be read, or does not fit the spec or the model
 ├── RunError                 1   a run folder is missing, broken, unfinished or of another version
 ├── DeviceError              1   the device that was asked for is not there
@@ -63,18 +63,20 @@ class SpecError(DlrunError):
         self.problems = tuple(problems)
 
 
-class ArchitectureError(DlrunError):
-    """The network cannot be built as the spec draws it, which only building it could tell.
+class MisfitError(DlrunError):
+    """The spec does not fit its data, or its layers one another, which only reading or building them could tell.
+
+    Whoever holds the spec's text turns it into a `SpecError`.
 
     Args:
-        problem: what is wrong, with its path from the top of the spec.
+        problems: what is wrong, with paths from the top of the spec; at least one.
     """
 
     exit_code = 2
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message, hint=problem.hint)
-        self.problem = problem
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("; ".join(problem.message for problem in problems), hint=problems[0].hint)
+        self.problems = problems
 
 
 class DataError(DlrunError):

@@ -11,7 +11,7 @@ from dlrun.data.signature import Input, Signature
 from dlrun.models.blocks import Dense, dense_stack, keras_inputs, output_layer
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.training.regularization import Regularization
+from dlrun.models.regularization import Regularization
 
 
 class Ann(Spec):

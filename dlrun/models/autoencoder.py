@@ -11,7 +11,7 @@ from dlrun.data.signature import Signature
 from dlrun.models.blocks import Activation, Dense, Positive, Size, Tensor, keras_inputs, one_input, sides
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.training.regularization import Regularization
+from dlrun.models.regularization import Regularization
 
 
 class ConvEncoderBlock(Spec):

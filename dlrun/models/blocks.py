@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 from dlrun.data.signature import Input, Signature
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.training.regularization import Regularization
+from dlrun.models.regularization import Regularization
 
 Tensor = Any
 """A symbolic tensor of Keras (`keras.KerasTensor`); Keras is not imported to say so."""

@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from dlrun.data.signature import Signature
-from dlrun.errors import ArchitectureError
+from dlrun.errors import MisfitError
 from dlrun.models.blocks import Activation, Positive, Share, Size, Tensor, keras_inputs, output_layer, sides
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.training.regularization import Regularization
+from dlrun.models.regularization import Regularization
 
 
 class DenseLayer(Spec):
@@ -282,7 +282,7 @@ class Layers(Spec):
                     received=layer.kind,
                 )
         last, output = self.layers[-1], signature.output
-        if isinstance(last, DenseLayer) and last.units == output.size and last.activation in ("sigmoid", "softplus"):
+        if isinstance(last, DenseLayer) and last.units == output.size and last.activation == "sigmoid":
             yield Problem(
                 ("layers", len(self.layers) - 1, "kind"),
                 "the output layer is added by itself, in logits",
@@ -295,7 +295,7 @@ class Layers(Spec):
         """The Keras model: the one input through all layers to (batch, units).
 
         Raises:
-            ArchitectureError: naming the first layer that cannot read what the one before it gives.
+            MisfitError: naming the first layer that cannot read what the one before it gives.
         """
         import keras
 
@@ -313,9 +313,9 @@ class Layers(Spec):
                 if min(side for side in x.shape[1:] if side is not None) < 1:
                     raise ValueError("nothing is left of it")
             except ValueError as error:
-                raise ArchitectureError(self._does_not_fit(index, layer.kind, before, error)) from error
+                raise MisfitError(self._does_not_fit(index, layer.kind, before, error)) from error
         if len(x.shape) > 2:
-            raise ArchitectureError(
+            raise MisfitError(
                 Problem(
                     ("architecture", "layers", len(self.layers) - 1, "kind"),
                     "the output layer reads one row per example",

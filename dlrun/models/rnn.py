@@ -11,7 +11,7 @@ from dlrun.data.signature import Signature
 from dlrun.models.blocks import Dense, Positive, Share, dense_stack, dropout, one_input, output_layer, sequence
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.training.regularization import Regularization
+from dlrun.models.regularization import Regularization
 
 
 class Recurrent(Spec):

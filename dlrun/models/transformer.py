@@ -20,7 +20,7 @@ from dlrun.models.blocks import (
 )
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.training.regularization import Regularization
+from dlrun.models.regularization import Regularization
 
 
 class Transformer(Spec):

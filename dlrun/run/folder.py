@@ -316,6 +316,12 @@ class RunFolder:
     def plots(self) -> Path:
         return self.path / "plots"
 
+    def save_model(self, model: Any) -> None:
+        """The whole Keras model, `model.keras`."""
+        unfinished = self.path / "model.tmp.keras"  # Keras insists on the ending
+        model.save(unfinished)
+        unfinished.replace(self.model_path)
+
     @property
     def model_path(self) -> Path:
         """Where the whole model for Keras is."""
@@ -325,6 +331,10 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """The folder of what an exact resume needs."""
         return self.path / "checkpoints"
+
+    def write_log(self, content: bytes) -> None:
+        """Begins log.txt."""
+        write_bytes(self.log_path, content)
 
     @property
     def log_path(self) -> Path:

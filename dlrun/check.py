@@ -1,0 +1,97 @@
+"""`dlrun check`: every mistake in a spec at once; with `deep`, also those that only data and model can show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlrun.data.signature import Signature
+from dlrun.experiment import Experiment, build_model, load_data, read_experiment
+
+STEPS = 2
+"""How many steps a deep check trains."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A spec without mistakes.
+
+    Args:
+        experiment: as the file says; resolved after a deep check.
+        signature: of inputs and output; None where the data must be read first.
+        rows: of each split, after a deep check.
+        parameters: weights of the model, after a deep check.
+        loss: after each of the trained steps, after a deep check.
+    """
+
+    experiment: Experiment
+    signature: Signature | None
+    rows: dict[str, int]
+    parameters: int | None = None
+    loss: tuple[float, ...] = ()
+
+    def tree(self) -> dict[str, Any]:
+        """As `--json` prints it."""
+        return {
+            "valid": True,
+            "experiment": self.experiment.tree(),
+            "rows": self.rows,
+            "parameters": self.parameters,
+            "loss": list(self.loss),
+        }
+
+
+def check(spec: Path, *, overrides: Sequence[str] = (), deep: bool = False) -> Checked:
+    """Checks a spec file.
+
+    Args:
+        spec: the YAML file.
+        overrides: `a.b=value`, as after `--set`.
+        deep: also reads the data, builds the model and trains two steps.
+
+    Raises:
+        SpecError: with every mistake at once.
+        DataError: the data cannot be read, in a deep check.
+    """
+    experiment, document = read_experiment(spec, overrides)
+    if not deep:
+        return Checked(experiment, experiment.preview(spec.parent), {})
+    experiment, dataset = load_data(experiment, document, spec)
+    experiment.runtime.prepare()
+    signature = dataset.preparation.signature
+    model = build_model(experiment, document, signature)
+    rows = {name: len(examples) for name, examples in dataset.splits.items()}
+    return Checked(experiment, signature, rows, model.count_params(), tuple(first_losses(experiment, dataset, model)))
+
+
+def first_losses(experiment: Experiment, dataset: Any, model: Any) -> list[float]:
+    """Trains two steps on the first examples, and gives the loss after each.
+
+    Raises:
+        NotFiniteError: when it is not finite.
+    """
+    from dlrun.train import arrays
+    from dlrun.training.loop import Arrays, Loop
+
+    experiment.compile(model, dataset.preparation, STEPS)
+    whole = arrays(experiment, dataset, dataset.train)
+    size = experiment.training.batch_size * STEPS
+    few = Arrays(
+        {name: values[:size] for name, values in whole.inputs.items()},
+        None if whole.target is None else whole.target[:size],
+        None if whole.weights is None else whole.weights[:size],
+    )
+    losses: list[float] = []
+
+    class Recorder:
+        def on_chunk(self, epoch: int, step: int, metrics: dict[str, float], examples_per_second: float) -> None:
+            losses.append(metrics["loss"])
+
+        def on_epoch(self, row: dict[str, float]) -> None:
+            pass
+
+    settings = experiment.training.model_copy(update={"epochs": 1})
+    list(Loop(model, few, None, settings, experiment.seed, xla=False).run(Recorder(), [], lambda: False))
+    return losses

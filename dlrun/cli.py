@@ -1,0 +1,242 @@
+"""The command line: parses, calls a verb, shows the answer. Nothing else exits."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dlrun import __version__, console
+from dlrun.errors import DlrunError
+
+app = typer.Typer(
+    name="dlrun",
+    help="Train deep-learning models from a YAML file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class DeviceName(StrEnum):
+    auto = "auto"
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+class SplitName(StrEnum):
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML file.", show_default=False)]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change a field, such as training.epochs=20; may be repeated."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program, and nothing else.")]
+
+
+@app.callback()
+def dlrun(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        typer.echo(f"dlrun {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def train(
+    spec: SpecFile,
+    overrides: Overrides = None,
+    out: Annotated[Path, typer.Option(help="Folder for the run's folder.")] = Path("runs"),
+    seed: Annotated[int | None, typer.Option(help="Instead of the spec's seed.", show_default=False)] = None,
+    device: Annotated[
+        DeviceName | None, typer.Option(help="Instead of the spec's runtime.device.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train what a spec describes, and judge it, into a new run folder."""
+    from dlrun.train import train as run_training
+
+    flags = list(overrides or [])
+    flags += [f"seed={seed}"] if seed is not None else []
+    flags += [f"runtime.device={device}"] if device is not None else []
+    with native_log() as log:
+        display = console.TrainingDisplay(console.error_console() if as_json else None)
+        run = run_training(spec, out=out, display=display, overrides=flags, log=log)
+    if as_json:
+        print_json({"run": str(run.path), "status": run.status().tree(), "metrics": run.metrics()})
+    else:
+        console.print_summary(run)
+
+
+def evaluate(
+    run: RunPath,
+    split: Annotated[
+        SplitName | None, typer.Option(help="Which split; left out: test.", show_default=False)
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="New data in the source's form.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a run again, on one of its splits or on new data."""
+    from dlrun.evaluate import evaluate as measure
+
+    if split and data:
+        raise typer.BadParameter("give --split or --data, not both")
+    with native_log():
+        result = measure(run, split=split.value if split else None, data=data)
+    if as_json:
+        print_json(result.tree())
+    else:
+        console.print_result(result)
+
+
+app.command("eval")(evaluate)
+app.command("evaluate", hidden=True)(evaluate)
+
+
+@app.command()
+def compare(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Runs, folders of runs, or globs.")],
+    sort: Annotated[
+        str | None, typer.Option(help="A metric or a field of the spec; left out: the main metric.")
+    ] = None,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, and nothing else.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the runs' curves over one another.", show_default=False)
+    ] = None,
+) -> None:
+    """Show runs side by side: their metrics, and what differs in their specs."""
+    from dlrun.compare import compare as compare_runs
+
+    if as_json and as_csv:
+        raise typer.BadParameter("give --json or --csv, not both")
+    comparison = compare_runs(paths, sort=sort)
+    if plot:
+        from dlrun.evaluation.plots import draw_comparison, save
+
+        save(draw_comparison(comparison.histories()), plot)
+    if as_json:
+        typer.echo(comparison.to_json())
+    elif as_csv:
+        typer.echo(comparison.to_csv(), nl=False)
+    else:
+        console.print_comparison(comparison)
+
+
+@app.command()
+def check(
+    spec: SpecFile,
+    overrides: Overrides = None,
+    deep: Annotated[bool, typer.Option(help="Also read the data, build the model, and train two steps.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find every mistake in a spec at once."""
+    from dlrun.check import check as check_spec
+
+    if deep:
+        with native_log():
+            checked = check_spec(spec, overrides=overrides or (), deep=True)
+    else:
+        checked = check_spec(spec, overrides=overrides or ())
+    if as_json:
+        print_json(checked.tree())
+    else:
+        console.print_checked(checked, spec)
+
+
+@app.command()
+def show(
+    path: Annotated[Path, typer.Argument(metavar="SPEC|RUN", help="A YAML file, or the folder of a run.")],
+    overrides: Overrides = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the resolved spec, the layers, their shapes and parameters."""
+    from dlrun.show import show as show_model
+
+    with native_log():
+        shown = show_model(path, overrides=overrides or ())
+    if as_json:
+        print_json(shown.tree())
+    else:
+        console.print_shown(shown)
+
+
+@app.command()
+def schema(
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write it to a file instead.", show_default=False)
+    ] = None,
+) -> None:
+    """Print the JSON Schema of the spec, for editors."""
+    from dlrun.schema import schema_text, write_schema
+
+    if out:
+        write_schema(out)
+    else:
+        typer.echo(schema_text(), nl=False)
+
+
+@app.command()
+def init(
+    kind: Annotated[str, typer.Option(help="Which architecture to start from.")] = "cnn",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The file to write; left out: KIND.yaml.", show_default=False)
+    ] = None,
+) -> None:
+    """Write a commented spec to start from, and the schema that editors check it with."""
+    from dlrun.init import init as write_spec
+
+    written = write_spec(kind, out)
+    console.print_next("wrote", [str(written)], [f"dlrun train {written}"])
+
+
+@app.command()
+def datasets(as_json: AsJson = False) -> None:
+    """List the data sets that are bundled, cached, or downloaded when used."""
+    from dlrun.datasets import datasets as list_datasets
+
+    found = list_datasets()
+    if as_json:
+        print_json([entry.tree() for entry in found])
+    else:
+        console.print_datasets(found)
+
+
+def print_json(value: Any) -> None:
+    """JSON on stdout, floats with all their digits."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def native_log() -> Iterator[Path]:
+    """Within it, what TensorFlow's C++ code writes to stderr goes to a temporary file, whose path it gives."""
+    with tempfile.TemporaryDirectory(prefix="dlrun-") as folder:
+        path = Path(folder, "log.txt")
+        with console.capture_native_stderr(path):
+            yield path
+
+
+def main() -> None:
+    """The program `dlrun`."""
+    console.prepare_streams()
+    try:
+        app()
+    except DlrunError as error:
+        console.print_error(error)
+        sys.exit(error.exit_code)

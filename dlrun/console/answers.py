@@ -1,0 +1,143 @@
+"""How the answers of the short commands look: eval, check, show, init, datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlrun.console.numbers import number
+from dlrun.console.results import GAP, metrics_table
+from dlrun.console.streams import standard_console
+from dlrun.evaluation.names import label
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from dlrun.check import Checked
+    from dlrun.data.signature import Signature
+    from dlrun.datasets import Entry
+    from dlrun.evaluate import Result
+    from dlrun.show import Shown
+
+
+def print_result(result: Result) -> None:
+    """The metrics of an evaluation beside the baselines."""
+    from rich.text import Text
+
+    console = standard_console()
+    what = result.split if result.baseline else f"{result.split}: new data"
+    console.print(
+        Text.assemble((result.run.name, "bold"), f"  {what}, {number(result.examples)} examples"), soft_wrap=True
+    )
+    console.print()
+    scalars = {name: value for name, value in result.metrics.items() if isinstance(value, int | float)}
+    console.print(metrics_table(scalars, result.split, result.baseline, main=result.main_metric))
+    interval = result.metrics.get("interval", {}).get(result.main_metric)
+    if interval:
+        bounds = f"[{number(interval[0])}, {number(interval[1])}]"
+        console.print(Text(f"\n95% interval of {label(result.main_metric)} {bounds}", "dim"))
+
+
+def print_checked(checked: Checked, spec: Path) -> None:
+    """That a spec has no mistakes, and what it describes."""
+    from rich.text import Text
+
+    console = standard_console()
+    console.print(Text.assemble((f"{spec}", "bold"), "  ", ("no mistakes", "green")), soft_wrap=True)
+    console.print()
+    table = _facts()
+    if checked.signature is None:
+        table.add_row("features", "known once the data is read: dlrun check --deep")
+    else:
+        _add_signature(table, checked.signature)
+    table.add_row("architecture", checked.experiment.architecture.kind)
+    if checked.rows:
+        table.add_row("examples", ", ".join(f"{name} {number(count)}" for name, count in checked.rows.items()))
+    if checked.parameters is not None:
+        table.add_row("parameters", number(checked.parameters))
+        table.add_row("loss", " → ".join(number(loss) for loss in checked.loss))
+    console.print(table)
+    console.print()
+    print_next([f"dlrun train {_argument(spec)}"])
+
+
+def print_shown(shown: Shown) -> None:
+    """The resolved spec, then the layers with their shapes and parameters."""
+    from rich.syntax import Syntax
+    from rich.table import Table
+
+    from dlrun.run.resolved import resolved_text
+
+    console = standard_console()
+    text = resolved_text(shown.experiment.tree())
+    if console.is_terminal:
+        console.print(Syntax(text, "yaml", theme="ansi_dark", background_color="default", word_wrap=True))
+    else:
+        console.print(text, soft_wrap=True)
+    table = Table(box=None, padding=(0, GAP, 0, 0), header_style="dim")
+    for title in ("layer", "kind", "output"):
+        table.add_column(title)
+    table.add_column("parameters", justify="right")
+    for layer in shown.layers:
+        sides = " × ".join("?" if side is None else f"{side}" for side in layer.shape)
+        table.add_row(layer.name, layer.kind, sides, number(layer.parameters) if layer.parameters else "")
+    table.add_row("", "", "", number(shown.parameters), style="bold")
+    console.print(table)
+    console.print()
+    facts = _facts()
+    _add_signature(facts, shown.signature)
+    if shown.vector_names:
+        facts.add_row("columns", ", ".join(shown.vector_names))
+    console.print(facts)
+
+
+def print_datasets(entries: Sequence[Entry]) -> None:
+    """The data sets that a spec can name, one a line."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console = standard_console()
+    table = Table(box=None, padding=(0, GAP, 0, 0), header_style="dim")
+    for title in ("source", "name", "target", "state", "what it is"):
+        table.add_column(title, no_wrap=title != "what it is")
+    styles = {"bundled": "green", "cached": "green", "download": "yellow"}
+    for entry in entries:
+        state, name = Text(entry.state, styles[entry.state]), Text(entry.name, "bold")
+        table.add_row(entry.source, name, entry.target or "", state, entry.about)
+    console.print(table)
+    console.print()
+    print_next(["data: {source: {kind: bundled, name: mnist}}"], title="in a spec")
+
+
+def print_next(commands: Sequence[str], title: str = "next") -> None:
+    """What to type next, each in a line that can be copied whole."""
+    from rich.text import Text
+
+    console = standard_console()
+    for index, command in enumerate(commands):
+        start = title if index == 0 else " " * len(title)
+        console.print(Text.assemble((start, "dim"), "  ", command), soft_wrap=True)
+
+
+def _facts() -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, show_header=False, padding=(0, GAP, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column()
+    return table
+
+
+def _add_signature(table: Table, signature: Signature) -> None:
+    from dlrun.models.blocks import describe as describe_input
+    from dlrun.training.losses import describe as describe_output
+
+    table.add_row("input", "; ".join(describe_input(entry) for entry in signature.inputs))
+    table.add_row("predicts", describe_output(signature.output))
+    if signature.output.classes:
+        table.add_row("classes", ", ".join(signature.output.classes))
+
+
+def _argument(path: Path) -> str:
+    return f'"{path}"' if " " in str(path) else str(path)

@@ -1,0 +1,124 @@
+"""From a trained model to numbers: predictions for each split, their metrics, and those of the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dlrun.data.preparation import Examples, Preparation, input_name
+from dlrun.data.target import FittedNumbers
+from dlrun.evaluation.baselines import baselines
+from dlrun.evaluation.metrics import measure
+from dlrun.evaluation.predictions import Predictions
+from dlrun.seeds import generator
+from dlrun.training.losses import Loss, scores
+from dlrun.training.model import outputs
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NOISY_INPUT = "the noisy input itself"
+SAMPLES = 12
+"""How many originals and reconstructions are kept to look at."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Measures a trained model.
+
+    Args:
+        model: the Keras model.
+        preparation: the fitted features and target it was trained with.
+        loss: says what the model's outputs mean.
+        metrics: which are computed; None for all of the task's.
+        batch_size: examples that go through the network at once.
+        noise: of a denoising autoencoder: it is judged by how well it restores noisy inputs.
+        seed: of the spec; the noise follows from it.
+    """
+
+    model: Any
+    preparation: Preparation
+    loss: Loss
+    metrics: Sequence[str] | None
+    batch_size: int | None
+    noise: float
+    seed: int
+
+    def predict(self, split: str, examples: Examples) -> Predictions:
+        """What the model says of a split, in the units of the data."""
+        output = self.preparation.signature.output
+        said = scores(outputs(self.model, self.inputs(split, examples), self.batch_size), output, self.loss)
+        if isinstance(self.preparation.target, FittedNumbers):
+            said = self.preparation.target.restore(said)
+        return Predictions(split, output.task, output.name, output.classes, examples.rows, examples.truth, said)
+
+    def inputs(self, split: str, examples: Examples) -> dict[str, np.ndarray]:
+        """What the network is given: the examples, with the noise that it is to take out again."""
+        import numpy as np
+
+        if not self.noise:
+            return examples.inputs
+        random = generator(self.seed, f"noise {split}")
+        return {
+            name: values + np.float32(self.noise) * random.standard_normal(values.shape, dtype=np.float32)
+            for name, values in examples.inputs.items()
+        }
+
+    def baselines(self, predictions: Predictions, examples: Examples, train: Examples) -> dict[str, Predictions]:
+        """What a trivial model says of the same examples, by its name."""
+        found = baselines(predictions, train.truth, history=self._history(examples), step_seconds=self._step_seconds())
+        if self.noise:
+            (noisy,) = self.inputs(predictions.split, examples).values()
+            found[NOISY_INPUT] = Predictions(
+                predictions.split, predictions.task, predictions.target, (), examples.rows, examples.truth, noisy
+            )
+        return found
+
+    def measure(self, predictions: Predictions) -> dict[str, Any]:
+        """The metrics of a split, as metrics.json has them."""
+        return measure(predictions, self.metrics)
+
+    def samples(self, split: str, examples: Examples, predictions: Predictions) -> dict[str, np.ndarray]:
+        """A few inputs and what the autoencoder made of them, evenly from the whole split."""
+        import numpy as np
+
+        chosen = np.linspace(0, len(examples) - 1, min(SAMPLES, len(examples))).astype(int)
+        found = {
+            "originals": examples.truth[chosen],
+            "reconstructions": predictions.scores[chosen].astype(np.float32),
+        }
+        if self.noise:
+            (noisy,) = self.inputs(split, examples).values()
+            found["noisy"] = noisy[chosen]
+        return found
+
+    def _history(self, examples: Examples) -> np.ndarray | None:
+        """The past values before each forecast, (n, window), in the units of the data; None where there are none."""
+        import numpy as np
+
+        target, series = self.preparation.target, self.preparation.series
+        if series is None or not isinstance(target, FittedNumbers) or target.column not in self.preparation.features:
+            return None
+        window = examples.inputs[input_name(target.column)][:, :, 0]
+        return np.asarray(window.astype(np.float64) * series.scale + series.offset)
+
+    def _step_seconds(self) -> float | None:
+        return self.preparation.series.step if self.preparation.series else None
+
+
+def all_metrics(judge: Judge, splits: Mapping[str, Examples]) -> tuple[dict[str, Any], dict[str, Predictions]]:
+    """What metrics.json holds, and the predictions that it was measured on.
+
+    Args:
+        splits: train first, then validation and test where they have examples. The baselines are measured on the
+            last of them.
+    """
+    predictions = {name: judge.predict(name, examples) for name, examples in splits.items()}
+    metrics: dict[str, Any] = {name: judge.measure(said) for name, said in predictions.items()}
+    last = list(splits)[-1]
+    metrics["baseline"] = {
+        name: judge.measure(trivial)
+        for name, trivial in judge.baselines(predictions[last], splits[last], splits["train"]).items()
+    }
+    return metrics, predictions

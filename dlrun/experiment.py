@@ -1,0 +1,266 @@
+"""The whole spec, and the checks that cross its sections."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from dlrun.data.dataset import Data, Dataset
+from dlrun.data.preparation import Preparation
+from dlrun.data.signature import Signature
+from dlrun.data.target import FittedNumbers
+from dlrun.errors import MisfitError, SpecError
+from dlrun.evaluation.settings import Evaluation
+from dlrun.models import Architecture
+from dlrun.models.autoencoder import Autoencoder
+from dlrun.models.regularization import Regularization
+from dlrun.seeds import keras_seeds
+from dlrun.spec.base import Spec
+from dlrun.spec.diagnostics import validate
+from dlrun.spec.document import Document, read_document
+from dlrun.spec.problem import Problem
+from dlrun.training.device import Runtime
+from dlrun.training.followed import followed_columns, followed_metric
+from dlrun.training.losses import Loss, check_loss, default_loss, describe, output_units
+from dlrun.training.optimizers import Adam, Optimizer
+from dlrun.training.settings import Training
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+
+
+class Experiment(Spec):
+    """A training, from the data to the numbers at its end."""
+
+    name: Name | None = None
+    """What the run is called: letters, digits, dots, dashes and underscores. Left out: the spec file's name."""
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    """What all randomness follows from: splits, first weights, order, dropout, noise."""
+    data: Data
+    """What the network learns from."""
+    architecture: Architecture
+    """The network."""
+    optimizer: Optimizer = Field(default_factory=lambda: Adam(kind="adam"))
+    """How the weights follow the gradients."""
+    regularization: Regularization = Field(default_factory=Regularization)
+    """What keeps the network from learning its examples by heart."""
+    loss: Loss | None = None
+    """What is made small. Left out: binary_crossentropy for two classes, categorical_crossentropy for more, mse for
+    numbers."""
+    training: Training = Field(default_factory=Training)
+    """How long, and in what batches."""
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    """What is measured and drawn at the end."""
+    runtime: Runtime = Field(default_factory=Runtime)
+    """On what it runs."""
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the target is the input itself."""
+        return isinstance(self.architecture, Autoencoder)
+
+    def check(self, folder: pathlib.Path) -> list[Problem]:
+        """All mistakes that can be found without reading the data.
+
+        Args:
+            folder: what relative paths in the spec are relative to.
+        """
+        problems = [problem.under("data") for problem in self.data.check(folder, reconstructs=self.reconstructs)]
+        problems += self._check_alone()
+        if not problems and (signature := self.preview(folder)) is not None:
+            problems += self.check_signature(signature)
+        return problems
+
+    def preview(self, folder: pathlib.Path) -> Signature | None:
+        """The signature as far as it is known without reading the data; None where it is not."""
+        return self.data.preview(folder, reconstructs=self.reconstructs, loss=self.loss and self.loss.kind)
+
+    def load(self, folder: pathlib.Path) -> Dataset:
+        """Reads, splits and prepares the data.
+
+        Raises:
+            DataError, MisfitError: as `Data.load`.
+        """
+        loss = self.loss and self.loss.kind
+        return self.data.load(folder, self.seed, reconstructs=self.reconstructs, loss=loss)
+
+    def _check_alone(self) -> Iterator[Problem]:
+        """What is wrong whatever the data is."""
+        yield from (problem.under("optimizer") for problem in self.optimizer.check_alone())
+        if hasattr(self.architecture, "check_alone"):
+            yield from (problem.under("architecture") for problem in self.architecture.check_alone())
+        if self.optimizer.schedule is not None and self.training.reduce_on_plateau is not None:
+            yield Problem(
+                ("training", "reduce_on_plateau"),
+                "the learning rate would follow two rules",
+                expected="optimizer.schedule or training.reduce_on_plateau",
+                received="both",
+                hint="take one of them out",
+                at="key",
+            )
+        if self.regularization.weight_decay == 0 and self.optimizer.kind == "adamw":
+            yield Problem(
+                ("regularization", "weight_decay"),
+                "adamw without weight decay is adam",
+                expected="a number above 0",
+                received="0",
+                hint="write `optimizer: {kind: adam}`, or take weight_decay out for 0.004",
+            )
+
+    def check_signature(self, signature: Signature) -> Iterator[Problem]:
+        """Whether architecture, loss, metrics and monitors fit the data."""
+        output = signature.output
+        yield from (problem.under("architecture") for problem in self.architecture.check(signature))
+        if self.loss is not None:
+            yield from (problem.under("loss") for problem in check_loss(self.loss, output))
+        loss = self.loss or default_loss(output.task)
+        smooths = "cross" in loss.kind or loss.kind == "focal"
+        if self.regularization.label_smoothing and not (output.is_classification and smooths):
+            yield Problem(
+                ("regularization", "label_smoothing"),
+                f"{describe(output)} has no labels to smooth",
+                expected="0",
+                received=f"{self.regularization.label_smoothing:g}",
+                hint="take label_smoothing out",
+            )
+        if isinstance(self.architecture, Autoencoder):
+            yield from self._check_reconstruction(self.architecture, loss.kind)
+        yield from (problem.under("evaluation") for problem in self.evaluation.check(output.task))
+        columns = followed_columns(output, validation=self.data.split.validation > 0)
+        yield from (problem.under("training") for problem in self.training.check(columns))
+
+    def _check_reconstruction(self, architecture: Autoencoder, loss: str) -> Iterator[Problem]:
+        if loss == "binary_crossentropy" and architecture.output_activation == "sigmoid":
+            yield Problem(
+                ("architecture", "output_activation"),
+                "binary_crossentropy takes logits and applies the sigmoid itself",
+                expected="linear",
+                received="sigmoid",
+                hint="take output_activation out",
+            )
+        inputs = self.data.features or {}
+        ranges = [getattr(feature, "rescale", None) for feature in inputs.values()]
+        bounded = loss == "binary_crossentropy" or architecture.output_activation == "sigmoid"
+        if bounded and inputs and any(not _within_unit(limits) for limits in ranges):
+            yield Problem(
+                ("architecture", "output_activation") if loss != "binary_crossentropy" else ("loss", "kind"),
+                "the reconstruction is within [0, 1], and the input is not",
+                expected="features with `rescale: [0, 1]`",
+                received=", ".join(f"{name}: {feature.kind}" for name, feature in inputs.items()),
+                hint="rescale the input to [0, 1], or take a linear output with mse",
+            )
+
+    def resolve(self, dataset: Dataset, name: str) -> Experiment:
+        """The same experiment with nothing left out: what the data and the task name is filled in.
+
+        Args:
+            dataset: as loaded by `data`.
+            name: what the run is called where the spec does not say so.
+        """
+        decay = self.regularization.weight_decay
+        if decay is None:
+            decay = 0.004 if self.optimizer.kind == "adamw" else 0.0
+        task = dataset.preparation.signature.output.task
+        return self.model_copy(
+            update={
+                "name": self.name or name,
+                "data": dataset.resolved,
+                "loss": self.loss or default_loss(task),
+                "regularization": self.regularization.model_copy(update={"weight_decay": decay}),
+                "evaluation": self.evaluation.resolve(task),
+            }
+        )
+
+    @property
+    def objective(self) -> Loss:
+        """The loss of a resolved experiment."""
+        if self.loss is None:
+            raise ValueError("the experiment is not resolved")
+        return self.loss
+
+    def build(self, signature: Signature) -> Any:
+        """The Keras model, its first weights a function of the seed.
+
+        Raises:
+            MisfitError: if layers do not fit one another in a way that only building can tell.
+        """
+        units = output_units(self.objective, signature.output)
+        with keras_seeds(self.seed, "weights"):
+            return self.architecture.build(signature, units, self.regularization)
+
+    def compile(self, model: Any, preparation: Preparation, steps_per_epoch: int) -> None:
+        """Gives a built model its optimizer, loss and the metric of its history."""
+        decay = self.regularization.weight_decay or 0.0
+        output, target = preparation.signature.output, preparation.target
+        scale = target.scale if isinstance(target, FittedNumbers) else 1.0
+        model.compile(
+            optimizer=self.optimizer.build(decay, steps_per_epoch, self.training.epochs),
+            loss=self.objective.build(output, self.regularization.label_smoothing),
+            metrics=[followed_metric(output, scale)],
+            jit_compile=False,
+        )
+
+
+def _within_unit(limits: Sequence[float] | None) -> bool:
+    return limits is not None and limits[0] >= 0 and limits[1] <= 1
+
+
+def read_experiment(path: pathlib.Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Document]:
+    """Reads and checks a spec file, without its data.
+
+    Args:
+        path: the YAML file.
+        overrides: `a.b=value`, as after `--set`.
+
+    Raises:
+        SpecError: with every mistake in the file at once.
+    """
+    document = read_document(path, overrides)
+    experiment = validate(document, Experiment)
+    if problems := experiment.check(path.parent):
+        raise SpecError(document, problems)
+    return experiment, document
+
+
+def load_data(experiment: Experiment, document: Document, spec: pathlib.Path) -> tuple[Experiment, Dataset]:
+    """Loads the data of an experiment, and checks the spec against it; gives the resolved experiment too.
+
+    Args:
+        spec: the file; relative paths in it are relative to its folder, and a run without a name takes its.
+
+    Raises:
+        SpecError: the spec does not fit the data.
+        DataError: the data cannot be read.
+    """
+    with placed(document):
+        dataset = experiment.load(spec.parent)
+        experiment = experiment.resolve(dataset, name=spec.stem)
+        if problems := list(experiment.check_signature(dataset.preparation.signature)):
+            raise MisfitError(*problems)
+    return experiment, dataset
+
+
+def build_model(experiment: Experiment, document: Document, signature: Signature) -> Any:
+    """Builds the Keras model of a resolved experiment.
+
+    Raises:
+        SpecError: layers do not fit one another.
+    """
+    with placed(document):
+        return experiment.build(signature)
+
+
+@contextmanager
+def placed(document: Document) -> Iterator[None]:
+    """Gives problems that are found within it their place in the spec's text.
+
+    Raises:
+        SpecError: instead of MisfitError.
+    """
+    try:
+        yield
+    except MisfitError as error:
+        raise SpecError(document, error.problems) from error

@@ -1,0 +1,67 @@
+"""`dlrun init`: a commented spec to start from."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+
+from dlrun.errors import UsageError
+from dlrun.run.files import write_text
+from dlrun.schema import write_schema
+from dlrun.spec.near import nearest
+
+SCHEMA = "dlrun.schema.json"
+MODELINE = f"# yaml-language-server: $schema={SCHEMA}\n"
+"""What makes VS Code's YAML extension check and complete the file."""
+
+
+TEMPLATES = {
+    "ann": "ann",
+    "autoencoder": "autoencoder",
+    "cnn": "cnn",
+    "gru": "lstm",
+    "layers": "layers",
+    "lstm": "lstm",
+    "simple_rnn": "lstm",
+    "transformer": "transformer",
+}
+"""The file in dlrun/templates for each architecture."""
+
+
+def init(kind: str, out: Path | None = None) -> Path:
+    """Writes the template of an architecture, and the schema beside it; never over a spec that exists.
+
+    Args:
+        kind: of the architecture.
+        out: the file; None: `<kind>.yaml` in the working folder.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: there is no such architecture, or the file exists or cannot be written.
+    """
+    if kind not in TEMPLATES:
+        near = nearest(kind, TEMPLATES)
+        raise UsageError(
+            f"there is no architecture {kind}: expected one of {', '.join(TEMPLATES)}",
+            hint=f"did you mean {near}?" if near else None,
+        )
+    path = out or Path(f"{kind}.yaml")
+    if path.exists():
+        raise UsageError(f"{path} exists already", hint="name another file with -o")
+    template = TEMPLATES[kind]
+    text = resources.files("dlrun.templates").joinpath(f"{template}.yaml").read_text(encoding="utf-8")
+    for placeholder, value in {
+        "{file}": str(path),
+        "{name}": json.dumps(path.stem),
+        f"kind: {template}\n": f"kind: {kind}\n",
+    }.items():
+        text = text.replace(placeholder, value)
+    try:
+        write_text(path, MODELINE + text)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    write_schema(path.parent / SCHEMA)
+    return path

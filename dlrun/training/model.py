@@ -1,0 +1,89 @@
+"""What is done with a Keras model besides training it: outputs for many examples, weights out and in, export."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dlrun.data.preparation import Preparation
+from dlrun.data.target import FittedNumbers
+from dlrun.errors import RunError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+BATCH_SIZE = 512
+"""Examples that go through the network at once where nothing else is said."""
+
+
+def outputs(model: Any, inputs: dict[str, np.ndarray], batch_size: int | None = None) -> np.ndarray:
+    """The network's outputs for all examples, (n, …), in float32 and in evaluation mode.
+
+    Args:
+        inputs: by name, (n, …) each.
+        batch_size: how many examples go through at once; changes speed and memory, not the result.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    forward = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
+    count, size = len(next(iter(inputs.values()))), batch_size or BATCH_SIZE
+    parts = [
+        forward({name: tf.constant(values[start : start + size]) for name, values in inputs.items()}).numpy()
+        for start in range(0, count, size)
+    ]
+    return np.concatenate(parts).astype(np.float32, copy=False)
+
+
+def weights(model: Any) -> dict[str, np.ndarray]:
+    """All weights by path, batch normalization's moving statistics included."""
+    import numpy as np
+
+    return {variable.path: np.array(variable.value) for variable in model.weights}
+
+
+def restore_weights(model: Any, saved: dict[str, np.ndarray]) -> None:
+    """Puts saved weights into a model that was built from the same spec.
+
+    Raises:
+        RunError: if a name, a shape or a dtype differs; the first that does is named.
+    """
+    import numpy as np
+
+    expected = {variable.path: variable for variable in model.weights}
+    for path in expected.keys() | saved.keys():
+        if path not in saved:
+            raise RunError(f"the saved weights have no {path}, which the model of the spec has")
+        if path not in expected:
+            raise RunError(f"the saved weights have {path}, which the model of the spec has not")
+    for path, variable in expected.items():
+        new = saved[path]
+        if new.shape != tuple(variable.shape) or new.dtype != np.dtype(variable.dtype):
+            raise RunError(
+                f"the weight {path} is {new.dtype} {new.shape} in the run, and {variable.dtype} "
+                f"{tuple(variable.shape)} in the model of its spec"
+            )
+        variable.assign(new)
+
+
+def raw_model(model: Any, preparation: Preparation, loss: str) -> Any:
+    """The whole model for use from Keras alone: raw columns in, probabilities or numbers in units of the data out.
+
+    Args:
+        model: the trained network.
+        preparation: the fitted features and target.
+        loss: the kind of loss, which says whether a reconstruction comes in logits.
+    """
+    import keras
+    from keras import layers
+
+    raw = preparation.raw_inputs()
+    y = model(preparation.preprocess(raw))
+    output = preparation.signature.output
+    if output.is_classification:
+        y = layers.Activation("sigmoid" if y.shape[-1] == 1 else "softmax", dtype="float32", name="probability")(y)
+    elif loss == "binary_crossentropy":
+        y = layers.Activation("sigmoid", dtype="float32", name="reconstruction")(y)
+    elif isinstance(preparation.target, FittedNumbers):
+        target = preparation.target
+        y = layers.Rescaling(target.scale, target.offset, dtype="float32", name="restored")(y)
+    return keras.Model(raw, y, name=model.name)
