@@ -148,6 +148,8 @@ class _Reading:
         spots = [self.shape.follow(entry["loc"], labels) for entry in errors]
         findings: list[_Finding] = []
         for entry, spot in zip(errors, spots, strict=True):
+            if self._is_miscounted(entry, spot):
+                continue
             if spot.choice is None:
                 findings.append(self._finding(entry, spot, hints=len(findings) < MOST_HINTS))
             elif chosen := self._chosen(entry, spot, spot.choice):
@@ -156,6 +158,11 @@ class _Reading:
         for finding in findings:
             if finding.problem.message != _MISSING or finding.problem.path not in meant:
                 yield finding
+
+    def _is_miscounted(self, entry: ErrorDetails, spot: Spot) -> bool:
+        """Whether a list is only too short since pydantic does not count the items that are wrong."""
+        value = self.value(spot.path, entry)
+        return entry["type"] == "too_short" and isinstance(value, list) and len(value) >= entry["ctx"]["min_length"]
 
     def _chosen(self, entry: ErrorDetails, spot: Spot, choice: Choice) -> _Finding | None:
         """An error in one choice of a union without kinds, if that is the one which the value was meant for.

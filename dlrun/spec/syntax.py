@@ -91,7 +91,8 @@ def syntax_problem(error: Exception, source: Source, start: int, bracket: int | 
         character = source.text[at : at + 1]
         return _problem(source, at, f"a text cannot begin with `{character}`", "put quotes around it")
     if bracket is not None and "escape" not in problem and "quoted" not in context:
-        return _bracket(source, at, bracket)
+        mark = getattr(error, "problem_mark", None)
+        return _bracket(source, at, bracket, ended=mark is None or mark.index + start >= len(source.text.rstrip()))
     if re.search("expected key|<block end>", problem) and context != "while parsing a block collection":
         return _misplaced(source, at)
     for rule in _RULES:
@@ -180,10 +181,9 @@ def _missing_space(source: Source, number: int, text: str) -> Problem | None:
     return _problem(source, start + found.start(1), message, f"write `{found[1]} …`", end=start + found.end(1))
 
 
-def _bracket(source: Source, at: int, bracket: int) -> Problem:
+def _bracket(source: Source, at: int, bracket: int, ended: bool) -> Problem:
     opening = source.text[bracket]
     closing = "]" if opening == "[" else "}"
-    ended = not source.text[at + 1 :].strip() and source.text[at] not in ",]}"
     if ended or source.place(at).line != source.place(bracket).line:
         message = f"the `{opening}` that is opened here is not closed before the next field begins"
         if ended:

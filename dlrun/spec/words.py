@@ -113,7 +113,9 @@ def _plural(schema: Schema, shape: Shape) -> str:
         case "str":
             return _text("texts", schema)
         case "model-fields":
-            return f"mappings with {_fields(list(schema['fields']))}"
+            return "mappings"
+        case "tagged-union" if kinds := shape.kinds(schema):
+            return f"mappings with `{kinds[0]}`"
         case "literal":
             return f"values, each {describe(schema, shape)}"
         case _:
