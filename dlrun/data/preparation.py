@@ -69,9 +69,13 @@ class Preparation(Spec):
         return tuple(names)
 
     @property
+    def inputs(self) -> tuple[Input, ...]:
+        """The inputs of the network."""
+        return pack([feature.input(input_name(name)) for name, feature in self.features.items()])
+
+    @property
     def signature(self) -> Signature:
-        inputs = pack([feature.input(input_name(name)) for name, feature in self.features.items()])
-        return Signature(inputs, self.target.output if self.target else reconstruction(inputs))
+        return Signature(self.inputs, self.target.output if self.target else reconstruction(self.inputs))
 
     @property
     def target_scale(self) -> float:

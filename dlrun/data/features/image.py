@@ -63,10 +63,11 @@ class FittedImage(Spec):
         return keras.Input(self.shape, name=name, dtype="uint8" if self.whole else "float32")
 
     def preprocess(self, raw: KerasTensor) -> KerasTensor:
+        import numpy as np
         from keras import ops
 
-        scaled = ops.multiply(ops.cast(raw, "float32"), list(self.scale))
-        return ops.add(scaled, list(self.offset))
+        scaled = ops.multiply(ops.cast(raw, "float32"), np.array(self.scale, np.float32))
+        return ops.add(scaled, np.array(self.offset, np.float32))
 
 
 class Image(Spec):

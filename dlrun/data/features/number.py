@@ -58,11 +58,12 @@ class FittedNumber(Spec):
         return keras.Input((len(self.offset),), name=name, dtype="float32")
 
     def preprocess(self, raw: KerasTensor) -> KerasTensor:
+        import numpy as np
         from keras import ops
 
-        fill = (0.0,) * len(self.offset) if self.fill is None else self.fill
-        filled = ops.where(ops.isnan(raw), list(fill), raw)
-        return ops.divide(ops.subtract(filled, list(self.offset)), list(self.scale))
+        filled = raw if self.fill is None else ops.where(ops.isnan(raw), np.array(self.fill, np.float32), raw)
+        centred = ops.subtract(filled, np.array(self.offset, np.float32))
+        return ops.divide(centred, np.array(self.scale, np.float32))
 
 
 class Number(Spec):

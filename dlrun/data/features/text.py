@@ -137,6 +137,7 @@ class FittedText(Spec):
         """TextVectorization gives the tokens padded behind to the longest text of the batch; the window of
         `sequence_length` that is wanted is then read out of them, with zeros put on both sides."""
         import keras
+        import numpy as np
         from keras import ops
 
         length = self.spec.sequence_length
@@ -153,7 +154,7 @@ class FittedText(Spec):
         if self.spec.padding == "pre":
             shift = ops.subtract(shift, ops.maximum(ops.subtract(length, count), 0))
         padded = ops.pad(tokens, [[0, 0], [length, length]])
-        positions = ops.add(shift, [list(range(length, 2 * length))])  # (batch, length)
+        positions = ops.add(shift, np.arange(length, 2 * length, dtype=np.int32)[None])  # (batch, length)
         return ops.take_along_axis(padded, positions, axis=1)
 
     def _standardize(self) -> str | None:

@@ -1,0 +1,149 @@
+"""What the network was trained on and what a saved Keras model makes of raw input are the same numbers."""
+
+from __future__ import annotations
+
+import pathlib
+import typing
+
+import numpy as np
+import pytest
+
+from dlrun.data.columns import Column, Table
+from dlrun.data.features import Category, Fitted, Image, Number, Series, Text
+from dlrun.data.preparation import Preparation
+
+NASTY = [
+    *("", " ", "...", "?! \t\n\r\x0b\x0c", "Öl ÄRGER straße ÉCOLE", "the cat THE Cat, the; (cat)"),
+    *(
+        "a b c d e f g h i j k l m n o p",
+        "[UNK] unk [unk]",
+        "x\u00a0y\u2003z",
+        "日本語 テキスト",
+        "don't can't _under_",
+    ),
+    *("\U0001f600 smile \U0001f600", "e\u0301 é", "1,234.5 -7 +8", "back\\slash `tick` ~tilde~ {brace}|pipe|"),
+]
+STRANGE = [*NASTY, "never seen before", "the never cat", "Z" * 300, "w " * 500]
+
+
+def saved(preparation: Preparation, folder: pathlib.Path) -> typing.Any:
+    """The preparation alone as a Keras model, written and read again by Keras."""
+    import keras
+
+    raw = preparation.raw_inputs()
+    model = keras.Model(raw, preparation.preprocess(raw))
+    model.save(folder / "model.keras")
+    keras.backend.clear_session()
+    return keras.models.load_model(folder / "model.keras")
+
+
+def of_raw(model: typing.Any, raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    import tensorflow as tf
+
+    tensors = {name: tf.constant(values.tolist() if values.dtype == object else values) for name, values in raw.items()}
+    return {name: np.asarray(values) for name, values in model(tensors).items()}
+
+
+def check(preparation: Preparation, table: Table, folder: pathlib.Path) -> None:
+    expected = preparation.encode(table, target=False).inputs
+    received = of_raw(saved(preparation, folder), preparation.raw(table))
+    assert list(received) == list(expected) == [each.name for each in preparation.inputs]
+    for name, values in expected.items():
+        assert received[name].dtype == values.dtype
+        np.testing.assert_allclose(received[name], values, rtol=0, atol=1e-6)
+
+
+def texts(values: list[str | None]) -> np.ndarray:
+    array = np.empty(len(values), object)
+    array[:] = values
+    return array
+
+
+@pytest.mark.parametrize("tokens", ["word", "character"])
+@pytest.mark.parametrize("lowercase", [True, False])
+@pytest.mark.parametrize("strip_punctuation", [True, False])
+def test_text_is_tokenized_as_keras_does(
+    tokens: typing.Literal["word", "character"], lowercase: bool, strip_punctuation: bool, tmp_path: pathlib.Path
+) -> None:
+    text = Text(
+        kind="text",
+        tokens=tokens,
+        lowercase=lowercase,
+        strip_punctuation=strip_punctuation,
+        sequence_length=9,
+        vocabulary_size=40,
+    )
+    preparation = Preparation(features={"text": text.fit(texts(list(NASTY)), Column("text"))})
+    check(preparation, Table("t", {"text": texts(list(STRANGE))}), tmp_path)
+
+
+@pytest.mark.parametrize("padding", ["pre", "post"])
+@pytest.mark.parametrize("truncation", ["pre", "post"])
+@pytest.mark.parametrize("batch", [[""], ["a b c d e f g h i"], ["a", "", "a b c d", "a b c d e f g h i"]])
+def test_padding_and_truncation(
+    padding: typing.Literal["pre", "post"],
+    truncation: typing.Literal["pre", "post"],
+    batch: list[str],
+    tmp_path: pathlib.Path,
+) -> None:
+    text = Text(kind="text", padding=padding, truncation=truncation, sequence_length=4)
+    preparation = Preparation(features={"text": text.fit(texts(["a b c d e f g h i"]), Column("text"))})
+    check(preparation, Table("t", {"text": texts(list(batch))}), tmp_path)
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+@pytest.mark.parametrize("rescale", [(0.0, 1.0), (-1.0, 1.0), None])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_images(standardise: bool, rescale: tuple[float, float] | None, dtype: str, tmp_path: pathlib.Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 5, 4, 3)).astype(dtype)
+    image = Image(kind="image", rescale=rescale, standardise=standardise)
+    preparation = Preparation(features={"image": image.fit(pixels[:15], Column("image", (5, 4, 3)))})
+    check(preparation, Table("t", {"image": pixels}), tmp_path)
+
+
+def test_a_table_with_slashes_spaces_and_missing_values(tmp_path: pathlib.Path) -> None:
+    rng = np.random.default_rng(0)
+    size = rng.normal(1e4, 20, 30)
+    size[[3, 7]] = np.nan
+    colour = texts([["red", "blue", "[UNK]", None, ""][index % 5] for index in range(30)])
+    table = Table(
+        "t",
+        {
+            "od280/od315 (ratio)": size,
+            "colour": colour,
+            "row": rng.normal(size=(30, 3)),
+            "count": rng.integers(0, 4, 30),
+            "flag": rng.integers(0, 2, 30).astype(bool),
+        },
+    )
+    features = {
+        "od280/od315 (ratio)": Number(kind="number"),
+        "colour": Category(kind="category"),
+        "row": Number(kind="number", normalise="min_max"),
+        "count": Category(kind="category", encoding="embedding"),
+        "flag": Category(kind="category"),
+    }
+    fitted: dict[str, Fitted] = {
+        name: each.fit(table.columns[name][:20], Column("unknown")) for name, each in features.items()
+    }
+    preparation = Preparation(features=fitted)
+    columns = dict(table.columns) | {"colour": texts(["violet", None, "red"] * 10)}
+    check(preparation, Table("t", columns), tmp_path)
+
+
+def test_windows_of_a_series(tmp_path: pathlib.Path) -> None:
+    values = np.random.default_rng(0).normal(50, 10, 40)
+    stamps = np.arange(40).astype("datetime64[h]").astype("datetime64[us]")
+    series = Series(kind="series", window=6, horizon=2).fit(values[:30], Column("number"), stamps[:30])
+    preparation = Preparation(features={"temp": series}, time="time")
+    encoded = preparation.encode(Table("t", {"temp": values, "time": stamps}), target=False)
+    raw = np.lib.stride_tricks.sliding_window_view(values, 6).astype(np.float32)[:, :, None]
+    received = of_raw(saved(preparation, tmp_path), {"temp": raw})["temp"]
+    np.testing.assert_allclose(received, encoded.inputs["temp"], rtol=0, atol=1e-6)
+
+
+def test_every_kind_of_feature_is_compared_here() -> None:
+    """A new kind needs a test above."""
+    union, _ = typing.get_args(Fitted)
+    names = {each.__name__ for each in typing.get_args(union)}
+    assert names == {"FittedImage", "FittedText", "FittedNumber", "FittedCategory", "FittedSeries"}
