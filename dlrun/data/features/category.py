@@ -20,7 +20,8 @@ UNKNOWN = "[UNK]"
 
 
 class FittedCategory(Spec):
-    """The state of a `Category` after it has seen the train rows. Index 0 is for unknown and missing values."""
+    """The state of a `Category` after it has seen the train rows. Index 0 is for unknown and missing values,
+    and an empty text is a missing one."""
 
     kind: Literal["category"]
     """Which feature this is the state of."""
@@ -99,8 +100,8 @@ class Category(Spec):
         """Learns from the values of the train rows, (rows,)."""
         import collections
 
-        counts = collections.Counter(text for text in as_text(values) if text not in (None, UNKNOWN))
-        categories = [text for text, count in counts.items() if text is not None and count >= self.min_count]
+        counts = collections.Counter(text for text in as_text(values) if text and text != UNKNOWN)
+        categories = [text for text, count in counts.items() if count >= self.min_count]
         return FittedCategory(
             kind="category",
             encoding=self.encoding,
