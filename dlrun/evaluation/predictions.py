@@ -28,8 +28,7 @@ class Predictions:
         task: what is predicted.
         target: the name of the target.
         classes: unique names in the order of their indexes; empty where there are none.
-        rows: (n,), which row of the source each example is; of a forecast's window its first row, so that two
-            windows whose rows differ by one are one step apart.
+        rows: (n,), which row of the source each example is; of a forecast's window the row of its last past step.
         truth: classification (n,) index of the class; regression (n,); forecast (n, horizon); reconstruction (n, …).
         scores: classification (n, classes) probabilities, finite; else the prediction, shaped as the truth.
     """

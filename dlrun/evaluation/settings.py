@@ -10,6 +10,7 @@ from pydantic import Field, WithJsonSchema
 from dlrun.data.signature import Task
 from dlrun.evaluation.names import ALL_METRICS, METRICS, TASKS
 from dlrun.spec.base import Spec
+from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
 
 MetricName = Annotated[str, WithJsonSchema({"type": "string", "enum": list(ALL_METRICS)})]
@@ -35,7 +36,7 @@ class Evaluation(Spec):
         for index, name in enumerate(self.metrics or ()):
             path = ("metrics", index)
             if name not in ALL_METRICS:
-                near = nearest(name, task)
+                near = nearest(name, fitting)
                 yield Problem(
                     path,
                     f"there is no metric {name}",
@@ -57,12 +58,3 @@ class Evaluation(Spec):
     def resolve(self, task: Task) -> Evaluation:
         """The same with the metrics of the task written out."""
         return self if self.metrics else self.model_copy(update={"metrics": tuple(METRICS[task])})
-
-
-def nearest(name: str, task: Task) -> str | None:
-    """The metric of the task whose name is most like a mistyped one, if any is."""
-    from difflib import get_close_matches
-
-    spelt = name.lower().replace("-", "_").replace(" ", "_")
-    matches = get_close_matches(spelt, METRICS[task], n=1, cutoff=0.55)
-    return matches[0] if matches else None

@@ -1,0 +1,131 @@
+"""Forecasts over the truth, and their error for each step of the horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlrun.evaluation.names import label
+from dlrun.evaluation.plots.style import (
+    BLUE,
+    COLOURS,
+    FAINT,
+    INK,
+    QUIET,
+    house_style,
+    label_ends,
+    new_figure,
+    number,
+    plain,
+    shorten,
+)
+from dlrun.evaluation.predictions import Predictions
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WINDOWS = 4
+
+
+@house_style()
+def draw_forecasts(predictions: Predictions, title: str = "", step: str = "step") -> Figure:
+    """A few windows across the split: what came before, what came, and what was forecast.
+
+    Args:
+        predictions: of a forecast.
+        title: what it shows; by default the mean absolute error.
+        step: what one step of the series is called, such as hour.
+    """
+    horizon = predictions.truth.shape[1]
+    series = {
+        int(row) + offset: value
+        for row, values in zip(predictions.rows, predictions.truth.tolist(), strict=True)
+        for offset, value in enumerate(values)
+    }
+    order = np.argsort(predictions.rows)
+    before = 2 * horizon
+    possible = order[before:] if len(order) > before + WINDOWS else order
+    chosen = possible[np.linspace(0, len(possible) - 1, min(WINDOWS, len(possible))).astype(int)]
+    error = float(np.abs(predictions.scores - predictions.truth).mean())
+    target = plain(shorten(predictions.target, 30))
+    figure = new_figure(
+        10.4,
+        5.4 if len(chosen) > 2 else 3.4,
+        title or f"MAE {number(error)} on {len(predictions):,} {predictions.split} windows",
+        f"{target}: {len(chosen)} forecasts of {horizon} {step}s, evenly across the {predictions.split} period",
+    )
+    panels = figure.subplots(-(-len(chosen) // 2), min(2, len(chosen)), sharex=True, sharey=True, squeeze=False)
+    for panel in panels.ravel()[len(chosen) :]:
+        panel.set_axis_off()
+    for axes, index in zip(panels.ravel(), chosen, strict=False):
+        start = int(predictions.rows[index])
+        past = [series.get(start + offset, np.nan) for offset in range(-before, 1)]
+        axes.axvline(0.5, color=FAINT, linewidth=1)
+        axes.plot(range(-before + 1, 2), past, color=QUIET, linewidth=1.2)
+        steps = range(1, horizon + 1)
+        marker = "o" if horizon == 1 else None
+        axes.plot(steps, predictions.truth[index], color=INK, linewidth=1.4, marker=marker, markersize=4)
+        axes.plot(steps, predictions.scores[index], color=BLUE, linewidth=2, marker=marker, markersize=4)
+        mean = float(np.abs(predictions.scores[index] - predictions.truth[index]).mean())
+        axes.set_title(f"row {start:,}: MAE {number(mean)}")
+    for axes, index in zip(panels.ravel(), chosen, strict=False):
+        ends = (predictions.truth[index, -1], "true", INK), (predictions.scores[index, -1], "forecast", BLUE)
+        axes.set_xlim(-before + 0.5, horizon + 0.5)
+        label_ends(axes, ends, gap=0.09)
+    for axes in panels[-1]:
+        axes.set_xlabel(f"{step}s from the last known value")
+    for axes in panels[:, 0]:
+        axes.set_ylabel(target)
+    return figure
+
+
+@house_style()
+def draw_error_by_step(
+    model: Sequence[Mapping[str, Any]],
+    baselines: Mapping[str, Sequence[Mapping[str, Any]]],
+    metric: str = "mae",
+    step: str = "step",
+    target: str = "",
+) -> Figure:
+    """The error of each step of the horizon, of the model and of the naive forecasts.
+
+    Args:
+        model: `per_step` of the model's metrics.
+        baselines: `per_step` of each baseline, by its name.
+        metric: which of the metrics.
+        step: what one step of the series is called, such as hour.
+        target: what is forecast, for the axis.
+    """
+    lines = {"model": [row[metric] for row in model]} | {
+        name: [row[metric] for row in rows] for name, rows in baselines.items()
+    }
+    steps = [row["step"] for row in model]
+    naive = [lines[name] for name in baselines]
+    better = (
+        sum(value < min(line[index] for line in naive) for index, value in enumerate(lines["model"])) if naive else 0
+    )
+    title = (
+        f"The model beats the naive forecasts at {better} of {len(steps)} steps"
+        if naive
+        else f"{label(metric)} {number(float(np.mean(lines['model'])))} over {len(steps)} steps"
+    )
+    figure = new_figure(9.0, 4.0, title, f"{label(metric)} by how far ahead the forecast looks")
+    axes = figure.add_subplot()
+    colours = [BLUE, *(colour for colour in COLOURS if colour not in (BLUE, INK))]
+    for (name, values), colour in zip(lines.items(), colours, strict=False):
+        axes.plot(steps, values, color=colour, linewidth=2.2 if name == "model" else 1.4,
+                  marker="o" if len(steps) <= 30 else None, markersize=3.5)  # fmt: skip
+    axes.set(
+        xlabel=f"{step}s ahead", ylabel=plain(f"{label(metric)} of {shorten(target, 30)}" if target else label(metric))
+    )
+    axes.set_xlim(min(steps) - 0.3, max(steps) + 0.3)
+    axes.set_ylim(bottom=0)
+    axes.locator_params(axis="x", integer=True)
+    label_ends(
+        axes,
+        [(values[-1], name, colour) for (name, values), colour in zip(lines.items(), colours, strict=False)],
+        gap=0.06,
+    )
+    return figure

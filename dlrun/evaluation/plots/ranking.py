@@ -1,0 +1,123 @@
+"""How well the scores rank: ROC and precision-recall curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlrun.evaluation.plots.style import BLUE, COLOURS, FAINT, INK, house_style, new_figure, plain, shorten
+from dlrun.evaluation.predictions import Predictions
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ALL_DRAWN = 10  # classes up to which each has its curve
+WORST = 3
+
+
+@dataclass(frozen=True)
+class _Curve:
+    x: Any
+    y: Any
+    area: float
+
+
+@house_style()
+def draw_ranking(predictions: Predictions) -> Figure | None:
+    """ROC and precision-recall curves: of two classes for the second, of more each class against the rest.
+
+    Of many classes the mean curve, the one over all decisions (micro) and the three worst classes are drawn; up to 10
+    the others too, in grey. None where only one class occurs.
+    """
+    occurring = np.unique(predictions.truth)
+    if len(occurring) < 2:
+        return None
+    chosen = [1] if len(predictions.classes) == 2 else occurring.tolist()
+    roc = {index: _roc(predictions.truth == index, predictions.scores[:, index]) for index in chosen}
+    recall = {index: _precision_recall(predictions.truth == index, predictions.scores[:, index]) for index in chosen}
+    areas = [float(np.mean([curve.area for curve in curves.values()])) for curves in (roc, recall)]
+    of = (
+        f"“{shorten(predictions.classes[1], 24)}”"
+        if len(chosen) == 1
+        else f"{len(chosen)} classes, each against the rest"
+    )
+    figure = new_figure(
+        10.4,
+        5.0,
+        f"ROC AUC {areas[0]:.4f}, average precision {areas[1]:.4f}",
+        plain(f"{of} · {len(predictions):,} {predictions.split} examples"),
+    )
+    left, right = figure.subplots(1, 2)
+    grid = np.linspace(0, 1, 501)
+    _draw(left, predictions, roc, _mean(roc, grid), _micro(predictions, _roc), "AUC")
+    _draw(right, predictions, recall, _mean(recall, grid), _micro(predictions, _precision_recall), "AP")
+    left.plot([0, 1], [0, 1], color=FAINT, linestyle=(0, (3, 2)), linewidth=1, zorder=1)
+    left.annotate("chance", (0.5, 0.5), (0, -3), textcoords="offset points", color=FAINT, rotation=45,
+                  rotation_mode="anchor", transform_rotates_text=True, ha="center", va="top", fontsize=8)  # fmt: skip
+    left.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate")
+    right.set(title="Precision and recall", xlabel="recall", ylabel="precision")
+    if len(chosen) == 1:
+        share = float(np.mean(predictions.truth == 1))
+        right.axhline(share, color=FAINT, linestyle=(0, (3, 2)), linewidth=1, zorder=1)
+        right.annotate(f"chance: {share:.0%}", (0, share), (3, 3), textcoords="offset points", color=FAINT, fontsize=8)
+    return figure
+
+
+def _roc(truth: Any, scores: Any) -> _Curve:
+    from sklearn.metrics import auc, roc_curve
+
+    false_positive, true_positive, _ = roc_curve(truth, scores)
+    return _Curve(false_positive, true_positive, float(auc(false_positive, true_positive)))
+
+
+def _precision_recall(truth: Any, scores: Any) -> _Curve:
+    from sklearn.metrics import average_precision_score, precision_recall_curve
+
+    precision, recall, _ = precision_recall_curve(truth, scores, drop_intermediate=True)
+    return _Curve(recall[::-1], precision[::-1], float(average_precision_score(truth, scores)))
+
+
+def _mean(curves: dict[int, _Curve], grid: Any) -> _Curve:
+    """The mean height of the curves at each point of the grid; as area the mean of the areas."""
+    heights = np.mean([np.interp(grid, curve.x, curve.y) for curve in curves.values()], axis=0)
+    return _Curve(grid, heights, float(np.mean([curve.area for curve in curves.values()])))
+
+
+def _micro(predictions: Predictions, curve: Any) -> _Curve | None:
+    """The curve of all decisions "is this example of that class?" thrown together; of two classes it says no more."""
+    if len(predictions.classes) == 2:
+        return None
+    truth = predictions.truth[:, None] == np.arange(len(predictions.classes))
+    found: _Curve = curve(truth.ravel(), predictions.scores.ravel())
+    return found
+
+
+def _draw(
+    axes: Axes, predictions: Predictions, curves: dict[int, _Curve], mean: _Curve, micro: _Curve | None, area: str
+) -> None:
+    steps = "default" if area == "AUC" else "steps-pre"
+    ranked = sorted(curves, key=lambda index: curves[index].area)
+    if micro is None:
+        (curve,) = curves.values()
+        axes.plot(curve.x, curve.y, color=BLUE, linewidth=2, drawstyle=steps)
+        axes.fill_between(curve.x, curve.y, color=BLUE, alpha=0.07, step="pre" if area == "AP" else None, linewidth=0)
+    else:
+        for index in ranked[WORST:] if len(ranked) <= ALL_DRAWN else ():
+            axes.plot(curves[index].x, curves[index].y, color=FAINT, linewidth=1, drawstyle=steps)
+        axes.plot(mean.x, mean.y, color=INK, linewidth=2, label=f"mean of the classes   {area} {mean.area:.4f}")
+        axes.plot(
+            micro.x, micro.y, color=INK, linewidth=1.2, linestyle=(0, (1, 1.2)),
+            label=f"all decisions (micro)   {area} {micro.area:.4f}",
+        )  # fmt: skip
+        for index, colour in zip(ranked[:WORST], COLOURS, strict=False):
+            name = plain(shorten(predictions.classes[index], 22))
+            text = f"{name}   {area} {curves[index].area:.4f}"
+            axes.plot(curves[index].x, curves[index].y, color=colour, linewidth=1.4, label=text, drawstyle=steps)
+        note = "and the worst classes" + ("; others grey" if WORST < len(ranked) <= ALL_DRAWN else "")
+        axes.legend(
+            loc="lower right" if area == "AUC" else "lower left", title=note, title_fontsize=8, alignment="left"
+        )
+    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), aspect="equal")
