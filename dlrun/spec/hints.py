@@ -105,30 +105,44 @@ def value_hint(value: Any, node: Node | None, schema: Schema, shape: Shape) -> s
             optional = schema["type"] == "model-field" and schema["schema"]["type"] == "default"
             return "give a value, or leave the field out" if optional else "give a value"
         case bool():
-            return _as_text(value, node) if str in types else None
+            return _as_text(value, node, schema, shape)
         case str():
             return _text_hint(value, node, schema, types, shape)
         case int() | float():
-            return _number_hint(value, node, types) or _listed(value, node, schema, shape)
+            return (
+                _number_hint(value, types)
+                or _as_text(value, node, schema, shape)
+                or _listed(value, node, schema, shape)
+            )
         case list():
             return _list_hint(value, types)
         case _:
             return _listed(value, node, schema, shape)
 
 
-def _as_text(value: Any, node: Node | None) -> str:
+def _as_text(value: Any, node: Node | None, schema: Schema, shape: Shape) -> str | None:
+    """That quotes make a text of a value, where any text is taken."""
+    if type(value) in shape.json_types(schema) or not _takes_text(schema, shape):
+        return None
     written = node.span.written if node else json.dumps(value)
     return f'put quotes around it, so that it is a text: "{written}"'
 
 
-def _number_hint(value: float, node: Node | None, types: set[type]) -> str | None:
+def _takes_text(schema: Schema, shape: Shape) -> bool:
+    schema = shape.stated(schema)
+    if schema["type"] == "nullable":
+        return _takes_text(schema["schema"], shape)
+    if schema["type"] in ("union", "tagged-union"):
+        return any(_takes_text(choice, shape) for choice in shape.choices(schema))
+    return bool(schema["type"] == "str")
+
+
+def _number_hint(value: float, types: set[type]) -> str | None:
     if int in types and isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return f"write `{int(value)}`"
-    if bool in types and value in (0, 1):
+    if bool in types and type(value) not in types and value in (0, 1):
         return f"write `{'true' if value else 'false'}`"
-    if type(value) in types:
-        return None
-    return _as_text(value, node) if str in types else None
+    return None
 
 
 def _listed(value: Any, node: Node | None, schema: Schema, shape: Shape) -> str | None:

@@ -122,7 +122,7 @@ def _check_step(node: Node, key: str | int, span: Span, above: Path) -> None:
     if isinstance(key, int) and isinstance(value, list):
         if key <= len(value):
             return
-        message = f"`{name}` has {len(value)} items, so there is no [{key}]"
+        message = f"`{name}` has {len(value)} item{'' if len(value) == 1 else 's'}, so there is no [{key}]"
         hint = f"the last one is [{len(value) - 1}]; [{len(value)}] appends one" if value else "[0] appends one"
     elif isinstance(value, list):
         message = f"`{name}` is a list: its items have numbers, not names"
