@@ -43,7 +43,7 @@ def _print_problems(error: SpecError, console: Console) -> None:
     from dlrun.spec.render import MOST_SHOWN, report
 
     width = min(console.width, LINES_WIDTH)
-    for problem in error.problems[:MOST_SHOWN]:
+    for problem in error.document.ordered(error.problems)[:MOST_SHOWN]:
         for line in _problem_lines(report(problem, error.document, width), width):
             console.print(line, soft_wrap=True)
         console.print()
@@ -51,7 +51,7 @@ def _print_problems(error: SpecError, console: Console) -> None:
     if count > MOST_SHOWN:
         console.print(f"and {count - MOST_SHOWN:,} more")
     mistakes = "1 mistake" if count == 1 else f"{count:,} mistakes"
-    console.print(Text.assemble((mistakes, "bold red"), f" in {printable(error.document.name)}"))
+    console.print(Text.assemble((mistakes, "bold red"), f" in {printable(error.document.name)}"), soft_wrap=True)
 
 
 def _problem_lines(shown: Report, width: int) -> list[Text]:

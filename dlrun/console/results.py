@@ -68,8 +68,9 @@ def print_summary(run: RunFolder, console: Console | None = None) -> None:
     ended = f"{status.state} after {status.epoch} of {status.epochs} epochs, {duration(status.seconds)}"
     console.print(ended + (f"; the best was epoch {status.best_epoch}" if status.best_epoch else ""))
     console.print()
+    baselines = {name: values for name, values in (metrics.get("baseline") or {}).items() if isinstance(values, dict)}
     if it.metrics:
-        console.print(_metrics_table(it, metrics))
+        console.print(metrics_table(it.metrics, it.split or "", baselines, main=it.main_metric))
         console.print()
     # Not broken into lines by us, so that they can be copied whole.
     for title, line, style in [
@@ -84,19 +85,20 @@ def _argument(path: Path) -> str:
     return f'"{path}"' if " " in str(path) else str(path)
 
 
-def _metrics_table(run: Run, metrics: Mapping[str, Any]) -> Table:
-    """A row a metric of the test (or validation) split, a column for it and for each baseline."""
+def metrics_table(
+    metrics: Mapping[str, float], split: str, baselines: Mapping[str, Mapping[str, Any]], *, main: str | None = None
+) -> Table:
+    """A row a metric, a column for the split and one for each baseline; the main metric stands out."""
     from rich.table import Table
 
-    baselines = {name: values for name, values in (metrics.get("baseline") or {}).items() if isinstance(values, dict)}
     table = Table(box=None, padding=(0, GAP, 0, 0), header_style="dim")
     table.add_column("")
-    for name in (run.split or "", *baselines):
-        table.add_column(name, justify="right")
-    for name, value in run.metrics.items():
+    for title in (split, *baselines):
+        table.add_column(title, justify="right")
+    for name, value in metrics.items():
         beside = [values.get(name) for values in baselines.values()]
         cells = [number(other) if isinstance(other, int | float) else NOTHING for other in beside]
-        table.add_row(label(name), number(value), *cells, style="bold" if name == run.main_metric else None)
+        table.add_row(label(name), number(value), *cells, style="bold" if name == main else None)
     return table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,6 @@ from dlrun.evaluation.names import higher_is_better, label
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
-    from rich.text import Text
 
 Row = Mapping[str, float | int | None]
 NUMBER_WIDTH = 9
@@ -117,16 +116,16 @@ class TrainingDisplay:
             return
         if not self._columns:
             self._columns = _fitting(_columns(row, self._main_metric), self.console.width)
-            for header in ("above", "title"):
-                cells = [getattr(column, header).rjust(column.width) for column in self._columns]
-                self.console.print(GAP.join(cells), style="bold" if header == "title" else "dim")
-        self.console.print(self._row(row, is_best))
+            self._print_row([column.above for column in self._columns], "dim")
+            self._print_row([column.title for column in self._columns], "bold")
+        cells = [_cell(column.key, row, self._epochs) for column in self._columns]
+        self._print_row(cells, "green" if is_best else "", MARK if is_best else "")
 
-    def _row(self, row: Row, is_best: bool) -> Text:
+    def _print_row(self, cells: Sequence[str], style: str, mark: str = "") -> None:
         from rich.text import Text
 
-        cells = [_cell(column.key, row, self._epochs).rjust(column.width) for column in self._columns]
-        return Text(GAP.join(cells) + (MARK if is_best else ""), style="green" if is_best else "", no_wrap=True)
+        padded = [cell.rjust(column.width) for column, cell in zip(self._columns, cells, strict=True)]
+        self.console.print(Text(GAP.join(padded) + mark, style=style, no_wrap=True))
 
     def _left(self, done: int) -> float | None:
         """Seconds until all epochs are done, from the time since the first chunk, in which the graph was compiled."""

@@ -155,7 +155,8 @@ class RunFolder:
         self._end("interrupted")
 
     def _end(self, state: State, error: DlrunError | None = None) -> None:
-        self._write_status(self.status().ended(state, error))
+        begun = self.status() if self.is_run(self.path) else Status.begin(0, None)
+        self._write_status(begun.ended(state, error))
 
     def _write_status(self, status: Status) -> None:
         write_json(self.path / STATUS, status.tree())
