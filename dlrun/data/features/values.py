@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 SHOWN = 5
 """How many rows a message names as examples."""
 
+LARGEST = 3.4e38
+"""What float32, in which networks compute, can hold."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -80,9 +83,9 @@ def as_numbers(values: np.ndarray) -> tuple[np.ndarray, list[Fault]]:
         bad = np.flatnonzero(given & np.isnan(numbers))
         if len(bad):
             return numbers, [Fault("not a number", bad, repr(values[bad[0]]))]
-    infinite = np.isinf(numbers)
+    infinite = np.abs(numbers) > LARGEST
     if infinite.any():
-        return numbers, [Fault("infinite", np.unique(np.nonzero(infinite)[0]))]
+        return numbers, [Fault("infinite, or too large for 32 bits", np.unique(np.nonzero(infinite)[0]))]
     return numbers, []
 
 
