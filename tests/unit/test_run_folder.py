@@ -296,6 +296,11 @@ def test_the_life_of_a_run(run: RunFolder) -> None:
     assert datetime.fromisoformat(begun.started).tzinfo is UTC
 
 
+def test_a_run_may_fail_before_it_starts(run: RunFolder) -> None:
+    run.fail(TrainingError("no memory"))
+    assert (run.status().state, run.status().error) == ("failed", {"message": "no memory", "hint": None})
+
+
 def test_time_at_work_leaves_out_the_pause(run: RunFolder) -> None:
     run.start(epochs=5)
     change(run, started="2026-01-01T00:00:00+00:00", updated="2026-01-01T00:00:00+00:00", seconds=10.0)
@@ -403,6 +408,8 @@ def test_weights_to_the_bit_and_the_same_bytes(run: RunFolder, tmp_path: Path) -
     other.save_weights({name: array.copy(order="F") for name, array in weights.items()})
     files = [folder.path / "model" / "weights.npz" for folder in (run, other)]
     assert files[0].read_bytes() == files[1].read_bytes()
+    with zipfile.ZipFile(files[0]) as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     read = run.load_weights()
     assert list(read) == list(weights)
     for name, array in weights.items():
