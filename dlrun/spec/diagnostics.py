@@ -36,6 +36,7 @@ _MESSAGES: Final = {
     "less_than": "too large",
     "less_than_equal": "too large",
     "literal_error": "unknown value",
+    "multiple_of": "not a multiple",
     "string_pattern_mismatch": "not of the right form",
     "string_too_long": "too long",
     "string_too_short": "too short",

@@ -85,6 +85,9 @@ def syntax_problem(error: Exception, source: Source, start: int, bracket: int | 
         return tab
     if "mapping values" in problem:
         return _second_colon(source, at)
+    if "unexpected ':'" in problem:  # `{epochs:[5]}`, which only libyaml refuses
+        name = source.text[opened : at + 1]
+        return _problem(source, opened, "a space is missing after the colon", f"write `{name} …`", end=at + 1)
     if "could not find expected ':'" in problem:
         return _missing_colon(source, opened)
     if "cannot start any token" in problem or ("node content" in problem and bracket is None):

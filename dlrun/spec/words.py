@@ -38,6 +38,8 @@ def describe(schema: Schema, shape: Shape) -> str:
             words = f"a mapping with {_fields(list(schema['fields']))}"
         case "union" | "tagged-union":
             words = _union(schema, shape)
+        case "any":
+            words = "any value"
         case _:
             words = "another value"
     return words

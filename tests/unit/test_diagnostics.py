@@ -18,7 +18,9 @@ from dlrun.spec.diagnostics import problems_of, render, render_all, validate
 from dlrun.spec.document import Document, parse_document
 from dlrun.spec.problem import Problem, path_text
 from dlrun.spec.render import MOST_SHOWN, excerpt
+from dlrun.spec.shape import Shape
 from dlrun.spec.source import Place
+from dlrun.spec.words import describe
 
 
 def dense_of(value: Any) -> Any:
@@ -155,7 +157,7 @@ ARCHITECTURE = "training: {epochs: 5}\narchitecture: "
         # bounds and types
         (with_training("batch_size: 4.0"), "training.batch_size", "wrong type", "a whole number that 8 divides",
          "the number 4.0", "write `4`"),
-        (with_training("batch_size: 12"), "training.batch_size", "not valid", "a whole number that 8 divides",
+        (with_training("batch_size: 12"), "training.batch_size", "not a multiple", "a whole number that 8 divides",
          "the number 12", None),
         (with_training("batch_size: '64'"), "training.batch_size", "wrong type", "a whole number that 8 divides",
          'the text "64"', "remove the quotes: 64"),
@@ -301,6 +303,51 @@ def test_one_mistake_is_one_problem_in_words(
     assert told == (path, message, expected, received, mend)
     shown = render(problem, document)
     assert shown.startswith(f"{document.place_of(problem)}  {path}: {message}\n")
+
+
+class Words(Spec):
+    least: int = Field(default=0, ge=1)
+    above: float = Field(default=0, gt=0.5, le=1e6)
+    text: str = Field(default="a", min_length=1)
+    long: str = Field(default="a", min_length=3)
+    none: None = None
+    anything: Any = None
+    one: Literal["a"] = "a"
+    numbers: Literal[1, 2, 3] = 1
+    odd: Literal["no", "true", "1"] = "no"
+    few: list[float] = Field(default=[], max_length=3)
+    some: list[str] | None = Field(default=None, min_length=1, max_length=3)
+    entries: dict[str, list[Dense]] = Field(default={})
+    same: tuple[Literal["a", "b"], ...] = ()
+    sections: list[Dense] = Field(default=[])
+    kinds: list[Annotated[Cnn | Lstm, Field(discriminator="kind")]] = Field(default=[])
+    empty: Stopping | bool = False
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("least", "a whole number of at least 1"),
+        ("above", "a number above 0.5 and of at most 1e+06"),
+        ("text", "a text that is not empty"),
+        ("long", "a text of at least 3 characters"),
+        ("none", "null"),
+        ("anything", "any value"),
+        ("one", "a"),
+        ("numbers", "one of 1, 2, 3"),
+        ("odd", 'one of no, "true", "1"'),
+        ("few", "a list of numbers, at most 3 of them"),
+        ("some", "a list of texts, 1 to 3 of them, or null"),
+        ("entries", "a mapping from names to items, each a list of mappings"),
+        ("same", "a list of values, each a or b"),
+        ("sections", "a list of mappings"),
+        ("kinds", "a list of mappings with `kind`"),
+        ("empty", "a mapping with the field patience, or true or false"),
+    ],
+)
+def test_what_is_expected_in_words(field: str, words: str) -> None:
+    shape = Shape(Words)
+    assert describe(shape.fields(shape.root)[field], shape) == words
 
 
 def test_every_mistake_at_once_in_the_order_of_the_file_then_of_the_flags() -> None:

@@ -166,6 +166,13 @@ def test_mistakes_of_yaml_are_told_in_plain_words(text: str, message: str, place
     assert mend in (problem.hint or "")
 
 
+def test_a_space_is_missing_in_braces() -> None:
+    if yaml.__with_libyaml__:
+        problem, place = refused("a: {epochs:[5]}")
+        assert (problem.message, place) == ("a space is missing after the colon", "configs/mine.yaml:1:5")
+    assert parse("a: {epochs:5}").value == {"a": {"epochs:5": None}}
+
+
 @pytest.mark.parametrize("parser", PARSERS)
 @pytest.mark.parametrize("escape", ["\\ud83d\\ude00", "\\ud800", "\\UFFFFFFFF"])
 def test_half_a_character_is_refused(escape: str, parser: Any) -> None:
