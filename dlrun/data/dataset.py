@@ -68,7 +68,7 @@ class Data(Spec):
             return None
         defaults = self.source.defaults(base)
         target = None if reconstructs else self.target or _target(defaults.target)
-        features = self.features or infer(columns, target.column if target else None, defaults)
+        features = self.features or infer(columns, target.column if target else defaults.target, defaults)
         if not features or not features.keys() <= columns.keys():
             return None
         inputs = [feature.input(input_name(name), columns[name]) for name, feature in features.items()]
@@ -129,7 +129,7 @@ class Data(Spec):
         target = None if reconstructs else self.target or _target(defaults.target)
         if target is not None and target.column in columns:
             target = target.model_copy(update={"kind": target.resolved_kind(columns[target.column], hint)})
-        features = self.features or infer(columns, target.column if target else None, defaults)
+        features = self.features or infer(columns, target.column if target else defaults.target, defaults)
         if not features:
             raise DataError(
                 f"{table.name}: no feature can be inferred from its columns: {', '.join(columns)}",
@@ -198,7 +198,10 @@ class Data(Spec):
             for fault in feature.faults(table.columns[name])
         ]
         if complaints:
-            raise DataError(f"{table.name}: " + "; ".join(complaints))
+            raise DataError(
+                f"{table.name}: " + "; ".join(complaints),
+                hint="mend the file, or give the column another kind of feature, or leave it out of the features",
+            )
 
     def _fit_series(self, feature: Series, table: Table, time: str | None, name: str, parts: Parts) -> FittedSeries:
         if time is None:

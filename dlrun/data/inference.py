@@ -9,6 +9,7 @@ from dlrun.data.columns import Column, Defaults
 from dlrun.data.features import Category, Feature, Image, Number, Series, Text
 from dlrun.data.features.category import sort_texts
 from dlrun.data.features.image import image_shape
+from dlrun.data.features.values import as_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,10 +28,10 @@ def describe(values: np.ndarray) -> Column:
     """What a column is by its values.
 
     Truth values are categories. Text is a category where it has at most 50 different values that stand in 5 rows or
-    more on average, and text otherwise. Numbers may be the labels of a target (`classes`) where they are exactly
-    0 … k-1 or 1 … k with k at most 20. Arrays of numbers with two or three axes a row are images.
+    more on average; numbers with faults in them where most of it reads as numbers; and text otherwise. Numbers may be
+    the labels of a target (`classes`) where they are exactly 0 … k-1 or 1 … k with k at most 20. Arrays of numbers
+    with two or three axes a row are images.
     """
-
     shape = values.shape[1:]
     match values.dtype.kind:
         case "M":
@@ -41,13 +42,22 @@ def describe(values: np.ndarray) -> Column:
             texts = {text for text in values.tolist() if text is not None}
             if len(texts) <= MOST_CATEGORIES and ROWS_A_CATEGORY * len(texts) <= len(values):
                 return Column("category", classes=tuple(sort_texts(list(texts))))
-            return Column("text")
+            return Column("number" if _mostly_numbers(values) else "text")
         case "i" | "u" | "f" if not shape:
             return Column("number", classes=_labels(values))
         case "i" | "u" | "f":
             return Column("image" if image_shape(shape) else "number" if len(shape) <= 1 else "unknown", shape)
         case _:
             return Column("unknown", shape)
+
+
+def _mostly_numbers(values: np.ndarray) -> bool:
+    """Whether most of the texts read as numbers, by the first thousand."""
+    import numpy as np
+
+    present = [text for text in values[:1000].tolist() if text is not None]
+    numbers = as_numbers(np.array(present, object))[0]
+    return bool(2 * np.count_nonzero(~np.isnan(numbers)) > len(present))
 
 
 def _labels(values: np.ndarray) -> tuple[str, ...] | None:
