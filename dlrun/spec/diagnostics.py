@@ -17,6 +17,7 @@ from dlrun.spec.hints import FieldHint, field_hint, value_hint
 from dlrun.spec.near import LIKELY, nearest
 from dlrun.spec.problem import Path, Problem
 from dlrun.spec.render import render, render_all
+from dlrun.spec.repair import Repair, repaired
 from dlrun.spec.shape import Choice, Labels, Schema, Shape, Spot
 from dlrun.spec.words import describe, one_of, received
 
@@ -106,19 +107,9 @@ def _follows(problem: Problem, document: Document) -> bool:
 
 
 @dataclass(frozen=True)
-class _Repair:
-    """Reads on as if `old` in the mapping at `section` were called `new`, or as if `new` were `value`."""
-
-    section: Path
-    new: str
-    old: str | None = None
-    value: Any = None
-
-
-@dataclass(frozen=True)
 class _Finding:
     problem: Problem
-    repair: _Repair | None = None
+    repair: Repair | None = None
     meant: Path | None = None
 
 
@@ -199,7 +190,7 @@ class _Reading:
         kinds = self.shape.kinds(spot.schema)
         if kinds and isinstance(value, str) and value in kinds[1]:
             *section, name = spot.path
-            repair = _Repair(tuple(section), str(name), value={kinds[0]: value}) if isinstance(name, str) else None
+            repair = Repair(tuple(section), str(name), value={kinds[0]: value}) if isinstance(name, str) else None
             return _Finding(replace(problem, hint=f"write `{{{kinds[0]}: {value}}}`"), repair)
         return _Finding(problem)
 
@@ -227,7 +218,7 @@ class _Reading:
                               self.shape.all_fields(self.tree))  # fmt: skip
         expected = f"{'one of ' if len(fields) > 1 else ''}{', '.join(fields)}" if fields else "no field"
         problem = Problem(self.original(spot.path), "unknown field", expected, hint=hint.text, at="key")
-        repair = _Repair(tuple(section), hint.rename, old=str(name)) if hint.rename else None
+        repair = Repair(tuple(section), hint.rename, old=str(name)) if hint.rename else None
         return _Finding(problem, repair, hint.meant)
 
     def _other_kinds(self, union: Schema | None, field: str) -> list[str]:
@@ -246,16 +237,16 @@ class _Reading:
                 self.original((*path, key)), f"unknown {key}" if isinstance(stated, str) else "wrong type", expected,
                 self._received((*path, key), stated), f"write `{near}`" if near else None,
             )  # fmt: skip
-            return _Finding(problem, _Repair(path, key, value=near) if near else None)
+            return _Finding(problem, Repair(path, key, value=near) if near else None)
         if misspelt := self._misspelt_kind(section, key, kinds):
             problem = Problem(self.original((*path, misspelt)), "unknown field", key, hint=f"write `{key}`", at="key")
-            return _Finding(problem, _Repair(path, key, old=misspelt))
+            return _Finding(problem, Repair(path, key, old=misspelt))
         fitting = [kind for kind, shape in kinds.items() if section and set(section) <= set(self.shape.fields(shape))]
         problem = Problem(self.original((*path, key)), _MISSING, expected)
         if len(fitting) != 1:
             return _Finding(problem)
         hint = f"write `{key}: {fitting[0]}`, the one that has {' and '.join(list(section)[:3])}"
-        return _Finding(replace(problem, hint=hint), _Repair(path, key, value=fitting[0]))
+        return _Finding(replace(problem, hint=hint), Repair(path, key, value=fitting[0]))
 
     def _misspelt_kind(self, section: dict[str, Any], key: str, kinds: dict[str, Schema]) -> str | None:
         """The key whose value is a kind, or whose name is nearly that of the discriminator."""
@@ -292,21 +283,11 @@ class _Reading:
         node = self.document.node(self.written(path))
         return received(value, node if node and node.value == value else None)
 
-    def mended(self, repairs: list[_Repair]) -> _Reading:
+    def mended(self, repairs: list[Repair]) -> _Reading:
         """The reading that goes on with a mended tree."""
         tree, renamed = self.tree, dict(self.renamed)
         for repair in repairs:
-            tree = _with(tree, repair.section, repair)
+            tree = repaired(tree, repair)
             if repair.old is not None:
                 renamed[(*repair.section, repair.new)] = renamed.get((*repair.section, repair.old), repair.old)
         return replace(self, tree=tree, renamed=renamed)
-
-
-def _with(tree: Any, path: Path, repair: _Repair) -> Any:
-    """A copy of a tree with one repair below the path; the rest is shared."""
-    if not path:
-        entries = {key: value for key, value in tree.items() if key not in (repair.old, repair.new)}
-        return {**entries, repair.new: tree[repair.old] if repair.old is not None else repair.value}
-    copy: Any = list(tree) if isinstance(tree, list) else dict(tree)
-    copy[path[0]] = _with(tree[path[0]], path[1:], repair)
-    return copy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -155,7 +156,9 @@ def _missing(path: pathlib.Path) -> UsageError:
     folder = path.parent
     if not folder.is_dir():
         return UsageError(f"{path} does not exist: there is no folder {folder}")
-    names = [entry.name for entry in folder.iterdir() if entry.suffix in (".yaml", ".yml")]
+    names: list[str] = []
+    with contextlib.suppress(OSError):  # a folder may be entered and yet not be listed
+        names = sorted(entry.name for entry in folder.iterdir() if entry.suffix in (".yaml", ".yml"))
     near = nearest(path.name, names) or nearest(path.stem, [name.rpartition(".")[0] for name in names])
     match = next((name for name in names if near in (name, name.rpartition(".")[0])), None)
     return UsageError(f"{path} does not exist", hint=f"did you mean {folder / match}?" if match else None)
