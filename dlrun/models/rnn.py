@@ -8,7 +8,20 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlrun.data.signature import Signature
-from dlrun.models.blocks import Dense, Positive, Share, dense_stack, dropout, one_input, output_layer, sequence
+from dlrun.models.blocks import (
+    Dense,
+    Positive,
+    SeasonalSkip,
+    Share,
+    check_season,
+    dense_stack,
+    dropout,
+    one_input,
+    output_layer,
+    seasonal_changes,
+    seasonal_forecast,
+    sequence,
+)
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 from dlrun.models.regularization import Regularization
@@ -33,10 +46,14 @@ class Recurrent(Spec):
     """Whether padding is skipped. Not needed with `padding: pre`, where the text stands at the end."""
     dense: tuple[Dense, ...] = ()
     """The hidden dense layers between the recurrent ones and the output."""
+    seasonal_skip: SeasonalSkip = None
+    """For forecasts: after how many steps the series repeats itself, 24 for hours of a day. The network then sees, and
+    says, how far each step is from the one a season before."""
 
     def check(self, signature: Signature) -> Iterator[Problem]:
         """What in the data this network cannot read."""
-        yield from one_input(signature, self.kind, ("tokens", "series"), "cnn for an image, ann for a table")
+        wrong = list(one_input(signature, self.kind, ("tokens", "series"), "cnn for an image, ann for a table"))
+        yield from wrong or check_season(self.seasonal_skip, signature)
 
     def build(self, signature: Signature, units: int, regularization: Regularization) -> Any:
         """The Keras model: tokens (batch, time) or series (batch, time, variables) to (batch, units)."""
@@ -45,6 +62,9 @@ class Recurrent(Spec):
 
         layer = {"lstm": layers.LSTM, "gru": layers.GRU, "simple_rnn": layers.SimpleRNN}[self.kind]
         inputs, x = sequence(signature, self.embedding_size, mask_padding=self.mask_padding)
+        series = x
+        if self.seasonal_skip is not None:
+            x = seasonal_changes(series, self.seasonal_skip)
         for index, size in enumerate(self.units, 1):
             name = f"{self.kind}_{index}"
             recurrent = layer(
@@ -60,5 +80,7 @@ class Recurrent(Spec):
             x = layers.GlobalAveragePooling1D(name="average")(x)
         elif self.pooling == "max":
             x = layers.GlobalMaxPooling1D(name="max")(x)
-        x = dense_stack(x, self.dense, regularization)
-        return keras.Model(inputs, output_layer(x, units), name=self.kind)
+        x = output_layer(dense_stack(x, self.dense, regularization), units)
+        if self.seasonal_skip is not None:
+            x = seasonal_forecast(x, series, self.seasonal_skip)
+        return keras.Model(inputs, x, name=self.kind)
