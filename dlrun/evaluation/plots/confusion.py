@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlrun.evaluation.confusion import most_confused
-from dlrun.evaluation.plots.style import INK, QUIET, house_style, new_figure, number, plain, shorten
+from dlrun.evaluation.plots.style import FAINT, INK, QUIET, house_style, join, new_figure, number, plain, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NUMBERED = 20  # classes up to which cells hold their counts
+FEW = 5  # classes up to which zeros are written too
 NAMED = 40  # classes up to which every one is named at the axes
 PAIRS = 12
 
 
 @house_style()
-def draw_confusion(matrix: dict[str, Any], title: str = "") -> Figure:
+def draw_confusion(matrix: dict[str, Any], title: str = "", note: str = "") -> Figure:
     """Counts by true class (rows) and predicted class (columns), coloured by the share of the true class.
 
     Up to 20 classes the counts stand in the cells; with more the most frequent mistakes are listed beside it.
@@ -27,6 +28,7 @@ def draw_confusion(matrix: dict[str, Any], title: str = "") -> Figure:
     Args:
         matrix: `labels` and `counts`, as in confusion_matrix.json.
         title: what it shows; by default its accuracy.
+        note: what else is to be said, below the title.
     """
     from matplotlib import colormaps
     from matplotlib.colors import LinearSegmentedColormap
@@ -38,16 +40,16 @@ def draw_confusion(matrix: dict[str, Any], title: str = "") -> Figure:
     numbered = classes <= NUMBERED
     side = min(3.4 + 0.42 * classes, 9.0) if numbered else 6.6
     figure = new_figure(
-        max(side + 1.2, 4.8) if numbered else 10.6, side + 0.9, title, "colour: share of the examples of a true class"
+        max(side + 1.2, 6.4) if numbered else 10.6, side + 0.9, title, join(note, "colour: share of the true class")
     )
     if numbered:
         axes = figure.add_subplot()
     else:
         axes, beside = figure.subplots(1, 2, width_ratios=[2.1, 1])
         _list_mistakes(beside, matrix)
-    blues = LinearSegmentedColormap.from_list("blues", ["#ffffff", *colormaps["Blues"](np.linspace(0.15, 1, 255))])
+    blues = LinearSegmentedColormap.from_list("blues", ["#f7f7f7", *colormaps["Blues"](np.linspace(0.15, 1, 255))])
     image = axes.imshow(shares, cmap=blues, vmin=0, vmax=1)
-    _name_classes(axes, matrix["labels"])
+    _name_classes(axes, matrix["labels"], 0.7 * side / classes)
     if numbered:
         _write_counts(axes, counts, shares)
         axes.set_xticks(np.arange(classes - 1) + 0.5, minor=True)
@@ -59,14 +61,18 @@ def draw_confusion(matrix: dict[str, Any], title: str = "") -> Figure:
     return figure
 
 
-def _name_classes(axes: Axes, labels: list[str]) -> None:
+def _name_classes(axes: Axes, labels: list[str], cell: float) -> None:
+    """Names the classes at both axes; those below are turned where they are wider than a cell, in inches."""
     classes = len(labels)
     stride = 1 if classes <= NAMED else -(-classes // 20)
     shown = range(0, classes, stride)
-    names = [plain(shorten(labels[index], 18 if classes <= NUMBERED else 14)) for index in shown]
+    names = [shorten(labels[index], 20 if classes <= NUMBERED else 14) for index in shown]
+    if len(set(names)) < len(names):
+        names = [f"{index}: {name}" for index, name in zip(shown, names, strict=True)]
+    names = [plain(name) for name in names]
     size = 9 if classes <= 12 else 8 if classes <= NUMBERED else 6.5
-    slanted = max(map(len, names)) > (8 if classes <= 6 else 3 if classes <= NUMBERED else 2)
-    axes.set_xticks(shown, names, fontsize=size, rotation=90 if slanted else 0)
+    turned = max(map(len, names)) * size * 0.6 / 72 > 0.95 * cell * stride
+    axes.set_xticks(shown, names, fontsize=size, rotation=90 if turned else 0)
     axes.set_yticks(shown, names, fontsize=size)
     axes.tick_params(length=0 if stride == 1 else 3)
     axes.spines[:].set_visible(False)
@@ -81,8 +87,8 @@ def _write_counts(axes: Axes, counts: Any, shares: Any) -> None:
     longest = len(f"{counts.max():,}")
     size = min(10.0, 90.0 / max(longest, 3) / max(classes, 3) ** 0.5)
     for (row, column), count in np.ndenumerate(counts):
-        if count:
-            colour = "white" if shares[row, column] > 0.55 else INK
+        if count or classes <= FEW:
+            colour = "white" if shares[row, column] > 0.55 else INK if count else FAINT
             axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=size)
 
 

@@ -46,7 +46,7 @@ def draw_curves(history: History, best_epoch: int | None = None) -> Figure:
     names = names[:LARGEST_GRID]
     columns = min(len(names), 3 if len(names) > 4 else 2)
     rows = -(-len(names) // columns)
-    figure = new_figure(4.6 * columns, 3.0 * rows + 0.6, *_finding(history, best_epoch))
+    figure = new_figure(max(4.6 * columns, 6.4), 3.0 * rows + 0.6, *_finding(history, best_epoch))
     for index, name in enumerate(names):
         _draw_metric(figure.add_subplot(rows, columns, index + 1), history, name, best_epoch)
     return figure
@@ -87,26 +87,11 @@ def _draw_metric(axes: Axes, history: History, name: str, best_epoch: int | None
     ends = [(_last(values), part, colour) for part, (colour, values) in lines.items()]
     label_ends(axes, [end for end in ends if np.isfinite(end[0])])
     if best_epoch is not None and best_epoch in epochs and len(epochs) > 1:
-        _mark_best(axes, best_epoch, list(lines.values())[-1][1][epochs.index(best_epoch)])
+        value = list(lines.values())[-1][1][epochs.index(best_epoch)]
+        axes.axvline(best_epoch, color=QUIET, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
+        axes.plot([best_epoch], [value], "o", markersize=8, markerfacecolor="none", markeredgecolor=INK)
+        axes.set_title(f"epoch {best_epoch}: {number(value)}", loc="right", color=QUIET, fontsize=8)
     axes.set_title(label(name))
-
-
-def _mark_best(axes: Axes, epoch: int, value: float) -> None:
-    axes.axvline(epoch, color=QUIET, linewidth=0.9, linestyle=(0, (3, 2)), zorder=1)
-    axes.plot([epoch], [value], "o", markersize=8, markerfacecolor="none", markeredgecolor=INK)
-    low, high = axes.get_xlim()
-    right = (epoch - low) / (high - low) > 0.7
-    axes.annotate(
-        f"best: {number(value)}",
-        (epoch, 1),
-        (-4 if right else 4, -1),
-        ("data", "axes fraction"),
-        "offset points",
-        ha="right" if right else "left",
-        va="bottom",
-        color=QUIET,
-        fontsize=8,
-    )
 
 
 def _epoch_axis(axes: Axes, epochs: Sequence[int]) -> None:

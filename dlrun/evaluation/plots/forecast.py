@@ -15,6 +15,7 @@ from dlrun.evaluation.plots.style import (
     INK,
     QUIET,
     house_style,
+    join,
     label_ends,
     new_figure,
     number,
@@ -27,25 +28,22 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WINDOWS = 4
+SHORTEST_PAST = 24  # steps
 
 
 @house_style()
-def draw_forecasts(predictions: Predictions, title: str = "", step: str = "step") -> Figure:
+def draw_forecasts(predictions: Predictions, title: str = "", note: str = "", step: str = "step") -> Figure:
     """A few windows across the split: what came before, what came, and what was forecast.
 
     Args:
         predictions: of a forecast.
         title: what it shows; by default the mean absolute error.
+        note: what else is to be said, below the title.
         step: what one step of the series is called, such as hour.
     """
     horizon = predictions.truth.shape[1]
-    series = {
-        int(row) + offset: value
-        for row, values in zip(predictions.rows, predictions.truth.tolist(), strict=True)
-        for offset, value in enumerate(values)
-    }
     order = np.argsort(predictions.rows)
-    before = 2 * horizon
+    before = max(2 * horizon, SHORTEST_PAST)
     possible = order[before:] if len(order) > before + WINDOWS else order
     chosen = possible[np.linspace(0, len(possible) - 1, min(WINDOWS, len(possible))).astype(int)]
     error = float(np.abs(predictions.scores - predictions.truth).mean())
@@ -54,16 +52,15 @@ def draw_forecasts(predictions: Predictions, title: str = "", step: str = "step"
         10.4,
         5.4 if len(chosen) > 2 else 3.4,
         title or f"MAE {number(error)} on {len(predictions):,} {predictions.split} windows",
-        f"{target}: {len(chosen)} forecasts of {horizon} {step}s, evenly across the {predictions.split} period",
+        join(note, f"{len(chosen)} forecasts of {horizon} {step}{'s' * (horizon > 1)}, evenly across the split"),
     )
     panels = figure.subplots(-(-len(chosen) // 2), min(2, len(chosen)), sharex=True, sharey=True, squeeze=False)
     for panel in panels.ravel()[len(chosen) :]:
         panel.set_axis_off()
     for axes, index in zip(panels.ravel(), chosen, strict=False):
         start = int(predictions.rows[index])
-        past = [series.get(start + offset, np.nan) for offset in range(-before, 1)]
         axes.axvline(0.5, color=FAINT, linewidth=1)
-        axes.plot(range(-before + 1, 2), past, color=QUIET, linewidth=1.2)
+        axes.plot(range(-before + 1, 2), _past(predictions, start, before), color=QUIET, linewidth=1.2)
         steps = range(1, horizon + 1)
         marker = "o" if horizon == 1 else None
         axes.plot(steps, predictions.truth[index], color=INK, linewidth=1.4, marker=marker, markersize=4)
@@ -79,6 +76,17 @@ def draw_forecasts(predictions: Predictions, title: str = "", step: str = "step"
     for axes in panels[:, 0]:
         axes.set_ylabel(target)
     return figure
+
+
+def _past(predictions: Predictions, row: int, before: int) -> Any:
+    """(before + 1,), the true values up to the first step of the window at a row, from all windows; NaN if unknown."""
+    past = np.full(before + 1, np.nan)
+    horizon = predictions.truth.shape[1]
+    near = np.flatnonzero((predictions.rows > row - before - horizon) & (predictions.rows <= row))
+    places = predictions.rows[near, None] - row + before + np.arange(horizon)  # (windows, horizon)
+    inside = (places >= 0) & (places <= before)
+    past[places[inside]] = predictions.truth[near][inside]
+    return past
 
 
 @house_style()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlrun.evaluation.plots.style import BLUE, FAINT, INK, QUIET, house_style, new_figure, number, plain, shorten
+from dlrun.evaluation.plots.style import BLUE, FAINT, INK, QUIET, house_style, join, new_figure, number, plain, shorten
 from dlrun.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -17,12 +17,13 @@ SINGLE_POINTS = 3000  # examples up to which each is a point; more are counted i
 
 
 @house_style()
-def draw_residuals(predictions: Predictions, title: str = "") -> Figure:
+def draw_residuals(predictions: Predictions, title: str = "", note: str = "") -> Figure:
     """Predicted against true, and how the errors (predicted - true) are distributed.
 
     Args:
         predictions: of a regression.
         title: what it shows; by default the mean absolute error.
+        note: what else is to be said, below the title.
     """
     errors = predictions.scores.astype(np.float64) - predictions.truth
     target = plain(shorten(predictions.target, 30))
@@ -30,7 +31,7 @@ def draw_residuals(predictions: Predictions, title: str = "") -> Figure:
         9.6,
         4.8,
         title or f"MAE {number(float(np.abs(errors).mean()))} on {len(errors):,} {predictions.split} examples",
-        f"{target} in the units of the data",
+        join(note, f"{target} in the units of the data"),
     )
     left, right = figure.subplots(1, 2, width_ratios=[1.1, 1])
     _draw_against_truth(left, predictions)
@@ -58,8 +59,8 @@ def _draw_against_truth(axes: Axes, predictions: Predictions) -> None:
         hexagons = axes.hexbin(truth, scores, gridsize=45, bins="log", mincnt=1, cmap="Blues", linewidths=0.1)
         axes.figure.colorbar(hexagons, ax=axes, shrink=0.6, aspect=24, label="examples").outline.set_edgecolor(FAINT)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
-    axes.annotate("perfect", (limits[1], limits[1]), (-4, -14), textcoords="offset points", ha="right", color=QUIET,
-                  fontsize=8)  # fmt: skip
+    axes.annotate("perfect", (limits[1], limits[1]), (-20, -3), textcoords="offset points", ha="right", va="top",
+                  color=QUIET, fontsize=8)  # fmt: skip
 
 
 def _bins(count: int) -> int:

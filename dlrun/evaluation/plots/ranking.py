@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlrun.evaluation.plots.style import BLUE, COLOURS, FAINT, INK, house_style, new_figure, plain, shorten
+from dlrun.evaluation.plots.style import BLUE, COLOURS, FAINT, INK, QUIET, house_style, new_figure, plain, shorten
 from dlrun.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -40,29 +40,29 @@ def draw_ranking(predictions: Predictions) -> Figure | None:
     recall = {index: _precision_recall(predictions.truth == index, predictions.scores[:, index]) for index in chosen}
     areas = [float(np.mean([curve.area for curve in curves.values()])) for curves in (roc, recall)]
     of = (
-        f"“{shorten(predictions.classes[1], 24)}”"
+        f"class “{shorten(predictions.classes[1], 24)}”"
         if len(chosen) == 1
         else f"{len(chosen)} classes, each against the rest"
     )
     figure = new_figure(
         10.4,
         5.0,
-        f"ROC AUC {areas[0]:.4f}, average precision {areas[1]:.4f}",
+        f"ROC AUC {_area(areas[0])}, average precision {_area(areas[1])}",
         plain(f"{of} · {len(predictions):,} {predictions.split} examples"),
     )
     left, right = figure.subplots(1, 2)
-    grid = np.linspace(0, 1, 501)
+    grid = np.linspace(0, 1, 10_001)  # fine enough for an enlarged corner
     _draw(left, predictions, roc, _mean(roc, grid), _micro(predictions, _roc), "AUC")
     _draw(right, predictions, recall, _mean(recall, grid), _micro(predictions, _precision_recall), "AP")
     left.plot([0, 1], [0, 1], color=FAINT, linestyle=(0, (3, 2)), linewidth=1, zorder=1)
-    left.annotate("chance", (0.5, 0.5), (0, -3), textcoords="offset points", color=FAINT, rotation=45,
+    left.annotate("chance", (0.5, 0.5), (0, -3), textcoords="offset points", color=QUIET, rotation=45,
                   rotation_mode="anchor", transform_rotates_text=True, ha="center", va="top", fontsize=8)  # fmt: skip
     left.set(title="ROC", xlabel="false positive rate", ylabel="true positive rate")
     right.set(title="Precision and recall", xlabel="recall", ylabel="precision")
     if len(chosen) == 1:
         share = float(np.mean(predictions.truth == 1))
         right.axhline(share, color=FAINT, linestyle=(0, (3, 2)), linewidth=1, zorder=1)
-        right.annotate(f"chance: {share:.0%}", (0, share), (3, 3), textcoords="offset points", color=FAINT, fontsize=8)
+        right.annotate(f"chance: {share:.0%}", (0, share), (3, 3), textcoords="offset points", color=QUIET, fontsize=8)
     return figure
 
 
@@ -107,17 +107,33 @@ def _draw(
     else:
         for index in ranked[WORST:] if len(ranked) <= ALL_DRAWN else ():
             axes.plot(curves[index].x, curves[index].y, color=FAINT, linewidth=1, drawstyle=steps)
-        axes.plot(mean.x, mean.y, color=INK, linewidth=2, label=f"mean of the classes   {area} {mean.area:.4f}")
+        axes.plot(mean.x, mean.y, color=INK, linewidth=2, label=f"mean of the classes   {area} {_area(mean.area)}")
         axes.plot(
             micro.x, micro.y, color=INK, linewidth=1.2, linestyle=(0, (1, 1.2)),
-            label=f"all decisions (micro)   {area} {micro.area:.4f}",
+            label=f"all decisions (micro)   {area} {_area(micro.area)}",
         )  # fmt: skip
         for index, colour in zip(ranked[:WORST], COLOURS, strict=False):
             name = plain(shorten(predictions.classes[index], 22))
-            text = f"{name}   {area} {curves[index].area:.4f}"
+            text = f"{name}   {area} {_area(curves[index].area)}"
             axes.plot(curves[index].x, curves[index].y, color=colour, linewidth=1.4, label=text, drawstyle=steps)
-        note = "and the worst classes" + ("; others grey" if WORST < len(ranked) <= ALL_DRAWN else "")
+        note = "mean and worst classes" + (", others grey" if WORST < len(ranked) <= ALL_DRAWN else "")
         axes.legend(
             loc="lower right" if area == "AUC" else "lower left", title=note, title_fontsize=8, alignment="left"
         )
-    axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), aspect="equal")
+    span = _span(curves[ranked[0]].area)
+    axes.set(xlim=(0, span) if area == "AUC" else (1 - span, 1), ylim=(1 - span, 1), aspect="equal")
+    axes.locator_params(nbins=5)
+    if span < 1:
+        axes.set_title("its corner, enlarged", loc="right", color=QUIET, fontsize=8)
+
+
+def _span(worst: float) -> float:
+    """How much of both axes is shown: where all curves are near the corner, the corner alone."""
+    return next(
+        (span for least, span in ((0.9995, 0.02), (0.997, 0.05), (0.99, 0.1), (0.97, 0.25)) if worst > least), 1
+    )
+
+
+def _area(value: float) -> str:
+    """Four digits, but never 1 for what is less."""
+    return ">0.9999" if 0.99995 <= value < 1 else f"{value:.4f}"

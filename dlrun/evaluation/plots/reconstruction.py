@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlrun.evaluation.metrics import QUANTILES
-from dlrun.evaluation.plots.style import BLUE, FAINT, INK, ORANGE, QUIET, house_style, new_figure, number
+from dlrun.evaluation.plots.style import BLUE, FAINT, INK, ORANGE, QUIET, house_style, join, new_figure, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,28 +18,31 @@ IMAGES, LINES = 10, 4
 
 
 @house_style()
-def draw_reconstructions(samples: Mapping[str, Any], title: str = "") -> Figure:
+def draw_reconstructions(samples: Mapping[str, Any], title: str = "", note: str = "") -> Figure:
     """Originals beside their reconstructions: images as images, everything else as lines.
 
     Args:
         samples: `originals` and `reconstructions`, and `noisy` where noise was to be removed, each (k, …); images
             (k, height, width, channels) with 1, 3 or 4 channels.
         title: what it shows.
+        note: what else is to be said, below the title.
     """
     shown = {name: np.asarray(samples[name], dtype=np.float64) for name in ROWS if name in samples}
     errors = np.square(shown["originals"] - shown["reconstructions"])
     errors = errors.reshape(len(errors), -1).mean(axis=1)
     title = title or f"{len(errors)} originals and their reconstructions"
     if shown["originals"].ndim == 4 and shown["originals"].shape[-1] in (1, 3, 4):
-        return _draw_images(shown, errors, title)
-    return _draw_lines(shown, errors, title)
+        return _draw_images(shown, errors, title, note)
+    return _draw_lines(shown, errors, title, note)
 
 
-def _draw_images(shown: Mapping[str, Any], errors: Any, title: str) -> Figure:
+def _draw_images(shown: Mapping[str, Any], errors: Any, title: str, note: str) -> Figure:
     count = min(IMAGES, len(errors))
     originals = shown["originals"]
     low, high = float(originals.min()), float(originals.max())
-    figure = new_figure(1.0 * max(count, 5) + 1.1, 1.02 * len(shown) + 1.0, title, "below: mean squared error of each")
+    figure = new_figure(
+        1.0 * max(count, 5) + 1.1, 1.02 * len(shown) + 1.0, title, join(note, "below: mean squared error of each")
+    )
     panels = figure.subplots(len(shown), count, squeeze=False)
     for row, (name, images) in zip(panels, shown.items(), strict=True):
         scaled = np.clip((images - low) / ((high - low) or 1.0), 0, 1)
@@ -53,12 +56,12 @@ def _draw_images(shown: Mapping[str, Any], errors: Any, title: str) -> Figure:
     return figure
 
 
-def _draw_lines(shown: Mapping[str, Any], errors: Any, title: str) -> Figure:
+def _draw_lines(shown: Mapping[str, Any], errors: Any, title: str, note: str) -> Figure:
     count = min(LINES, len(errors))
     rows = -(-count // 2)
     sequences = shown["originals"].ndim == 3
     what = "the first variable over time" if sequences else "the values of each example in order"
-    figure = new_figure(9.6, 2.3 * rows + 1.0, title, what)
+    figure = new_figure(9.6, 2.3 * rows + 1.0, title, join(note, what))
     panels = figure.subplots(rows, min(2, count), squeeze=False, sharex=True)
     for axes in panels.ravel()[count:]:
         axes.set_axis_off()
@@ -77,7 +80,12 @@ def _draw_lines(shown: Mapping[str, Any], errors: Any, title: str) -> Figure:
         axes.locator_params(axis="x", integer=True)
     for axes in panels[-1]:
         axes.set_xlabel("step" if sequences else "value")
-    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="upper right", ncols=3)
+    figure.legend(
+        *panels[0, 0].get_legend_handles_labels(),
+        loc="upper right",
+        ncols=3,
+        bbox_to_anchor=(0.99, 1 - 0.28 / figure.get_figheight()),
+    )
     return figure
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.data.signature import Task
 from dlrun.evaluation.names import MAIN_METRIC, label
-from dlrun.evaluation.plots.style import number, png, with_interval
+from dlrun.evaluation.plots.style import join, number, png, with_interval
 from dlrun.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -78,59 +78,61 @@ def draw_all(
         return
     split = str(frame["split"][-1])
     count = int((frame["split"] == split).sum())
-    title = headline(metrics, split, task, count)
+    title, note = headline(metrics, split, task, count)
     if task == "reconstruction":
-        yield from _draw_reconstruction(frame, samples, split, title)
+        yield from _draw_reconstruction(frame, samples, split, title, note)
         return
     predictions = Predictions.from_frame(frame, split, task, target)
     if task == "forecast":
-        yield from _draw_forecast(predictions, metrics, title, step)
+        yield from _draw_forecast(predictions, metrics, title, note, step)
     elif task == "regression":
         from dlrun.evaluation.plots.numbers import draw_residuals
 
-        yield "residuals", draw_residuals(predictions, title)
+        yield "residuals", draw_residuals(predictions, title, note)
     else:
         from dlrun.evaluation.plots.confusion import draw_confusion
         from dlrun.evaluation.plots.ranking import draw_ranking
 
         if confusion:
-            yield "confusion_matrix", draw_confusion(confusion, title)
+            yield "confusion_matrix", draw_confusion(confusion, title, note)
         if ranking := draw_ranking(predictions):
             yield "roc_and_precision_recall", ranking
 
 
-def headline(metrics: Mapping[str, Any], split: str, task: Task, count: int) -> str:
-    """The finding that the pictures of a split have as their title: the main metric, its interval, the baseline's."""
+def headline(metrics: Mapping[str, Any], split: str, task: Task, count: int) -> tuple[str, str]:
+    """What the pictures of a split have as title, the main metric and its interval, and below it: the baselines."""
     values, main = metrics.get(split, {}), MAIN_METRIC[task]
-    noun = "windows" if task == "forecast" else "examples"
-    where = f"on {count:,} {split} {noun if count != 1 else noun[:-1]}"
+    noun = "window" if task == "forecast" else "example"
+    where = f"{count:,} {split} {noun}" + "s" * (count != 1)
     if main not in values:  # the user asked for other metrics only
         main = next((name for name, value in values.items() if isinstance(value, float)), "")
     if not main:
-        return where.capitalize()
-    found = f"{label(main)} {with_interval(values[main], values.get('interval', {}).get(main))} {where}"
-    beside = [f"{name} {number(of[main])}" for name, of in metrics.get("baseline", {}).items() if main in of]
-    return f"{found} ({beside[0]})" if beside else found
+        return where, ""
+    interval = values.get("interval", {}).get(main)
+    title = f"{label(main)} {with_interval(values[main], interval)} on {where}"
+    baselines = [f"{name} {number(of[main])}" for name, of in metrics.get("baseline", {}).items() if main in of]
+    notes = [f"baseline: {', '.join(baselines)}" if baselines else "", "± 95 % interval" if interval else ""]
+    return title, join(*notes)
 
 
 def _draw_reconstruction(
-    frame: polars.DataFrame, samples: Mapping[str, Any] | None, split: str, title: str
+    frame: polars.DataFrame, samples: Mapping[str, Any] | None, split: str, title: str, note: str
 ) -> Iterator[tuple[str, Figure]]:
     from dlrun.evaluation.plots.reconstruction import draw_error_distribution, draw_reconstructions
 
     if samples:
-        yield "reconstructions", draw_reconstructions(samples, title)
+        yield "reconstructions", draw_reconstructions(samples, title, note)
     yield "error_distribution", draw_error_distribution(frame.filter(frame["split"] == split)["error"], "", split)
 
 
 def _draw_forecast(
-    predictions: Predictions, metrics: Mapping[str, Any], title: str, step: str
+    predictions: Predictions, metrics: Mapping[str, Any], title: str, note: str, step: str
 ) -> Iterator[tuple[str, Figure]]:
     from dlrun.evaluation.plots.forecast import draw_error_by_step, draw_forecasts
 
-    yield "forecasts", draw_forecasts(predictions, title, step)
+    yield "forecasts", draw_forecasts(predictions, title, note, step)
     model = metrics.get(predictions.split, {}).get("per_step")
-    if not model:
+    if not model or len(model) == 1:
         return
     metric = "mae" if "mae" in model[0] else next((name for name in model[0] if name != "step"), None)
     if metric:

@@ -84,6 +84,7 @@ def png(figure: Figure) -> bytes:
     """The picture as a file holds it."""
     buffer = BytesIO()
     with house_style():
+        figure.draw_without_rendering()  # the layout settles in the second pass only
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
 
@@ -131,6 +132,11 @@ def shorten(text: str, length: int) -> str:
         return text
     tail = (length - 1) // 2
     return f"{text[: length - 1 - tail]}…{text[len(text) - tail :]}"
+
+
+def join(*parts: str) -> str:
+    """The parts that say something, in one line."""
+    return " · ".join(part for part in parts if part)
 
 
 def plain(text: str) -> str:
