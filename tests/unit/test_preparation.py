@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.data.columns import Table
+from dlrun.data.columns import Column, Table
 from dlrun.data.content import content_hash
 from dlrun.data.dataset import Data, Dataset
 from dlrun.data.features import Category, Number
@@ -345,9 +345,9 @@ def test_whole_numbers_are_classes_unless_the_loss_is_for_numbers(tmp_path: path
 def test_features_of_a_preparation_by_hand() -> None:
     table = Table("t", {"x": np.array([1.0, 3.0]), "c": np.array(["a", "b"], object), "e": np.array([5, 6])})
     features = {
-        "c": Category(kind="category").fit(table.columns["c"], None),  # type: ignore[arg-type]
-        "e": Category(kind="category", encoding="embedding").fit(table.columns["e"], None),  # type: ignore[arg-type]
-        "x": Number(kind="number").fit(table.columns["x"], None),  # type: ignore[arg-type]
+        "c": Category(kind="category").fit(table.columns["c"], Column("unknown")),
+        "e": Category(kind="category", encoding="embedding").fit(table.columns["e"], Column("unknown")),
+        "x": Number(kind="number").fit(table.columns["x"], Column("unknown")),
     }
     preparation = Preparation(features=features)
     examples = preparation.encode(table, np.array([1]), target=False)

@@ -230,7 +230,7 @@ def test_arrays_with_and_without_a_test_part(tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_arrays_that_do_not_fit_are_told(tmp_path: pathlib.Path, arrays: dict[str, np.ndarray], message: str) -> None:
-    np.savez(tmp_path / "a.npz", **arrays)  # type: ignore[arg-type]
+    np.savez(tmp_path / "a.npz", **arrays)
     with pytest.raises(DataError, match=message):
         Arrays(kind="arrays", path="a.npz").load(tmp_path)
 
