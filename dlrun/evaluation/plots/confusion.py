@@ -51,7 +51,7 @@ def draw_confusion(matrix: dict[str, Any], title: str = "", note: str = "") -> F
     image = axes.imshow(shares, cmap=blues, vmin=0, vmax=1)
     _name_classes(axes, matrix["labels"], 0.7 * side / classes)
     if numbered:
-        _write_counts(axes, counts, shares)
+        _write_counts(axes, counts, shares, 0.7 * side / classes)
         axes.set_xticks(np.arange(classes - 1) + 0.5, minor=True)
         axes.set_yticks(np.arange(classes - 1) + 0.5, minor=True)
         axes.grid(which="minor", color="white", linewidth=1.5)
@@ -82,10 +82,10 @@ def _name_classes(axes: Axes, labels: list[str], cell: float) -> None:
     axes.set_ylabel(f"true class{every}")
 
 
-def _write_counts(axes: Axes, counts: Any, shares: Any) -> None:
+def _write_counts(axes: Axes, counts: Any, shares: Any, cell: float) -> None:
+    """Writes the counts as large as a cell, in inches, has room for."""
     classes = len(counts)
-    longest = len(f"{counts.max():,}")
-    size = min(10.0, 90.0 / max(longest, 3) / max(classes, 3) ** 0.5)
+    size = min(10.0, 72 * 0.9 * cell / (0.62 * len(f"{counts.max():,}")))
     for (row, column), count in np.ndenumerate(counts):
         if count or classes <= FEW:
             colour = "white" if shares[row, column] > 0.55 else INK if count else FAINT
