@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from dlrun.data.columns import Column
 from dlrun.data.inference import describe
@@ -290,3 +291,9 @@ def test_new_data_in_the_form_of_a_source(tmp_path: pathlib.Path) -> None:
         load_file(Bundled(kind="bundled", name="mnist"), tmp_path / "new.png")
     with pytest.raises(DataError, match="there is no file"):
         load_file(Bundled(kind="bundled", name="iris"), tmp_path / "gone.csv")
+
+
+@pytest.mark.parametrize("delimiter", ["", ",,", '"', "\n", "é"])
+def test_a_delimiter_is_one_plain_character(delimiter: str) -> None:
+    with pytest.raises(ValidationError):
+        Csv.parse({"kind": "csv", "path": "data.csv", "delimiter": delimiter})

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dlrun.data.columns import Column, Defaults, Table, near
 from dlrun.data.sources.files import check_file, locate, read_bytes
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 UTF8 = "save the file as UTF-8"
 
 
+def _delimiter(character: str) -> str:
+    if not character.isascii() or character in '"\r\n\0':
+        raise ValueError("an ASCII character other than a quote or a line break")
+    return character
+
+
 class Csv(Spec):
     """A CSV file: the names of its columns in the first line, UTF-8, plain or packed (.gz)."""
 
@@ -33,7 +39,7 @@ class Csv(Spec):
     """A CSV file: the names of its columns in the first line, UTF-8, plain or packed (.gz)."""
     path: Annotated[str, Field(min_length=1)]
     """The file; a relative path is relative to the spec file."""
-    delimiter: Annotated[str, Field(pattern=r'^[^"\r\n\x00-\x08\x80-\U0010ffff]$')] = ","
+    delimiter: Annotated[str, Field(min_length=1, max_length=1), AfterValidator(_delimiter)] = ","
     """The character between two values."""
     time: str | None = None
     """The column with the time of each row, such as 2010-01-31 13:00; for series and for a split by time."""
