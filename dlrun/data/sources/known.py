@@ -151,6 +151,7 @@ KERAS = {
     "cifar100": _images("60,000 photographs of 100 classes, 32x32 colour", 60_000, (32, 32, 3), CIFAR100),
     "imdb": _texts("50,000 film reviews, negative or positive", 50_000, "sentiment", ("negative", "positive")),
     "reuters": _texts("11,228 newswires of 46 topics", 11_228, "topic", REUTERS),
+    # In the order of the StatLib file, and with its totals: keras-team/keras#21886. Keras's documentation differs.
     "california_housing": _table(
         "20,640 districts of California, 8 measures, the median house value in dollars",
         20_640,
