@@ -84,9 +84,7 @@ def train(
 
 def evaluate(
     run: RunPath,
-    split: Annotated[
-        SplitName | None, typer.Option(help="Which split; left out: test.", show_default=False)
-    ] = None,
+    split: Annotated[SplitName | None, typer.Option(help="Which split; left out: test.", show_default=False)] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="New data in the source's form.", show_default=False)
     ] = None,
@@ -118,7 +116,7 @@ def compare(
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, and nothing else.")] = False,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw the runs' curves over one another.", show_default=False)
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the curves over one another.", show_default=False)
     ] = None,
 ) -> None:
     """Show runs side by side: their metrics, and what differs in their specs."""
@@ -203,7 +201,8 @@ def init(
     from dlrun.init import init as write_spec
 
     written = write_spec(kind, out)
-    console.print_next("wrote", [str(written)], [f"dlrun train {written}"])
+    console.print_next([str(written)], title="wrote")
+    console.print_next([f"dlrun train {written}"], title="next ")
 
 
 @app.command()

@@ -92,9 +92,10 @@ def evaluate(path: Path, *, split: Split | None = None, data: Path | None = None
 def evaluate_file(run: RunFolder, experiment: Experiment, data: Path) -> Result:
     """Measures a run on a file in its source's form."""
     from dlrun.data.preparation import Preparation
+    from dlrun.data.sources import load_file
 
     preparation = Preparation.parse(run.preparation())
-    examples = preparation.encode(experiment.data.source.load_file(data))
+    examples = preparation.encode(load_file(experiment.data.source, data))
     measured = judge(experiment, preparation, trained_model(run, experiment, preparation))
     said = measured.predict(data.name, examples)
     return Result(run, str(data), len(examples), said.task, measured.measure(said), {})

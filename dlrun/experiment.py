@@ -76,7 +76,7 @@ class Experiment(Spec):
 
     def preview(self, folder: pathlib.Path) -> Signature | None:
         """The signature as far as it is known without reading the data; None where it is not."""
-        return self.data.preview(folder, reconstructs=self.reconstructs, loss=self.loss and self.loss.kind)
+        return self.data.preview(folder, reconstructs=self.reconstructs, loss=self._loss_kind)
 
     def load(self, folder: pathlib.Path) -> Dataset:
         """Reads, splits and prepares the data.
@@ -84,8 +84,11 @@ class Experiment(Spec):
         Raises:
             DataError, MisfitError: as `Data.load`.
         """
-        loss = self.loss and self.loss.kind
-        return self.data.load(folder, self.seed, reconstructs=self.reconstructs, loss=loss)
+        return self.data.load(folder, self.seed, reconstructs=self.reconstructs, loss=self._loss_kind)
+
+    @property
+    def _loss_kind(self) -> str | None:
+        return None if self.loss is None else self.loss.kind
 
     def _check_alone(self) -> Iterator[Problem]:
         """What is wrong whatever the data is."""

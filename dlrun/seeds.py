@@ -20,7 +20,8 @@ def generator(seed: int, purpose: str, *position: int) -> np.random.Generator:
     """
     import numpy as np
 
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, zlib.crc32(purpose.encode()), *position])))
+    sequence = np.random.SeedSequence([seed, zlib.crc32(purpose.encode()), *position])
+    return np.random.Generator(np.random.Philox(sequence))
 
 
 @contextmanager

@@ -233,11 +233,12 @@ def draw(run: RunFolder) -> None:
 
 def uses_xla(experiment: Experiment, dataset: Dataset, device: Device) -> bool:
     """Whether the steps are compiled by XLA; a function of spec, data and device."""
+    architecture = experiment.architecture
     return experiment.runtime.uses_xla(
-        dense=experiment.architecture.kind in ("ann", "autoencoder") and not getattr(experiment.architecture, "blocks", ()),
-        random=bool(experiment.regularization.dropout or getattr(experiment.architecture, "noise", 0)),
+        device,
+        dense=architecture.kind in ("ann", "autoencoder") and not getattr(architecture, "blocks", ()),
+        random=bool(experiment.regularization.dropout or getattr(architecture, "noise", 0)),
         examples=len(dataset.train) * experiment.training.epochs,
-        device=device,
     )
 
 
@@ -249,6 +250,4 @@ def surroundings(device: Device, *, compiled: str) -> dict[str, Any]:
         "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
     }
-    return environment(
-        device=", ".join(device.names), threads=threads, runtime=asdict(device), compiled=compiled
-    )
+    return environment(device=", ".join(device.names), threads=threads, runtime=asdict(device), compiled=compiled)

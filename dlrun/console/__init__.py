@@ -5,8 +5,10 @@ numbers.py      how numbers, durations and values are written
 errors.py       how an error looks
 training.py     the live display of a training
 results.py      the end of a run, and runs side by side
+answers.py      the answers of the short commands
 """
 
+from dlrun.console.answers import print_checked, print_datasets, print_next, print_result, print_shown
 from dlrun.console.errors import print_error
 from dlrun.console.results import print_comparison, print_summary
 from dlrun.console.streams import capture_native_stderr, error_console, prepare_streams, standard_console
@@ -17,8 +19,13 @@ __all__ = [
     "capture_native_stderr",
     "error_console",
     "prepare_streams",
+    "print_checked",
     "print_comparison",
+    "print_datasets",
     "print_error",
+    "print_next",
+    "print_result",
+    "print_shown",
     "print_summary",
     "standard_console",
 ]

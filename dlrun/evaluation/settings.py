@@ -42,7 +42,7 @@ class Evaluation(Spec):
                     f"there is no metric {name}",
                     expected=f"one of {', '.join(fitting)}",
                     received=name,
-                    hint=f"write {near}" if near else None,
+                    hint=f"write `{near}`" if near else None,
                 )
             elif name not in fitting:
                 yield Problem(

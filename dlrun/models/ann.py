@@ -9,9 +9,9 @@ from pydantic import Field
 
 from dlrun.data.signature import Input, Signature
 from dlrun.models.blocks import Dense, dense_stack, keras_inputs, output_layer
+from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.models.regularization import Regularization
 
 
 class Ann(Spec):

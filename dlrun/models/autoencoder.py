@@ -9,9 +9,9 @@ from pydantic import Field
 
 from dlrun.data.signature import Signature
 from dlrun.models.blocks import Activation, Dense, Positive, Size, Tensor, keras_inputs, one_input, sides
+from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.models.regularization import Regularization
 
 
 class ConvEncoderBlock(Spec):

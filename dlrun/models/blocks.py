@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from dlrun.data.signature import Input, Signature
+from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.models.regularization import Regularization
 
 Tensor = Any
 """A symbolic tensor of Keras (`keras.KerasTensor`); Keras is not imported to say so."""
@@ -169,7 +169,9 @@ def keras_inputs(signature: Signature) -> dict[str, Tensor]:
     return {entry.name: keras.Input(entry.shape, dtype=entry.dtype, name=entry.name) for entry in signature.inputs}
 
 
-def sequence(signature: Signature, embedding_size: int, *, mask_padding: bool = False) -> tuple[dict[str, Tensor], Tensor]:
+def sequence(
+    signature: Signature, embedding_size: int, *, mask_padding: bool = False
+) -> tuple[dict[str, Tensor], Tensor]:
     """The inputs and the one sequence among them as (batch, time, features): tokens are embedded, series stay."""
     from keras import layers
 
@@ -225,7 +227,11 @@ def check_season(season: int | None, signature: Signature) -> Iterator[Problem]:
         return
     if signature.output.task != "forecast":
         yield Problem(
-            ("seasonal_skip",), "a season is skipped in forecasts only", received=f"{season}", hint="take it out", at="key"
+            ("seasonal_skip",),
+            "a season is skipped in forecasts only",
+            received=f"{season}",
+            hint="take it out",
+            at="key",
         )
     elif signature.inputs[0].name != signature.output.name:
         yield Problem(

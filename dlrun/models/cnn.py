@@ -9,9 +9,9 @@ from pydantic import Field
 
 from dlrun.data.signature import Signature
 from dlrun.models.blocks import ConvBlock, Dense, dense_stack, one_input, output_layer, sequence
+from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.models.regularization import Regularization
 
 
 class Cnn(Spec):

@@ -10,9 +10,9 @@ from pydantic import Field
 from dlrun.data.signature import Signature
 from dlrun.errors import MisfitError
 from dlrun.models.blocks import Activation, Positive, Share, Size, Tensor, keras_inputs, output_layer, sides
+from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.models.regularization import Regularization
 
 
 class DenseLayer(Spec):
@@ -165,7 +165,8 @@ class DropoutLayer(Spec):
     def check(self) -> Iterator[Problem]:
         """What is wrong whatever the data is."""
         if self.kind != "gaussian_noise" and self.rate >= 1:
-            yield Problem(("rate",), "nothing would be left", expected="a number from 0 to below 1", received=f"{self.rate}")
+            wanted = "a number from 0 to below 1"
+            yield Problem(("rate",), "nothing would be left", expected=wanted, received=f"{self.rate}")
 
     def build(self, x: Tensor, regularization: Regularization, name: str) -> Tensor:
         """Puts the layer behind `x`."""

@@ -22,9 +22,9 @@ from dlrun.models.blocks import (
     seasonal_forecast,
     sequence,
 )
+from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.models.regularization import Regularization
 
 
 class Recurrent(Spec):

@@ -18,9 +18,9 @@ from dlrun.models.blocks import (
     one_input,
     output_layer,
 )
+from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-from dlrun.models.regularization import Regularization
 
 
 class Transformer(Spec):

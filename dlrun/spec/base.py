@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import json
 import textwrap
 from typing import Any, Self
@@ -62,7 +63,7 @@ def field_descriptions(cls: type[Spec]) -> dict[str, str]:
         if not (issubclass(parent, Spec) and parent is not Spec):
             continue
         body = ast.parse(textwrap.dedent(inspect.getsource(parent))).body[0].body  # type: ignore[attr-defined]
-        for statement, following in zip(body, body[1:], strict=False):
+        for statement, following in itertools.pairwise(body):
             match statement, following:
                 case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(value=ast.Constant(value=str(text))):
                     descriptions[field] = " ".join(text.split())

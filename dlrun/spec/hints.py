@@ -166,7 +166,9 @@ def _text_hint(value: str, node: Node | None, schema: Schema, types: set[type], 
     plain = value.strip()
     number = _number_in(plain) if types & {int, float} else None
     if number is not None:
-        return f"remove the quotes: {number}" if node and node.quoted and number == plain else f"write `{number}`"
+        if node and node.quoted and number == plain:
+            return f"remove the quotes: {number}"
+        return _number_hint(float(number), types) or f"write `{number}`"
     if bool in types and plain.casefold() in _TRUE + _FALSE:
         return f"write `{'true' if plain.casefold() in _TRUE else 'false'}`, without quotes"
     if plain.casefold() in ("none", "nil", "null"):

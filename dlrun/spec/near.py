@@ -13,7 +13,7 @@ LIKELY: Final = 0.75
 """A likeness from which a name is taken for a misspelling of another, and reading goes on as if it were that."""
 
 
-def nearest(name: str, candidates: Iterable[str], least: float = 0.6) -> str | None:
+def nearest(name: str, candidates: Iterable[str], least: float = 0.55) -> str | None:
     """The candidate that is most like a name, whatever the case and whether `-`, `_` or a space parts the words."""
     best, most = None, least
     for candidate in candidates:

@@ -83,7 +83,7 @@ def _text(noun: str, schema: Schema) -> str:
         noun += f" of the form {pattern if isinstance(pattern, str) else pattern.pattern}"
     least, most = schema.get("min_length"), schema.get("max_length")
     if most is not None:
-        return f"{noun} of {least or 0} to {most:,} characters"
+        return f"{noun} of {f'{least} to' if least else 'at most'} {most:,} characters"
     if least == 1:
         return f"{noun} that is not empty"
     return noun if least is None else f"{noun} of at least {least} characters"

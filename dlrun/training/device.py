@@ -12,7 +12,6 @@ from pydantic import Field
 from dlrun.errors import DeviceError
 from dlrun.spec.base import Spec
 
-
 XLA_EXAMPLES = 500_000
 """From how many examples on a training is long enough to make up for the time that XLA takes to compile."""
 

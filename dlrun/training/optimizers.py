@@ -15,6 +15,8 @@ from dlrun.training.schedules import Schedule, build_schedule
 class Rule(Spec):
     """What all optimizers share."""
 
+    kind: str
+    """Which rule."""
     learning_rate: float = Field(default=1e-3, gt=0)
     """Size of a step; where there is a schedule, its highest value."""
     schedule: Schedule | None = None

@@ -78,9 +78,7 @@ class Step(Spec):
         """The learning rate after `step` steps, a tensor."""
         from keras import ops
 
-        passed = sum(
-            ops.cast(step >= round((epoch - self.warmup) * steps_per_epoch), "float32") for epoch in self.at
-        )
+        passed = sum(ops.cast(step >= round((epoch - self.warmup) * steps_per_epoch), "float32") for epoch in self.at)
         return start * ops.power(self.factor, passed)
 
 
@@ -90,8 +88,8 @@ Schedule = Annotated[Constant | Exponential | Cosine | Step, Field(discriminator
 def build_schedule(schedule: Schedule | None, start: float, steps_per_epoch: int, epochs: int) -> Any:
     """The learning rate for a Keras optimizer: a plain number, or a schedule over its steps.
 
-    A warm-up of w epochs multiplies nothing: the rate is start x step / (w x steps_per_epoch) until its end, and the
-    schedule begins there.
+    In a warm-up of w epochs the rate of step i (from 0) is start x (i + 1) / (w x steps_per_epoch); the schedule begins
+    at its end.
 
     Args:
         start: the learning rate, `optimizer.learning_rate`.
@@ -102,17 +100,16 @@ def build_schedule(schedule: Schedule | None, start: float, steps_per_epoch: int
 
     if schedule is None or (schedule.kind == "constant" and not schedule.warmup):
         return start
-    warmup = schedule.warmup * steps_per_epoch
+    moving: Schedule = schedule
+    warmup = moving.warmup * steps_per_epoch
 
-    class Scheduled(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc, name-defined]
+    class Scheduled(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
         def __call__(self, step: Any) -> Any:
             step = keras.ops.cast(step, "float32")
-            rate = schedule.rate(keras.ops.maximum(step - warmup, 0.0), start, steps_per_epoch, epochs)
-            if warmup:
-                rate = keras.ops.where(step < warmup, start * (step + 1) / warmup, rate)
-            return rate
+            rate = moving.rate(keras.ops.maximum(step - warmup, 0.0), start, steps_per_epoch, epochs)
+            return keras.ops.where(step < warmup, start * (step + 1) / warmup, rate) if warmup else rate
 
         def get_config(self) -> dict[str, Any]:
-            return schedule.tree() | {"start": start, "steps_per_epoch": steps_per_epoch, "epochs": epochs}
+            return moving.tree() | {"start": start, "steps_per_epoch": steps_per_epoch, "epochs": epochs}
 
     return Scheduled()
