@@ -57,7 +57,8 @@ def wilson(successes: int, trials: int) -> Interval:
     centre = proportion + Z**2 / (2 * trials)
     half = Z * sqrt(proportion * (1 - proportion) / trials + Z**2 / (4 * trials**2))
     scale = 1 + Z**2 / trials
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+    low, high = (centre - half) / scale, (centre + half) / scale
+    return max(0.0, min(low, proportion)), min(1.0, max(high, proportion))  # rounding goes past p at 0 and at 1
 
 
 def mean_interval(values: Array) -> Interval | None:

@@ -208,7 +208,7 @@ def test_the_frame_of_a_reconstruction_has_errors_only():
 def test_the_spec_tells_what_does_not_fit():
     problems = list(Evaluation.parse({"metrics": ["accuracy", "acuracy", "mae", "accuracy"]}).check("multiclass"))
     assert [problem.path for problem in problems] == [("metrics", 1), ("metrics", 2), ("metrics", 3)]
-    assert problems[0].hint == "write accuracy"
+    assert problems[0].hint == "write `accuracy`"
     assert "a metric for regression and forecast and reconstruction" in (problems[1].received or "")
     assert not list(Evaluation().check("binary"))
     assert not list(Evaluation.parse({"metrics": ["mse"]}).check("reconstruction"))
@@ -219,7 +219,7 @@ def test_the_spec_tells_what_does_not_fit():
 )
 def test_near_names(typed, meant):
     (problem,) = Evaluation.parse({"metrics": [typed]}).check("binary")
-    assert problem.hint == (f"write {meant}" if meant else None)
+    assert problem.hint == (f"write `{meant}`" if meant else None)
 
 
 def test_the_schema_lists_all_names():
