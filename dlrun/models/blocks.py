@@ -259,7 +259,8 @@ def one_input(signature: Signature, kind: str, allowed: Sequence[str], instead: 
         instead: what to use for the others; part of the sentence "… : use {instead}".
     """
     received = ", ".join(describe(entry) for entry in signature.inputs)
-    wanted = " or ".join(INPUT_WORDS[word] for word in allowed)
+    *others, last = (INPUT_WORDS[word] for word in allowed)
+    wanted = f"{', '.join(others)} or {last}" if others else last
     if any(entry.kind not in allowed for entry in signature.inputs):
         yield Problem(
             ("kind",), f"{kind} cannot read these features", expected=wanted, received=received, hint=f"use {instead}"
@@ -284,6 +285,8 @@ INPUT_WORDS = {
 
 
 def describe(entry: Input) -> str:
-    """An input in words, for an error: `image, an image of 28 × 28 × 1`."""
+    """An input in words, for an error: `image, an image of 28 × 28 × 1`, `30 numbers of a table`."""
+    if entry.kind == "vector":
+        return f"{entry.shape[0]} numbers of a table"
     size = " × ".join(str(side) for side in entry.shape)
     return f"{entry.name}, {INPUT_WORDS[entry.kind]}" + (f" of {size}" if size else "")
