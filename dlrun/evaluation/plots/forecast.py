@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 WINDOWS = 4
 SHORTEST_PAST = 24  # steps
+LOG_RANGE = 20  # the ratio of errors beyond which the smaller ones cannot be told apart
 
 
 @house_style()
@@ -129,7 +130,11 @@ def draw_error_by_step(
         xlabel=f"{step}s ahead", ylabel=plain(f"{label(metric)} of {shorten(target, 30)}" if target else label(metric))
     )
     axes.set_xlim(min(steps) - 0.3, max(steps) + 0.3)
-    axes.set_ylim(bottom=0)
+    lowest, highest = min(map(min, lines.values())), max(map(max, lines.values()))
+    if 0 < LOG_RANGE * lowest < highest:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
     axes.locator_params(axis="x", integer=True)
     label_ends(
         axes,

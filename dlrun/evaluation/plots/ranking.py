@@ -121,14 +121,18 @@ def _draw(
             loc="lower right" if area == "AUC" else "lower left", title=note, title_fontsize=8, alignment="left"
         )
     span = _span(curves[ranked[0]].area)
-    axes.set(xlim=(0, span) if area == "AUC" else (1 - span, 1), ylim=(1 - span, 1), aspect="equal")
+    edge = 0.015 * span
+    start = 0.0 if area == "AUC" else 1 - span
+    axes.set(xlim=(start - edge, start + span + edge), ylim=(1 - span - edge, 1 + edge), aspect="equal")
     axes.locator_params(nbins=5)
     if span < 1:
         axes.set_title("its corner, enlarged", loc="right", color=QUIET, fontsize=8)
 
 
 def _span(worst: float) -> float:
-    """How much of both axes is shown: where all curves are near the corner, the corner alone."""
+    """How much of both axes is shown: where all curves are near the corner but not in it, the corner alone."""
+    if worst == 1:
+        return 1
     return next(
         (span for least, span in ((0.9995, 0.02), (0.997, 0.05), (0.99, 0.1), (0.97, 0.25)) if worst > least), 1
     )
