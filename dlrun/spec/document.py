@@ -159,9 +159,9 @@ def _missing(path: pathlib.Path) -> UsageError:
     names: list[str] = []
     with contextlib.suppress(OSError):  # a folder may be entered and yet not be listed
         names = sorted(entry.name for entry in folder.iterdir() if entry.suffix in (".yaml", ".yml"))
-    near = nearest(path.name, names) or nearest(path.stem, [name.rpartition(".")[0] for name in names])
-    match = next((name for name in names if near in (name, name.rpartition(".")[0])), None)
-    return UsageError(f"{path} does not exist", hint=f"did you mean {folder / match}?" if match else None)
+    files = {pathlib.Path(name).stem: name for name in names}  # the ending is what all of them have in common
+    near = nearest(path.stem, files)
+    return UsageError(f"{path} does not exist", hint=f"did you mean {folder / files[near]}?" if near else None)
 
 
 def _folder(path: pathlib.Path) -> UsageError:
