@@ -147,7 +147,7 @@ class Preparation(Spec):
             raise DataError(f"{table.name}: the column {self.time} does not hold times")
         check_stamps(stamps, self.time)
         origins = series.origins(stamps[rows], series.horizon if target else 0)
-        if not len(origins):
+        if len(rows) and not len(origins):
             ahead = f" and {series.horizon} next" if target else ""
             raise DataError(
                 f"{table.name}: {len(rows)} rows hold no window of {series.window} past{ahead} steps",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_TEST = 0.2
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+FractionOrNone = Annotated[float, Field(ge=0, lt=1)]
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class RandomSplit(Spec):
 
     kind: Literal["random"] = "random"
     """Rows are drawn at random."""
-    validation: Fraction = 0.1
-    """The fraction for validation."""
+    validation: FractionOrNone = 0.1
+    """The fraction for validation; 0 trains without one."""
     test: Fraction | None = None
     """The fraction for the test; left out: the source's own test part, or 0.2 where it has none."""
     stratify: bool = False
@@ -70,7 +71,7 @@ class RandomSplit(Spec):
         # out of that line has each class in proportion, to a row.
         classes, codes = np.unique(np.array(as_text(table.columns[target][rows]), dtype=str), return_inverse=True)
         counts = np.bincount(codes)
-        needed = 2 if own is not None else 3
+        needed = _parts(self, own)
         if counts.min() < needed:
             few = ", ".join(f"{name} ({count})" for name, count in zip(classes, counts, strict=True) if count < needed)
             raise DataError(
@@ -91,8 +92,8 @@ class GroupSplit(Spec):
     """Rows that share a value of a column stay together."""
     by: str
     """The column whose rows with the same value stay together."""
-    validation: Fraction = 0.1
-    """The fraction for validation, of the rows; as near to it as whole groups come."""
+    validation: FractionOrNone = 0.1
+    """The fraction for validation, of the rows, as near to it as whole groups come; 0 trains without one."""
     test: Fraction | None = None
     """The fraction for the test; left out: the source's own test part, or 0.2 where it has none."""
 
@@ -116,8 +117,8 @@ class TimeSplit(Spec):
 
     kind: Literal["time"]
     """Earlier rows are for training, later ones for validation, the last ones for the test. Needs the source's time."""
-    validation: Fraction = 0.1
-    """The fraction for validation; rows of the same time stay together."""
+    validation: FractionOrNone = 0.1
+    """The fraction for validation, rows of the same time kept together; 0 trains without one."""
     test: Fraction | None = None
     """The fraction for the test; left out: the source's own test part, or 0.2 where it has none."""
 
@@ -143,8 +144,8 @@ class AutoSplit(Spec):
 
     kind: Literal["auto"]
     """By time for a series, by its group where the source says what must stay together, and at random otherwise."""
-    validation: Fraction = 0.1
-    """The fraction for validation."""
+    validation: FractionOrNone = 0.1
+    """The fraction for validation; 0 trains without one."""
     test: Fraction | None = None
     """The fraction for the test; left out: the source's own test part, or 0.2 where it has none."""
 
@@ -208,10 +209,15 @@ def _split_rows(table: Table) -> tuple[np.ndarray, np.ndarray | None]:
 def _sizes(split: FixedSplit, name: str, count: int, own: np.ndarray | None) -> tuple[int, int]:
     """How many rows the test and the validation part get."""
     test = 0 if own is not None else max(1, round((split.test or DEFAULT_TEST) * count))
-    validation = max(1, round(split.validation * count))
+    validation = max(1, round(split.validation * count)) if split.validation else 0
     if test + validation >= count:
         raise DataError(f"{name}: {count} rows are too few for a split with at least one row in each part")
     return test, validation
+
+
+def _parts(split: FixedSplit, own: np.ndarray | None) -> int:
+    """Into how many parts the rows are split."""
+    return 1 + (own is None) + (split.validation > 0)
 
 
 def _cut(order: np.ndarray, sizes: tuple[int, int], own: np.ndarray | None) -> Parts:
@@ -243,7 +249,7 @@ def _cut_groups(
     """
     import numpy as np
 
-    needed = 3 if own is None else 2
+    needed = _parts(split, own)
     if len(order) < needed:
         raise DataError(
             f"{name}: {needed} {what} are needed, one for each part, but there {_are(len(order))}",
@@ -251,9 +257,10 @@ def _cut_groups(
         )
     test, validation = _sizes(split, name, len(rows), own)
     reached = np.cumsum(np.bincount(codes)[order])  # rows in the first, first two, … groups
-    tests = 0 if own is not None else _nearest(reached, test, 1, len(order) - 2)
+    last = len(order) - 1  # one group at least is left for training
+    tests = 0 if own is not None else _nearest(reached, test, 1, last - (split.validation > 0))
     before = int(reached[tests - 1]) if tests else 0
-    validations = _nearest(reached, before + validation, tests + 1, len(order) - 1)
+    validations = _nearest(reached, before + validation, tests + 1, last) if split.validation else tests
     place = np.empty(len(order), np.int64)
     place[order] = np.arange(len(order))
     return Parts(

@@ -101,7 +101,8 @@ class FittedNumbers(Spec):
         """The truth as the network is to give it: float32 (rows, 1) or (windows, horizon)."""
         import numpy as np
 
-        return ((truth - self.offset) / self.scale).astype(np.float32).reshape(len(truth), -1)
+        scaled = np.asarray((truth - self.offset) / self.scale, np.float32)
+        return scaled[:, None] if self.horizon is None else scaled
 
     def restore(self, outputs: np.ndarray) -> np.ndarray:
         """Outputs of the network, (rows, 1) or (windows, horizon), in the units of the data: float64 (rows,) or

@@ -175,3 +175,19 @@ def test_fractions_are_checked_before_the_data(
     problems = list(check_fractions(RandomSplit(validation=validation, test=test), own_test))
     assert [problem.path for problem in problems] == ([] if path is None else [path])
     assert all(problem.hint for problem in problems)
+
+
+@pytest.mark.parametrize(
+    "without",
+    [
+        RandomSplit(validation=0, test=0.25),
+        RandomSplit(validation=0, test=0.25, stratify=True),
+        GroupSplit(kind="group", by="label", validation=0, test=0.25),
+        TimeSplit(kind="time", validation=0, test=0.25),
+    ],
+)
+def test_without_validation_the_rows_are_split_in_two(without: FixedSplit) -> None:
+    hours = np.datetime64("2020-01-01", "us") + np.arange(80) * np.timedelta64(1, "h")
+    parts = split(without, table(80, label=np.arange(80) % 4, time=hours))
+    assert [len(part) for _, part in parts.items()] == [60, 0, 20]
+    assert sorted([*parts.train.tolist(), *parts.test.tolist()]) == list(range(80))

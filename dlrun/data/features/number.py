@@ -45,7 +45,7 @@ class FittedNumber(Spec):
         """(rows,) or (rows, size) to float32 (rows, size)."""
         import numpy as np
 
-        numbers = as_numbers(values)[0].astype(np.float32).reshape(len(values), -1)
+        numbers = _columns(as_numbers(values)[0].astype(np.float32))
         if self.fill is not None:
             numbers = np.where(np.isnan(numbers), np.array(self.fill, np.float32), numbers)
         numbers -= np.array(self.offset, np.float32)
@@ -93,7 +93,7 @@ class Number(Spec):
         """Learns from the values of the train rows, (rows,) or (rows, size), which have no faults."""
         import numpy as np
 
-        numbers = as_numbers(values)[0].reshape(len(values), -1)
+        numbers = _columns(as_numbers(values)[0])
         present = [each[~np.isnan(each)] for each in numbers.T]
         present = [each if len(each) else np.zeros(1) for each in present]
         match self.normalise:
@@ -139,3 +139,8 @@ def _faults(values: np.ndarray, *, missing_too: bool) -> list[Fault]:
 def usable(scale: float, offset: float = 0.0) -> float:
     """A scale that can be divided by: that of a constant column is 1. Rounding may leave it a little above 0."""
     return float(scale) if scale > 1e-12 * abs(offset) else 1.0
+
+
+def _columns(numbers: np.ndarray) -> np.ndarray:
+    """(rows,) or (rows, size) to (rows, size)."""
+    return numbers[:, None] if numbers.ndim == 1 else numbers

@@ -104,7 +104,7 @@ def is_missing(values: np.ndarray) -> np.ndarray:
         case "O":
             return np.array([value is None for value in values.tolist()], bool)
         case "f":
-            return np.asarray(np.isnan(values).reshape(len(values), -1).any(axis=1), bool)
+            return np.asarray(np.isnan(values).any(axis=tuple(range(1, values.ndim))), bool)
         case "M":
             return np.asarray(np.isnat(values), bool)
         case _:
