@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import sklearn.metrics
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -139,7 +139,7 @@ def test_many_classes_and_few_examples_do_not_warn():
     assert measure(said("multiclass", np.arange(60), np.arange(60), classes))["accuracy"] == 1
 
 
-@settings(deadline=None)  # the first example imports scikit-learn
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the first example imports scikit-learn
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40))
 def test_classification_never_warns_and_stays_within_bounds(pairs):
     truth, predicted = np.array(pairs).T
