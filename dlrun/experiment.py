@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -169,7 +170,7 @@ class Experiment(Spec):
         task = dataset.preparation.signature.output.task
         return self.model_copy(
             update={
-                "name": self.name or name,
+                "name": self.name or fitting_name(name),
                 "data": dataset.resolved,
                 "loss": self.loss or default_loss(task),
                 "regularization": self.regularization.model_copy(update={"weight_decay": decay}),
@@ -205,6 +206,11 @@ class Experiment(Spec):
             metrics=[followed_metric(output, scale)],
             jit_compile=False,
         )
+
+
+def fitting_name(stem: str) -> str:
+    """A name for a run as near to that of a file as is allowed."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", stem)[:80].lstrip("._-") or "run"
 
 
 def _within_unit(limits: Sequence[float] | None) -> bool:

@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from dlrun.errors import UsageError
+from dlrun.experiment import fitting_name
 from dlrun.run.files import write_text
 from dlrun.schema import write_schema
 from dlrun.spec.near import nearest
@@ -55,7 +56,7 @@ def init(kind: str, out: Path | None = None) -> Path:
     text = resources.files("dlrun.templates").joinpath(f"{template}.yaml").read_text(encoding="utf-8")
     for placeholder, value in {
         "{file}": str(path),
-        "{name}": json.dumps(path.stem),
+        "{name}": json.dumps(fitting_name(path.stem)),
         f"kind: {template}\n": f"kind: {kind}\n",
     }.items():
         text = text.replace(placeholder, value)
