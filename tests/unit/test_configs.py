@@ -1,0 +1,39 @@
+"""Every file in configs/ is without a mistake, and opens with its command, its time and what to expect of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dlrun.evaluation.names import METRICS
+from dlrun.experiment import read_experiment
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+HEADER = re.compile(r"# 2 cores: (?P<time>\d+(?:\.\d+)? (?:s|min)); (?P<metrics>[a-z][a-z0-9_]* \d.*)")
+"""`# 2 cores: 25 s; accuracy 0.978, f1 0.977 (majority class 0.101)`"""
+
+
+def test_none_is_missing() -> None:
+    assert len(CONFIGS) == 13
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
+def test_it_has_no_mistake(config: Path) -> None:
+    experiment, _ = read_experiment(config)
+    assert experiment.name == config.stem
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
+def test_it_opens_with_command_time_and_metric(config: Path) -> None:
+    experiment, _ = read_experiment(config)
+    command, expected = config.read_text(encoding="utf-8").splitlines()[:2]
+    assert command == f"# dlrun train {config.relative_to(ROOT).as_posix()}"
+    found = HEADER.fullmatch(expected)
+    assert found, f"{expected!r} is not like `# 2 cores: 25 s; accuracy 0.978`"
+    signature = experiment.preview(config.parent)
+    assert signature is not None or config.stem == "ann_csv"  # what a user's own table holds, only reading it tells
+    metric = found["metrics"].split()[0]
+    assert metric in (METRICS[signature.output.task] if signature else METRICS["multiclass"])

@@ -1,0 +1,72 @@
+"""The light commands stay light: what is slow to import is imported by what needs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"tensorflow", "keras", "sklearn", "matplotlib", "polars"}
+PROGRAM = """
+import sys
+from dlrun.cli import main
+try:
+    main()
+except SystemExit as end:
+    code = end.code or 0
+print(code, *sorted({name.partition('.')[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+def loaded(*arguments: str, folder: Path = ROOT) -> tuple[int, set[str]]:
+    """The exit code of a command, and the top-level modules in memory at its end."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, encoding="utf-8", cwd=folder
+    )
+    code, *modules = done.stderr.splitlines()[-1].split()
+    return int(code), set(modules)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["check", "configs/cnn_mnist.yaml"],
+        ["check", "configs/ann_csv.yaml", "--json"],
+        ["schema"],
+        ["datasets"],
+    ],
+    ids=" ".join,
+)
+def test_command_is_light(command: list[str]) -> None:
+    code, modules = loaded(*command)
+    assert code == 0
+    assert "dlrun" in modules
+    assert not modules & HEAVY
+
+
+def test_a_spec_with_mistakes_is_answered_lightly() -> None:
+    code, modules = loaded("train", "tests/unit/bad_specs/several_at_once.yaml")
+    assert code == 2
+    assert not modules & HEAVY
+
+
+def test_init_and_compare_are_light(tmp_path: Path) -> None:
+    for command in (["init", "--kind", "lstm"], ["check", "lstm.yaml"]):
+        code, modules = loaded(*command, folder=tmp_path)
+        assert (code, modules & HEAVY) == (0, set())
+    run = tmp_path / "runs" / "broken-20260101-000000"
+    run.mkdir(parents=True)
+    (run / "status.json").write_text("{", encoding="utf-8")
+    _, modules = loaded("compare", "runs", folder=tmp_path)
+    assert not modules & HEAVY
+
+
+def test_the_package_has_these_names_and_no_others() -> None:
+    program = "import dlrun; print(*sorted(name for name in vars(dlrun) if not name.startswith('_')), dlrun.__version__)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert said.split() == ["0.1.0"]
