@@ -30,6 +30,8 @@ FACTS: Mapping[str, Callable[[Run], Any]] = {
 }
 """What every run has beside metrics and fields, by the name that it can be sorted by."""
 
+SOURCE_NAME = "data.source.name"
+
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 """A text in a CSV that starts so is a formula to a spreadsheet."""
 
@@ -53,10 +55,20 @@ class Comparison:
 
     @cached_property
     def differing(self) -> list[str]:
-        """The paths of the spec's fields whose value is not the same in all runs; the name, which runs carry, apart."""
+        """The paths of the spec's fields whose value is not the same in all runs; the name, which runs carry, apart.
+
+        A field that only some runs have counts where nothing else says why: not the filters of the one run whose
+        architecture is a cnn, nor the columns of another table.
+        """
         specs = [run.fields for run in self.runs if run.fields]
         paths = dict.fromkeys(path for fields in specs for path in fields if path != "name")
-        return [path for path in paths if any(_differs(fields, specs[0], path) for fields in specs)]
+        varying = {path for path in paths if len({_frozen(fields[path]) for fields in specs if path in fields}) > 1}
+        others = varying.__contains__
+        return [
+            path
+            for path in paths
+            if path in varying or (any(path not in fields for fields in specs) and not _explained(path, others))
+        ]
 
     @cached_property
     def best(self) -> frozenset[tuple[Path, str]]:
@@ -229,8 +241,17 @@ def _field_path(runs: Sequence[Run], name: str) -> str:
     )
 
 
-def _differs(fields: Mapping[str, Any], others: Mapping[str, Any], path: str) -> bool:
-    return (path in fields) != (path in others) or fields.get(path) != others.get(path)
+def _frozen(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _explained(path: str, varies: Callable[[str], bool]) -> bool:
+    """Whether a field is absent from some runs because of another that varies: the kind of a section above it, or the
+    source, whose columns the features are."""
+    if path.startswith(("data.features.", "data.target.")) and (varies("data.source.kind") or varies(SOURCE_NAME)):
+        return True
+    parents = path.split(".")
+    return any(varies(".".join([*parents[:depth], "kind"])) for depth in range(1, len(parents)))
 
 
 def _cell(value: Any) -> str:
