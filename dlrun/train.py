@@ -18,7 +18,9 @@ from dlrun.evaluation.names import MAIN_METRIC
 from dlrun.experiment import Experiment, build_model, load_data, read_experiment
 from dlrun.run.environment import environment
 from dlrun.run.folder import RunFolder
+from dlrun.models.blocks import describe_inputs
 from dlrun.training.followed import followed_columns
+from dlrun.training.losses import describe
 
 if TYPE_CHECKING:
     from dlrun.data.dataset import Dataset
@@ -64,12 +66,25 @@ def train(
         run.write_preparation(dataset.preparation.tree())
         xla = uses_xla(experiment, dataset, device)
         run.write_environment(surroundings(device, compiled="xla" if xla else "graph"))
+        display.announce(run.name, *facts(dataset, model, device))
         try:
             learn(experiment, dataset, model, run, display, xla=xla)
         finally:
             save_model(model, experiment, dataset, run)
         judge_run(judge(experiment, dataset.preparation, model), dataset, run, plots=experiment.evaluation.plots)
     return run
+
+
+def facts(dataset: Dataset, model: Any, device: Device) -> tuple[str, ...]:
+    """What is about to be trained, in words."""
+    signature = dataset.preparation.signature
+    examples = ", ".join(f"{len(part):,} {name}" for name, part in dataset.splits.items())
+    return (
+        f"{describe_inputs(signature)} to {describe(signature.output)}",
+        f"{examples} examples",
+        f"{model.count_params():,} parameters",
+        f"on the {device.kind.upper()}",
+    )
 
 
 @contextmanager
@@ -121,7 +136,8 @@ def learn(
         if rows:
             write()
         if stopped():
-            raise Interrupted(f"stopped after {len(rows)} of {experiment.training.epochs} epochs")
+            epochs = f"{len(rows)} of {experiment.training.epochs} epochs"
+            raise Interrupted(f"stopped after {epochs}; what there is until then is in {run.path}")
 
 
 def arrays(experiment: Experiment, dataset: Dataset, examples: Examples) -> Arrays:

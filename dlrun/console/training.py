@@ -76,6 +76,12 @@ class TrainingDisplay:
         """Within it, the lines that TensorFlow's C++ code writes to stderr go to a file."""
         return capture_native_stderr(path)
 
+    def announce(self, name: str, *facts: str) -> None:
+        """What is about to be trained: its name, then what is known of it."""
+        from rich.text import Text
+
+        self.console.print(Text.assemble((name, "bold"), "  ", " · ".join(facts)))
+
     def start(
         self, epochs: int, steps_per_epoch: int, *, main_metric: str | None = None, monitor: str | None = None
     ) -> None:
