@@ -16,9 +16,9 @@ from dlrun.console import TrainingDisplay, capture_native_stderr
 from dlrun.errors import DlrunError, Interrupted, TrainingError
 from dlrun.evaluation.names import MAIN_METRIC
 from dlrun.experiment import Experiment, build_model, load_data, read_experiment
+from dlrun.models.blocks import describe_inputs
 from dlrun.run.environment import environment
 from dlrun.run.folder import RunFolder
-from dlrun.models.blocks import describe_inputs
 from dlrun.training.followed import followed_columns
 from dlrun.training.losses import describe
 

@@ -130,10 +130,10 @@ def _facts() -> Table:
 
 
 def _add_signature(table: Table, signature: Signature) -> None:
-    from dlrun.models.blocks import describe as describe_input
+    from dlrun.models.blocks import describe_inputs
     from dlrun.training.losses import describe as describe_output
 
-    table.add_row("input", "; ".join(describe_input(entry) for entry in signature.inputs))
+    table.add_row("input", describe_inputs(signature))
     table.add_row("predicts", describe_output(signature.output))
     if signature.output.classes:
         table.add_row("classes", ", ".join(signature.output.classes))

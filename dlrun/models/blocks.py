@@ -284,6 +284,11 @@ INPUT_WORDS = {
 }
 
 
+def describe_inputs(signature: Signature) -> str:
+    """All inputs in words."""
+    return "; ".join(describe(entry) for entry in signature.inputs)
+
+
 def describe(entry: Input) -> str:
     """An input in words, for an error: `image, an image of 28 × 28 × 1`, `30 numbers of a table`."""
     if entry.kind == "vector":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,12 @@ SPECS = sorted([*(ROOT / "configs").rglob("*.yaml"), *(ROOT / "dlrun" / "templat
 
 
 def mistakes(tree: Any) -> list[str]:
-    return [error.message for error in jsonschema.Draft7Validator(schema()).iter_errors(tree)]
+    return [error.message for error in validator().iter_errors(tree)]
+
+
+@functools.cache
+def validator() -> jsonschema.Draft7Validator:
+    return jsonschema.Draft7Validator(schema())
 
 
 def test_it_is_draft_7() -> None:
