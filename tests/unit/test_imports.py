@@ -67,6 +67,8 @@ def test_init_and_compare_are_light(tmp_path: Path) -> None:
 
 
 def test_the_package_has_these_names_and_no_others() -> None:
-    program = "import dlrun; print(*sorted(name for name in vars(dlrun) if not name.startswith('_')), dlrun.__version__)"
+    program = (
+        "import dlrun; print(*sorted(name for name in vars(dlrun) if not name.startswith('_')), dlrun.__version__)"
+    )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert said.split() == ["0.1.0"]
