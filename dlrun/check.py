@@ -72,11 +72,10 @@ def first_losses(experiment: Experiment, dataset: Any, model: Any) -> list[float
     Raises:
         NotFiniteError: when it is not finite.
     """
-    from dlrun.train import arrays
     from dlrun.training.loop import Arrays, Loop
 
     experiment.compile(model, dataset.preparation, STEPS)
-    whole = arrays(experiment, dataset, dataset.train)
+    whole = experiment.arrays(dataset.train, dataset.preparation, weigh=True)
     size = experiment.training.batch_size * STEPS
     few = Arrays(
         {name: values[:size] for name, values in whole.inputs.items()},

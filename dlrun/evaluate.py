@@ -11,7 +11,6 @@ from dlrun.errors import RunError
 from dlrun.evaluation.names import MAIN_METRIC
 from dlrun.experiment import Experiment, load_data, read_experiment
 from dlrun.run.folder import RunFolder
-from dlrun.train import judge
 
 Split = Literal["train", "validation", "test"]
 
@@ -76,7 +75,7 @@ def evaluate(path: Path, *, split: Split | None = None, data: Path | None = None
     if name not in dataset.splits:
         raise RunError(f"{run.path} has no {name} split", hint=f"it has {', '.join(dataset.splits)}")
     examples = dataset.splits[name]
-    measured = judge(experiment, dataset.preparation, trained_model(run, experiment, dataset.preparation))
+    measured = experiment.judge(trained_model(run, experiment, dataset.preparation), dataset.preparation)
     said = measured.predict(name, examples)
     baseline = measured.baselines(said, examples, dataset.train)
     return Result(
@@ -96,7 +95,7 @@ def evaluate_file(run: RunFolder, experiment: Experiment, data: Path) -> Result:
 
     preparation = Preparation.parse(run.preparation())
     examples = preparation.encode(load_file(experiment.data.source, data))
-    measured = judge(experiment, preparation, trained_model(run, experiment, preparation))
+    measured = experiment.judge(trained_model(run, experiment, preparation), preparation)
     said = measured.predict(data.name, examples)
     return Result(run, str(data), len(examples), said.task, measured.measure(said), {})
 

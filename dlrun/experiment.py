@@ -6,12 +6,12 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from dlrun.data.dataset import Data, Dataset
-from dlrun.data.preparation import Preparation
+from dlrun.data.preparation import Examples, Preparation
 from dlrun.data.signature import Signature
 from dlrun.data.target import FittedNumbers
 from dlrun.errors import MisfitError, SpecError
@@ -26,9 +26,13 @@ from dlrun.spec.document import Document, read_document
 from dlrun.spec.problem import Problem
 from dlrun.training.device import Runtime
 from dlrun.training.followed import followed_columns, followed_metric
-from dlrun.training.losses import Loss, check_loss, default_loss, describe, output_units
+from dlrun.training.losses import Loss, check_loss, default_loss, describe, output_units, sample_weights
 from dlrun.training.optimizers import Adam, Optimizer
 from dlrun.training.settings import Training
+
+if TYPE_CHECKING:
+    from dlrun.evaluation.assess import Judge
+    from dlrun.training.loop import Arrays
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 
@@ -194,6 +198,32 @@ class Experiment(Spec):
         units = output_units(self.objective, signature.output)
         with keras_seeds(self.seed, "weights"):
             return self.architecture.build(signature, units, self.regularization)
+
+    def arrays(self, examples: Examples, preparation: Preparation, *, weigh: bool = False) -> Arrays:
+        """Examples as the training loop takes them.
+
+        Args:
+            weigh: whether the loss's class weights count, as they do in training.
+        """
+        from dlrun.training.loop import Arrays
+
+        output, loss = preparation.signature.output, self.objective
+        if output.task == "reconstruction":
+            return Arrays(examples.inputs, None)
+        given = getattr(loss, "class_weights", None) if weigh else None
+        weights = sample_weights(given, examples.target, output.classes) if given else None
+        target = examples.target
+        if output.task == "binary" and loss.kind != "categorical_crossentropy":
+            target = target.reshape(-1, 1).astype("float32")
+        return Arrays(examples.inputs, target, weights)
+
+    def judge(self, model: Any, preparation: Preparation) -> Judge:
+        """What measures a trained model."""
+        from dlrun.evaluation.assess import Judge
+
+        noise = self.architecture.noise if isinstance(self.architecture, Autoencoder) else 0.0
+        evaluation = self.evaluation
+        return Judge(model, preparation, self.objective, evaluation.metrics, evaluation.batch_size, noise, self.seed)
 
     def compile(self, model: Any, preparation: Preparation, steps_per_epoch: int) -> None:
         """Gives a built model its optimizer, loss and the metric of its history."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.console import TrainingDisplay, capture_native_stderr
 from dlrun.errors import DlrunError, Interrupted, TrainingError
 from dlrun.evaluation.names import MAIN_METRIC
 from dlrun.experiment import Experiment, build_model, load_data, read_experiment
@@ -21,13 +18,15 @@ from dlrun.run.environment import environment
 from dlrun.run.folder import RunFolder
 from dlrun.training.followed import followed_columns
 from dlrun.training.losses import describe
+from dlrun.training.signals import stop_signals
 
 if TYPE_CHECKING:
+    from dlrun.console import TrainingDisplay
     from dlrun.data.dataset import Dataset
-    from dlrun.data.preparation import Examples, Preparation
+    from dlrun.data.preparation import Preparation
     from dlrun.evaluation.assess import Judge
     from dlrun.training.device import Device
-    from dlrun.training.loop import Arrays, Row
+    from dlrun.training.loop import Row
 
 SECONDS_BETWEEN_WRITES = 1.0
 """How often history.csv and status.json are written while training, at the most."""
@@ -59,19 +58,16 @@ def train(
 
     run = RunFolder.create(out, experiment.name or spec.stem, datetime.now())
     run.write_log(log.read_bytes() if log else b"")
-    with capture_native_stderr(run.log_path), recorded(run, experiment, dataset.preparation):
+    with display.logging_to(run.log_path), recorded(run, experiment, dataset.preparation):
         run.write_spec(spec.read_bytes(), overrides)
         run.write_resolved(experiment.tree())
         run.write_data(dataset.summary())
         run.write_preparation(dataset.preparation.tree())
-        xla = uses_xla(experiment, dataset, device)
+        xla = experiment.runtime.uses_xla(device, model, len(dataset.train) * experiment.training.epochs)
         run.write_environment(surroundings(device, compiled="xla" if xla else "graph"))
         display.announce(run.name, *facts(dataset, model, device))
-        try:
-            learn(experiment, dataset, model, run, display, xla=xla)
-        finally:
-            save_model(model, experiment, dataset, run)
-        judge_run(judge(experiment, dataset.preparation, model), dataset, run, plots=experiment.evaluation.plots)
+        learn(experiment, dataset, model, run, display, xla=xla)
+        judge_run(experiment.judge(model, dataset.preparation), dataset, run, plots=experiment.evaluation.plots)
     return run
 
 
@@ -108,115 +104,49 @@ def recorded(run: RunFolder, experiment: Experiment, preparation: Preparation) -
 def learn(
     experiment: Experiment, dataset: Dataset, model: Any, run: RunFolder, display: TrainingDisplay, *, xla: bool
 ) -> None:
-    """Trains the model, and writes the history as it grows."""
+    """Trains the model, writes the history as it grows, and keeps the weights.
+
+    Raises:
+        Interrupted: the user asked for it; what there was until then is kept.
+        NotFiniteError: the loss became NaN or infinite.
+    """
     from dlrun.training.loop import Loop
 
-    train = arrays(experiment, dataset, dataset.train)
-    validation = arrays(experiment, dataset, dataset.validation) if len(dataset.validation) else None
-    steps_per_epoch = -(-len(train) // experiment.training.batch_size)
-    experiment.compile(model, dataset.preparation, steps_per_epoch)
-    loop = Loop(model, train, validation, experiment.training, experiment.seed, xla=xla)
-    callbacks = experiment.training.callbacks()
-    output = dataset.preparation.signature.output
-    monitor = monitored(experiment, followed_columns(output, validation=validation is not None))
+    settings, preparation = experiment.training, dataset.preparation
+    train = experiment.arrays(dataset.train, preparation, weigh=True)
+    validation = experiment.arrays(dataset.validation, preparation) if len(dataset.validation) else None
+    experiment.compile(model, preparation, settings.steps_per_epoch(len(train)))
+    loop = Loop(model, train, validation, settings, experiment.seed, xla=xla)
+    columns = followed_columns(preparation.signature.output, validation=validation is not None)
+    monitor = settings.monitored(columns)
     rows: list[Row] = []
     written = 0.0
 
     def write() -> None:
         run.write_history(rows)
-        run.update_epoch(len(rows), best_epoch(rows, monitor))
+        run.update_epoch(len(rows), settings.best_epoch(rows, monitor))
 
-    display.start(experiment.training.epochs, loop.steps_per_epoch, monitor=monitor)
+    display.start(settings.epochs, loop.steps_per_epoch, monitor=monitor)
     with display, stop_signals() as stopped:
-        for row in loop.run(display, callbacks, stopped):
+        for row in loop.run(display, settings.callbacks(), stopped):
             rows.append(row)
             if time.monotonic() - written > SECONDS_BETWEEN_WRITES:
                 write()
                 written = time.monotonic()
         if rows:
             write()
+        save_model(model, experiment, preparation, run)
         if stopped():
-            epochs = f"{len(rows)} of {experiment.training.epochs} epochs"
+            epochs = f"{len(rows)} of {settings.epochs} epochs"
             raise Interrupted(f"stopped after {epochs}; what there is until then is in {run.path}")
 
 
-def arrays(experiment: Experiment, dataset: Dataset, examples: Examples) -> Arrays:
-    """The examples as the loop takes them; class weights count in training only."""
-    from dlrun.training.loop import Arrays
-    from dlrun.training.losses import sample_weights
-
-    output = dataset.preparation.signature.output
-    if output.task == "reconstruction":
-        return Arrays(examples.inputs, None)
-    weights = None
-    if examples is dataset.train:
-        given = getattr(experiment.objective, "class_weights", None)
-        weights = sample_weights(given, examples.target, output.classes) if given else None
-    target = examples.target
-    if output.task == "binary" and experiment.objective.kind != "categorical_crossentropy":
-        target = target.reshape(-1, 1).astype("float32")
-    return Arrays(examples.inputs, target, weights)
-
-
-def monitored(experiment: Experiment, columns: Iterable[str]) -> str:
-    """The column of the history that tells the best epoch: that of early stopping, or the (validation) loss."""
-    stopping = experiment.training.early_stopping
-    default = "validation_loss" if "validation_loss" in columns else "loss"
-    return stopping.monitor if stopping else default
-
-
-def best_epoch(rows: Sequence[Row], monitor: str) -> int:
-    """The first epoch with the best value of a column."""
-    from dlrun.training.settings import direction
-
-    sign = -1 if direction(monitor) == "max" else 1
-    return int(min(rows, key=lambda row: sign * row[monitor])["epoch"])
-
-
-@contextmanager
-def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Within it, Ctrl-C and a request to terminate are noted instead of obeyed; the function says whether one came.
-
-    A second Ctrl-C is obeyed at once.
-    """
-    received = threading.Event()
-
-    def note(number: int, frame: object) -> None:
-        received.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield received.is_set
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def save_model(model: Any, experiment: Experiment, dataset: Dataset, run: RunFolder) -> None:
+def save_model(model: Any, experiment: Experiment, preparation: Preparation, run: RunFolder) -> None:
     """The weights as plain arrays, and the whole model for Keras."""
     from dlrun.training.model import raw_model, weights
 
     run.save_weights(weights(model))
-    run.save_model(raw_model(model, dataset.preparation, experiment.objective.kind))
-
-
-def judge(experiment: Experiment, preparation: Preparation, model: Any) -> Judge:
-    """What measures the model of an experiment."""
-    from dlrun.evaluation.assess import Judge
-
-    return Judge(
-        model,
-        preparation,
-        experiment.objective,
-        experiment.evaluation.metrics,
-        experiment.evaluation.batch_size,
-        getattr(experiment.architecture, "noise", 0.0),
-        experiment.seed,
-    )
+    run.save_model(raw_model(model, preparation, experiment.objective.kind))
 
 
 def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) -> None:
@@ -225,6 +155,7 @@ def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) ->
 
     from dlrun.evaluation.assess import all_metrics
     from dlrun.evaluation.confusion import confusion
+    from dlrun.evaluation.plots import redraw
 
     metrics, predictions = all_metrics(judge, dataset.splits)
     run.write_metrics(metrics)
@@ -237,25 +168,7 @@ def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) ->
     if last.task == "reconstruction":
         run.save_samples(judge.samples(last.split, dataset.splits[last.split], last))
     if plots:
-        draw(run)
-
-
-def draw(run: RunFolder) -> None:
-    """Draws all pictures of a run from its files."""
-    from dlrun.evaluation.plots import redraw
-
-    redraw(run)
-
-
-def uses_xla(experiment: Experiment, dataset: Dataset, device: Device) -> bool:
-    """Whether the steps are compiled by XLA; a function of spec, data and device."""
-    architecture = experiment.architecture
-    return experiment.runtime.uses_xla(
-        device,
-        dense=architecture.kind in ("ann", "autoencoder") and not getattr(architecture, "blocks", ()),
-        random=bool(experiment.regularization.dropout or getattr(architecture, "noise", 0)),
-        examples=len(dataset.train) * experiment.training.epochs,
-    )
+        redraw(run)
 
 
 def surroundings(device: Device, *, compiled: str) -> dict[str, Any]:

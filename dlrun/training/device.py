@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from dlrun.errors import DeviceError
 from dlrun.spec.base import Spec
+
+XLA_LAYERS = frozenset({"InputLayer", "Flatten", "Reshape", "Concatenate", "Dense", "Activation", "BatchNormalization"})
+"""What XLA is faster at than the graph on a CPU: dense layers, and nothing that draws random numbers at each step."""
 
 XLA_EXAMPLES = 500_000
 """From how many examples on a training is long enough to make up for the time that XLA takes to compile."""
@@ -79,17 +82,18 @@ class Runtime(Spec):
         )
         return Device(kind, names, self.threads, precision, os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0")
 
-    def uses_xla(self, device: Device, *, dense: bool, random: bool, examples: int) -> bool:
+    def uses_xla(self, device: Device, model: Any, examples: int) -> bool:
         """Whether the steps are compiled by XLA: as the spec says, or by the measured rule of `auto`.
 
         Args:
-            dense: whether the network is made of dense layers alone.
-            random: whether it draws random numbers at each step (dropout, noise), which XLA is slow at on a CPU.
+            device: on what they run.
+            model: the Keras model.
             examples: how many the training will see in all.
         """
         if self.compile != "auto":
             return self.compile == "xla"
-        return device.kind == "cpu" and dense and not random and examples >= XLA_EXAMPLES
+        suits = all(type(layer).__name__ in XLA_LAYERS for layer in model.layers)
+        return device.kind == "cpu" and suits and examples >= XLA_EXAMPLES
 
 
 def why_no_gpu() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import Field
@@ -78,6 +78,20 @@ class Training(Spec):
                 received=section.monitor,
                 hint=hint,
             )
+
+    def steps_per_epoch(self, examples: int) -> int:
+        """How many batches the examples make, a smaller last one included."""
+        return -(-examples // self.batch_size)
+
+    def monitored(self, columns: Iterable[str]) -> str:
+        """The column of the history that tells the best epoch: that of early stopping, or the (validation) loss."""
+        default = "validation_loss" if "validation_loss" in columns else "loss"
+        return self.early_stopping.monitor if self.early_stopping else default
+
+    def best_epoch(self, rows: Sequence[Mapping[str, float]], monitor: str) -> int:
+        """The first epoch with the best value of a column."""
+        sign = -1 if direction(monitor) == "max" else 1
+        return int(min(rows, key=lambda row: sign * row[monitor])["epoch"])
 
     def callbacks(self) -> list[Any]:
         """The Keras callbacks of the sections that are given."""
