@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import io
 import pathlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from dlrun.data.columns import Column, Defaults, Table
+from dlrun.data.columns import Table
 from dlrun.data.sources.csv_file import table_of
 from dlrun.data.sources.known import BUNDLED, KnownSet
+from dlrun.data.sources.named import NamedSource
 from dlrun.errors import DataError
-from dlrun.spec.base import Spec
-from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +25,7 @@ SHA256 = {
 }
 
 
-class Bundled(Spec):
+class Bundled(NamedSource):
     """A data set that comes with dlrun."""
 
     kind: Literal["bundled"]
@@ -39,26 +37,6 @@ class Bundled(Spec):
     @property
     def about(self) -> KnownSet:
         return BUNDLED[self.name]
-
-    def check(self, base: pathlib.Path) -> Iterator[Problem]:
-        """Nothing can be wrong."""
-        return iter(())
-
-    def known(self, base: pathlib.Path) -> dict[str, Column]:
-        """The columns, without reading anything."""
-        return dict(self.about.columns)
-
-    def defaults(self, base: pathlib.Path) -> Defaults:
-        """The roles of the columns."""
-        return self.about.defaults
-
-    def has_test(self, base: pathlib.Path) -> bool:
-        """Whether there is a test part."""
-        return self.about.own_test
-
-    def resolve(self, base: pathlib.Path) -> Bundled:
-        """The same source, wherever the spec lies."""
-        return self
 
     def load(self, base: pathlib.Path) -> Table:
         """Reads it.

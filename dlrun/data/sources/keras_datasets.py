@@ -8,16 +8,14 @@ import pathlib
 import shutil
 import tempfile
 import urllib.request
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from dlrun.data.columns import Column, Defaults, Table
+from dlrun.data.columns import Table
 from dlrun.data.sources.bundled import labelled
 from dlrun.data.sources.files import matches
 from dlrun.data.sources.known import KERAS, KnownSet
+from dlrun.data.sources.named import NamedSource
 from dlrun.errors import DataError
-from dlrun.spec.base import Spec
-from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
     pass
@@ -71,7 +69,7 @@ SECONDS = 30
 """How long the network may be silent."""
 
 
-class KerasSource(Spec):
+class KerasSource(NamedSource):
     """A data set that Keras downloads once and keeps in ~/.keras/datasets (or KERAS_HOME)."""
 
     kind: Literal["keras"]
@@ -82,26 +80,6 @@ class KerasSource(Spec):
     @property
     def about(self) -> KnownSet:
         return KERAS[self.name]
-
-    def check(self, base: pathlib.Path) -> Iterator[Problem]:
-        """Nothing can be wrong before the download."""
-        return iter(())
-
-    def known(self, base: pathlib.Path) -> dict[str, Column]:
-        """The columns, without reading anything."""
-        return dict(self.about.columns)
-
-    def defaults(self, base: pathlib.Path) -> Defaults:
-        """The roles of the columns."""
-        return self.about.defaults
-
-    def has_test(self, base: pathlib.Path) -> bool:
-        """Whether there is a test part: what Keras gives as such."""
-        return self.about.own_test
-
-    def resolve(self, base: pathlib.Path) -> KerasSource:
-        """The same source, wherever the spec lies."""
-        return self
 
     def missing_files(self) -> list[pathlib.Path]:
         """The files that are not in the cache, and would be downloaded."""
