@@ -44,7 +44,7 @@ class Autoencoder(Spec):
     """The dense layers between the latent layer and the output. Left out: the encoder's in reverse order."""
     output_activation: Literal["linear", "sigmoid"] = "linear"
     """linear for any numbers, sigmoid for inputs within [0, 1]."""
-    noise: float = Field(default=0.0, ge=0)
+    noise: float = Field(default=0.0, ge=0, le=1)
     """Standard deviation of the normal noise added to the input while training, in the units of the encoded input:
     a denoising autoencoder."""
 

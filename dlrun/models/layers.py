@@ -160,13 +160,15 @@ class DropoutLayer(Spec):
     kind: Literal["dropout", "spatial_dropout", "gaussian_noise"]
     """What happens to the values while training."""
     rate: float = Field(ge=0)
-    """Share that is set to zero, below 1; for gaussian_noise its standard deviation."""
+    """Share that is set to zero, below 1; for gaussian_noise its standard deviation, up to 1."""
 
     def check(self) -> Iterator[Problem]:
         """What is wrong whatever the data is."""
-        if self.kind != "gaussian_noise" and self.rate >= 1:
-            wanted = "a number from 0 to below 1"
-            yield Problem(("rate",), "nothing would be left", expected=wanted, received=f"{self.rate}")
+        received = f"{self.rate:g}"
+        if self.kind == "gaussian_noise" and self.rate > 1:
+            yield Problem(("rate",), "too large", expected="a standard deviation from 0 to 1", received=received)
+        elif self.kind != "gaussian_noise" and self.rate >= 1:
+            yield Problem(("rate",), "nothing would be left", expected="a number from 0 to below 1", received=received)
 
     def build(self, x: Tensor, regularization: Regularization, name: str) -> Tensor:
         """Puts the layer behind `x`."""

@@ -36,9 +36,7 @@ def outputs(model: Any, inputs: dict[str, np.ndarray], batch_size: int | None = 
 
 def weights(model: Any) -> dict[str, np.ndarray]:
     """All weights by path, batch normalization's moving statistics included."""
-    import numpy as np
-
-    return {variable.path: np.array(variable.value) for variable in model.weights}
+    return {variable.path: variable.value.numpy() for variable in model.weights}
 
 
 def restore_weights(model: Any, saved: dict[str, np.ndarray]) -> None:

@@ -194,6 +194,10 @@ MISFITS = [
         "nothing would be left", None,
     ),
     case(
+        "table", {"kind": "layers", "layers": [{"kind": "gaussian_noise", "rate": 1.5}]},
+        "architecture.layers[0].rate", "too large", None,
+    ),
+    case(
         "table", {"kind": "layers", "layers": [{"kind": "dense", "units": 1, "activation": "sigmoid"}]},
         "architecture.layers[0].kind", "the output layer is added by itself, in logits", "take it out",
     ),
