@@ -1,0 +1,1 @@
+"""Makes `kinds.py` importable for all tests below this folder."""
