@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.preparation import Examples, Preparation, input_name
@@ -13,7 +14,7 @@ from dlrun.evaluation.metrics import measure
 from dlrun.evaluation.predictions import Predictions
 from dlrun.seeds import generator
 from dlrun.training.losses import Loss, scores
-from dlrun.training.model import outputs
+from dlrun.training.model import Forward
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,10 +49,14 @@ class Judge:
     def predict(self, split: str, examples: Examples) -> Predictions:
         """What the model says of a split, in the units of the data."""
         output = self.preparation.signature.output
-        said = scores(outputs(self.model, self.inputs(split, examples), self.batch_size), output, self.loss)
+        said = scores(self._forward(self.inputs(split, examples)), output, self.loss)
         if isinstance(self.preparation.target, FittedNumbers):
             said = self.preparation.target.restore(said)
         return Predictions(split, output.task, output.name, output.classes, examples.rows, examples.truth, said)
+
+    @cached_property
+    def _forward(self) -> Forward:
+        return Forward(self.model, self.batch_size)
 
     def inputs(self, split: str, examples: Examples) -> dict[str, np.ndarray]:
         """What the network is given: the examples, with the noise that it is to take out again."""

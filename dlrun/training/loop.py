@@ -186,9 +186,7 @@ class Loop:
                 finite = tf.math.is_finite(tf.cast(logs["loss"], tf.float32))
                 return index + 1, tf.where((bad < 0) & ~finite, index, bad)
 
-            return tf.while_loop(
-                lambda index, _: index < last, body, (first, tf.constant(-1)), maximum_iterations=last - first
-            )[1]
+            return tf.while_loop(lambda index, _: index < last, body, (first, tf.constant(-1)))[1]
 
         return lambda order, first, last: run(tf.constant(order), tf.constant(first), tf.constant(last))
 

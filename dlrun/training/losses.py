@@ -248,8 +248,9 @@ def _of_indexes(loss: Any, classes: int, name: str) -> Any:
     """A loss of one-hot labels, unreduced, made to take class indexes (batch,)."""
     import keras
 
-    def of_indexes(y_true: Any, y_pred: Any) -> Any:
-        indexes = keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32")
-        return loss(keras.ops.one_hot(indexes, classes), y_pred)
+    class OfIndexes(keras.losses.Loss):  # type: ignore[misc]
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            indexes = keras.ops.cast(keras.ops.reshape(y_true, (-1,)), "int32")
+            return loss(keras.ops.one_hot(indexes, classes), y_pred)
 
-    return keras.losses.LossFunctionWrapper(of_indexes, name=name)
+    return OfIndexes(name=name)

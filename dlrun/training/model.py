@@ -15,23 +15,32 @@ BATCH_SIZE = 512
 """Examples that go through the network at once where nothing else is said."""
 
 
-def outputs(model: Any, inputs: dict[str, np.ndarray], batch_size: int | None = None) -> np.ndarray:
-    """The network's outputs for all examples, (n, …), in float32 and in evaluation mode.
+class Forward:
+    """A model in evaluation mode, compiled once for batches of any size.
 
     Args:
-        inputs: by name, (n, …) each.
+        model: the Keras model, its inputs by name.
         batch_size: how many examples go through at once; changes speed and memory, not the result.
     """
-    import numpy as np
-    import tensorflow as tf
 
-    forward = tf.function(lambda batch: model(batch, training=False), reduce_retracing=True)
-    count, size = len(next(iter(inputs.values()))), batch_size or BATCH_SIZE
-    parts = [
-        forward({name: tf.constant(values[start : start + size]) for name, values in inputs.items()}).numpy()
-        for start in range(0, count, size)
-    ]
-    return np.concatenate(parts).astype(np.float32, copy=False)
+    def __init__(self, model: Any, batch_size: int | None = None) -> None:
+        import tensorflow as tf
+
+        self._batch_size = batch_size or BATCH_SIZE
+        shapes = {each.name: tf.TensorSpec((None, *each.shape[1:]), each.dtype, each.name) for each in model.inputs}
+        self._run = tf.function(lambda batch: model(batch, training=False), input_signature=[shapes])
+
+    def __call__(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """The network's outputs for all examples: (n, …) each by name to (n, …) in float32."""
+        import numpy as np
+        import tensorflow as tf
+
+        count = len(next(iter(inputs.values())))
+        parts = [
+            self._run({name: tf.constant(values[start : start + self._batch_size]) for name, values in inputs.items()})
+            for start in range(0, count, self._batch_size)
+        ]
+        return np.concatenate([part.numpy() for part in parts]).astype(np.float32, copy=False)
 
 
 def weights(model: Any) -> dict[str, np.ndarray]:
