@@ -27,7 +27,7 @@ from dlrun.models import Architecture
 from dlrun.models.layers import Layer
 from dlrun.run.weights import load_arrays, save_arrays
 from dlrun.training.losses import scores
-from dlrun.training.model import outputs, raw_model, restore_weights, weights
+from dlrun.training.model import Forward, raw_model, restore_weights, weights
 
 DATA: dict[str, dict[str, Any]] = {
     "table": {"source": {"kind": "bundled", "name": "iris"}},
@@ -167,7 +167,7 @@ class Case:
         """What the whole model is to say of them: probabilities, or numbers in the units of the data."""
         preparation = self.dataset.preparation
         output = preparation.signature.output
-        said = scores(outputs(self.model, self.examples.inputs), output, self.experiment.objective)
+        said = scores(Forward(self.model)(self.examples.inputs), output, self.experiment.objective)
         if isinstance(preparation.target, FittedNumbers):
             return preparation.target.restore(said).reshape(len(said), -1)
         return said[:, 1:] if output.task == "binary" and self.model.output_shape[-1] == 1 else said
@@ -198,12 +198,12 @@ def made(name: str) -> Case:
 @pytest.mark.parametrize("name", SPECS)
 def test_weights_survive_the_disk(name: str, tmp_path: Path) -> None:
     case = made(name)
-    before = outputs(case.model, case.examples.inputs)
+    before = Forward(case.model)(case.examples.inputs)
     save_arrays(tmp_path / "weights.npz", weights(case.model))
     fresh = case.fresh()
-    assert not np.array_equal(outputs(fresh, case.examples.inputs), before)
+    assert not np.array_equal(Forward(fresh)(case.examples.inputs), before)
     restore_weights(fresh, load_arrays(tmp_path / "weights.npz"))
-    np.testing.assert_array_equal(outputs(fresh, case.examples.inputs), before)
+    np.testing.assert_array_equal(Forward(fresh)(case.examples.inputs), before)
     assert before.shape == (9, *case.model.output_shape[1:])
     assert np.isfinite(before).all()
 

@@ -17,7 +17,7 @@ from keras import layers
 from dlrun.data.signature import Input, Output, Signature
 from dlrun.experiment import Experiment
 from dlrun.training.losses import scores
-from dlrun.training.model import outputs
+from dlrun.training.model import Forward
 
 DIGITS = tuple("0123456789")
 
@@ -100,7 +100,7 @@ COURSE = {
         101_200,
     ),
 }
-PARAMETERS = "architecture loss signature by_hand inputs parameters".split()
+PARAMETERS = ["architecture", "loss", "signature", "by_hand", "inputs", "parameters"]
 
 
 def description(layer: Any) -> tuple[str, list[tuple[int, ...]]]:
@@ -128,7 +128,7 @@ def test_layer_by_layer(
     assert last == ("linear" if in_the_loss else expected_last)
 
     model.set_weights(expected.get_weights())
-    said = scores(outputs(model, {signature.inputs[0].name: inputs}), signature.output, experiment.objective)
+    said = scores(Forward(model)({signature.inputs[0].name: inputs}), signature.output, experiment.objective)
     if signature.output.task == "binary":
         said = said[:, 1:]
     np.testing.assert_allclose(said, expected.predict(inputs, verbose=0), atol=1e-6)
