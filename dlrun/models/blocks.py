@@ -19,6 +19,7 @@ Activation = Literal["relu", "elu", "gelu", "leaky_relu", "linear", "selu", "sig
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Penalty = Annotated[float, Field(ge=0)]
 
 
 def _one_or_pair(value: object) -> str:
@@ -45,6 +46,10 @@ class DenseBlock(Spec):
     """Batch normalization before the activation. Left out: as the regularization section says."""
     dropout: Share | None = None
     """Dropout after the activation. Left out: as the regularization section says."""
+    l1: Penalty | None = None
+    """Weight of the sum of this kernel's absolute values in the loss. Left out: as the regularization section says."""
+    l2: Penalty | None = None
+    """Weight of the sum of this kernel's squares in the loss. Left out: as the regularization section says."""
 
     def build(self, x: Tensor, regularization: Regularization, name: str) -> Tensor:
         """Puts the layer, its normalization, activation and dropout behind `x`, (batch, …, features)."""
@@ -55,7 +60,7 @@ class DenseBlock(Spec):
             self.units,
             activation=None if normalise else self.activation,
             use_bias=self.use_bias and not normalise,
-            kernel_regularizer=regularization.kernel(),
+            kernel_regularizer=regularization.kernel(self.l1, self.l2),
             name=name,
         )(x)
         if normalise:
@@ -94,6 +99,10 @@ class ConvBlock(Spec):
     """What the pooling keeps of its window."""
     dropout: Share = 0.0
     """Dropout of whole channels after the pooling."""
+    l1: Penalty | None = None
+    """Weight of the sum of this kernel's absolute values in the loss. Left out: as the regularization section says."""
+    l2: Penalty | None = None
+    """Weight of the sum of this kernel's squares in the loss. Left out: as the regularization section says."""
 
     def build(self, x: Tensor, regularization: Regularization, name: str) -> Tensor:
         """Puts the block behind `x`, (batch, time, channels) or (batch, height, width, channels)."""
@@ -110,7 +119,7 @@ class ConvBlock(Spec):
                 padding=self.padding,
                 activation=None if normalise else self.activation,
                 use_bias=not normalise,
-                kernel_regularizer=regularization.kernel(),
+                kernel_regularizer=regularization.kernel(self.l1, self.l2),
                 name=layer,
             )(x)
             if normalise:

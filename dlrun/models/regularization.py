@@ -27,8 +27,13 @@ class Regularization(Spec):
     """Share of each weight (times the learning rate) that every step takes away, outside of the loss. Left out: 0.004
     for adamw, 0 for the other optimizers."""
 
-    def kernel(self) -> Any | None:
-        """The Keras regularizer of the kernels, a new one each time; None where there is nothing to add."""
+    def kernel(self, l1: float | None = None, l2: float | None = None) -> Any | None:
+        """The Keras regularizer of a kernel, a new one each time; None where there is nothing to add.
+
+        Args:
+            l1, l2: a block's own weights; None for those of this section.
+        """
         import keras
 
-        return keras.regularizers.L1L2(l1=self.l1, l2=self.l2) if self.l1 or self.l2 else None
+        l1, l2 = (self.l1 if l1 is None else l1), (self.l2 if l2 is None else l2)
+        return keras.regularizers.L1L2(l1=l1, l2=l2) if l1 or l2 else None
