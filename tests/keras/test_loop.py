@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
-from keras.metrics import MeanAbsoluteError as MAE
+from keras.metrics import MeanAbsoluteError
 
 from dlrun.errors import NotFiniteError
 from dlrun.training.loop import Arrays, Loop, Row
@@ -32,7 +32,7 @@ def model(*, norm: bool = True, dropout: float = 0.0, rate: float = 0.05) -> Any
     x = layers.Dropout(dropout, seed=2)(x) if dropout else x
     made = keras.Model({"x": inputs}, layers.Dense(1)(x))
     optimizer = keras.optimizers.SGD(rate, momentum=0.9)
-    made.compile(optimizer, keras.losses.MeanSquaredError(), metrics=[MAE(name="mae")])
+    made.compile(optimizer, keras.losses.MeanSquaredError(), metrics=[MeanAbsoluteError(name="mae")])
     return made
 
 
@@ -97,7 +97,7 @@ def test_sgd_by_hand() -> None:
     x, y = X[:20], Y[:20]
     made = keras.Sequential([keras.Input((FEATURES,), name="x"), layers.Dense(1, kernel_initializer="zeros")])
     made = keras.Model({"x": made.inputs[0]}, made.outputs[0])
-    made.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError(), metrics=[MAE(name="mae")])
+    made.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError(), metrics=[MeanAbsoluteError(name="mae")])
     (row,) = trained(made, train=Arrays({"x": x}, y), batch_size=8, shuffle=False)
     w, b, losses = np.zeros((FEATURES, 1)), 0.0, []
     for batch in (slice(0, 8), slice(8, 16), slice(16, 20)):
@@ -119,13 +119,12 @@ def test_validation_is_what_evaluate_says() -> None:
 def test_the_target_is_the_input_where_there_is_none() -> None:
     x = inputs = keras.Input((FEATURES,), name="x")
     made = keras.Model({"x": inputs}, layers.Dense(FEATURES, kernel_initializer="zeros")(x))
-    made.compile(keras.optimizers.SGD(1e-9), keras.losses.MeanSquaredError(), metrics=[MAE(name="mae")])
+    made.compile(keras.optimizers.SGD(1e-9), keras.losses.MeanSquaredError(), metrics=[MeanAbsoluteError(name="mae")])
     (row,) = trained(made, train=Arrays({"x": X}, None))
     np.testing.assert_allclose([row["loss"], row["mae"]], [np.mean(X**2), np.mean(np.abs(X))], rtol=1e-5)
 
 
 def test_each_epoch_sees_every_example_once_in_an_order_of_its_own() -> None:
-    # A target that no other example has, in a model that only remembers: its bias adds up what it has seen.
     loop = Loop(model(), TRAIN, None, Training(epochs=3, batch_size=BATCH), 7, xla=False)
     orders = [list(loop._order(epoch)) for epoch in (1, 2, 3)]
     for order in orders:
@@ -154,7 +153,7 @@ class Seen(keras.layers.Layer):
 def test_the_graph_sees_every_example_once(shuffle: bool) -> None:
     inputs = keras.Input((1,), name="x")
     made = keras.Model({"x": inputs}, Seen()(inputs))
-    made.compile(keras.optimizers.SGD(0.0), keras.losses.MeanSquaredError(), metrics=[MAE(name="mae")])
+    made.compile(keras.optimizers.SGD(0.0), keras.losses.MeanSquaredError(), metrics=[MeanAbsoluteError(name="mae")])
     numbers = Arrays({"x": np.arange(EXAMPLES, dtype=np.float32).reshape(-1, 1)}, np.zeros((EXAMPLES, 1), np.float32))
     trained(made, train=numbers, epochs=3, shuffle=shuffle)
     assert made.layers[-1].times.value.numpy().tolist() == [3.0] * EXAMPLES
