@@ -72,15 +72,11 @@ def first_losses(experiment: Experiment, dataset: Any, model: Any) -> list[float
     Raises:
         NotFiniteError: when it is not finite.
     """
-    from dlrun.training.loop import Arrays, Loop
+    from dlrun.training.loop import Loop
 
     experiment.compile(model, dataset.preparation, STEPS)
-    whole = experiment.arrays(dataset.train, dataset.preparation, weigh=True)
-    size = experiment.training.batch_size * STEPS
-    few = Arrays(
-        {name: values[:size] for name, values in whole.inputs.items()},
-        None if whole.target is None else whole.target[:size],
-        None if whole.weights is None else whole.weights[:size],
+    few = experiment.arrays(dataset.train, dataset.preparation, weigh=True).first(
+        experiment.training.batch_size * STEPS
     )
     losses: list[float] = []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,6 @@ from dlrun.console.streams import standard_console
 from dlrun.evaluation.names import label
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from dlrun.check import Checked
     from dlrun.data.signature import Signature
     from dlrun.datasets import Entry
@@ -46,18 +44,17 @@ def print_checked(checked: Checked, spec: Path) -> None:
     console = standard_console()
     console.print(Text.assemble((f"{spec}", "bold"), "  ", ("no mistakes", "green")), soft_wrap=True)
     console.print()
-    table = _facts()
     if checked.signature is None:
-        table.add_row("features", "known once the data is read: dlrun check --deep")
+        facts = {"features": "known once the data is read: dlrun check --deep"}
     else:
-        _add_signature(table, checked.signature)
-    table.add_row("architecture", checked.experiment.architecture.kind)
+        facts = _signature_facts(checked.signature)
+    facts["architecture"] = checked.experiment.architecture.kind
     if checked.rows:
-        table.add_row("examples", ", ".join(f"{name} {number(count)}" for name, count in checked.rows.items()))
+        facts["examples"] = ", ".join(f"{name} {number(count)}" for name, count in checked.rows.items())
     if checked.parameters is not None:
-        table.add_row("parameters", number(checked.parameters))
-        table.add_row("loss", " → ".join(number(loss) for loss in checked.loss))
-    console.print(table)
+        facts["parameters"] = number(checked.parameters)
+        facts["loss"] = " → ".join(number(loss) for loss in checked.loss)
+    _print_facts(facts)
     console.print()
     print_next([f"dlrun train {_argument(spec)}"])
 
@@ -85,11 +82,10 @@ def print_shown(shown: Shown) -> None:
     table.add_row("", "", "", number(shown.parameters), style="bold")
     console.print(table)
     console.print()
-    facts = _facts()
-    _add_signature(facts, shown.signature)
+    facts = _signature_facts(shown.signature)
     if shown.vector_names:
-        facts.add_row("columns", ", ".join(shown.vector_names))
-    console.print(facts)
+        facts["columns"] = ", ".join(shown.vector_names)
+    _print_facts(facts)
 
 
 def print_datasets(entries: Sequence[Entry]) -> None:
@@ -120,23 +116,21 @@ def print_next(commands: Sequence[str], title: str = "next") -> None:
         console.print(Text.assemble((start, "dim"), "  ", command), soft_wrap=True)
 
 
-def _facts() -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, show_header=False, padding=(0, GAP, 0, 0))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    return table
-
-
-def _add_signature(table: Table, signature: Signature) -> None:
+def _signature_facts(signature: Signature) -> dict[str, str]:
     from dlrun.models.blocks import describe_inputs
-    from dlrun.training.losses import describe as describe_output
+    from dlrun.training.losses import describe
 
-    table.add_row("input", describe_inputs(signature))
-    table.add_row("predicts", describe_output(signature.output))
-    if signature.output.classes:
-        table.add_row("classes", ", ".join(signature.output.classes))
+    facts = {"input": describe_inputs(signature), "predicts": describe(signature.output)}
+    return facts | ({"classes": ", ".join(signature.output.classes)} if signature.output.classes else {})
+
+
+def _print_facts(facts: Mapping[str, str]) -> None:
+    """A line for each fact, its name before it. Not a rich table, which takes longer to load than a spec to check."""
+    from rich.text import Text
+
+    console, width = standard_console(), max(map(len, facts))
+    for name, value in facts.items():
+        console.print(Text.assemble((name.ljust(width), "dim"), "  ", value), soft_wrap=True)
 
 
 def _argument(path: Path) -> str:

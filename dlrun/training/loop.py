@@ -40,6 +40,14 @@ class Arrays:
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
 
+    def first(self, count: int = 1) -> Arrays:
+        """The first examples alone."""
+        return Arrays(
+            {name: values[:count] for name, values in self.inputs.items()},
+            None if self.target is None else self.target[:count],
+            None if self.weights is None else self.weights[:count],
+        )
+
 
 class Reporter(Protocol):
     """Whoever wants to know how the training goes."""
@@ -212,7 +220,7 @@ def build_state(model: Any, train: Arrays) -> None:
     import numpy as np
 
     model.optimizer.build(model.trainable_variables)
-    model.test_step(gathering(train)(np.zeros(1, dtype=np.int32)))
+    model.test_step(gathering(train.first())(np.zeros(1, dtype=np.int32)))
     model.reset_metrics()
 
 

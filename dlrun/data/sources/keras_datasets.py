@@ -7,7 +7,6 @@ import os
 import pathlib
 import shutil
 import tempfile
-import urllib.request
 from typing import TYPE_CHECKING, Literal
 
 from dlrun.data.columns import Table
@@ -133,6 +132,8 @@ def cache() -> pathlib.Path:
 
 def _fetch(file: pathlib.Path, url: str, digest: str) -> None:
     """Downloads a file that is not in the cache, or is not what it should be there."""
+    import urllib.request
+
     if file.is_file() and matches(file, digest):
         return
     state = "has the wrong content" if file.is_file() else "is not there"
