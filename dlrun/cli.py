@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 import tempfile
@@ -233,6 +234,8 @@ def native_log() -> Iterator[Path]:
 
 def main() -> None:
     """The program `dlrun`."""
+    # Imports make hundreds of thousands of objects that stay: looking among them for garbage is a tenth of a start.
+    gc.set_threshold(50_000)
     console.prepare_streams()
     try:
         app()

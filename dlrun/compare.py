@@ -241,8 +241,9 @@ def _field_path(runs: Sequence[Run], name: str) -> str:
     )
 
 
-def _frozen(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+def _frozen(value: Any) -> Any:
+    """Something that can stand in a set, and tells 1 from true."""
+    return json.dumps(value) if isinstance(value, list | dict) else (type(value), value)
 
 
 def _explained(path: str, varies: Callable[[str], bool]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dlrun.data.dataset import Data, Dataset
 from dlrun.data.preparation import Examples, Preparation
@@ -34,7 +34,23 @@ if TYPE_CHECKING:
     from dlrun.evaluation.assess import Judge
     from dlrun.training.loop import Arrays
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
+"""What a run may be called: what a folder can be called on every system."""
+
+
+def fitting_name(stem: str) -> str:
+    """A name for a run as near to that of a file as is allowed."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "_", stem)[:80].lstrip("._-") or "run"
+
+
+def _check_name(name: str) -> str:
+    if re.match(NAME, name):
+        return name
+    allowed = "letters, digits, dots, dashes and underscores, at most 80, the first a letter or a digit"
+    raise ValueError(f"a run is called by {allowed}: for example `{fitting_name(name)}`")
+
+
+Name = Annotated[str, AfterValidator(_check_name), Field(json_schema_extra={"pattern": NAME})]
 
 
 class Experiment(Spec):
@@ -236,11 +252,6 @@ class Experiment(Spec):
             metrics=[followed_metric(output, scale)],
             jit_compile=False,
         )
-
-
-def fitting_name(stem: str) -> str:
-    """A name for a run as near to that of a file as is allowed."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", stem)[:80].lstrip("._-") or "run"
 
 
 def _within_unit(limits: Sequence[float] | None) -> bool:

@@ -256,6 +256,7 @@ def check_season(season: int | None, signature: Signature) -> Iterator[Problem]:
             "the window does not reach back more than a season",
             expected=f"less than the window, {signature.inputs[0].shape[0]}",
             received=f"{season}",
+            hint=f"make the feature's window longer, for example {2 * season}",
         )
 
 

@@ -55,6 +55,7 @@ class Transformer(Spec):
                 "the heads share the embedding evenly",
                 expected=f"a divisor of the embedding_size {self.embedding_size}",
                 received=str(self.heads),
+                hint=f"write one of {', '.join(str(n) for n in divisors(self.embedding_size))}",
                 at="value" if "heads" in self.model_fields_set else "key",
             )
 
@@ -120,3 +121,8 @@ class Transformer(Spec):
         if self.pooling == "average":
             return ops.sum(x * weight, axis=1) / ops.maximum(ops.sum(weight, axis=1), 1.0)
         return ops.max(x - (1.0 - weight) * 1e4, axis=1)
+
+
+def divisors(number: int, most: int = 8) -> list[int]:
+    """The numbers that divide a number, the smallest ones."""
+    return [n for n in range(1, number + 1) if number % n == 0][:most]

@@ -223,7 +223,7 @@ def scores(outputs: np.ndarray, output: Output, loss: Loss) -> np.ndarray:
         shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
         return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
     if loss.kind == "binary_crossentropy":
-        return np.asarray(1 / (1 + np.exp(-outputs.astype(np.float64))))
+        return np.asarray((1 + np.tanh(outputs.astype(np.float64) / 2)) / 2)  # the sigmoid, without overflow
     return outputs
 
 

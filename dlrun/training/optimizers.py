@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -75,7 +75,7 @@ class Sgd(Rule):
 class Adam(Rule):
     """Adam (Kingma and Ba 2015, arXiv:1412.6980) and its kin with decoupled decay or Nesterov momentum."""
 
-    kind: Literal["adam", "adamw", "nadam"]
+    kind: Literal["adam", "adamw", "nadam"] = "adam"
     """adam; adamw with weight decay (regularization.weight_decay); nadam with Nesterov momentum."""
     beta_1: float = Field(default=0.9, ge=0, lt=1)
     """Memory of the mean of the gradients."""
@@ -161,4 +161,13 @@ class Lion(Rule):
         return keras.optimizers.Lion(beta_1=self.beta_1, beta_2=self.beta_2, **shared)
 
 
-Optimizer = Annotated[Sgd | Adam | RmsProp | Adagrad | Lion, Field(discriminator="kind")]
+def _adam_by_default(value: Any) -> Any:
+    return {"kind": "adam", **value} if isinstance(value, dict) and "kind" not in value else value
+
+
+AnyRule = Sgd | Adam | RmsProp | Adagrad | Lion
+
+Optimizer = Annotated[
+    Annotated[AnyRule, Field(discriminator="kind")], BeforeValidator(_adam_by_default, json_schema_input_type=AnyRule)
+]
+"""The rule; `kind` may be left out for adam."""

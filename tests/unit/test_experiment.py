@@ -170,7 +170,8 @@ MISFITS = [
     ),
     case(
         "text", {"kind": "transformer", "embedding_size": 30, "heads": 4}, "architecture.heads",
-        "the heads share the embedding evenly", None,
+        "the heads share the embedding evenly",
+        "write one of 1, 2, 3, 5, 6, 10, 15, 30",
     ),
     case(
         "text", LSTM | {"seasonal_skip": 24}, "architecture.seasonal_skip",
@@ -178,7 +179,8 @@ MISFITS = [
     ),
     case(
         "series", LSTM | {"seasonal_skip": 48}, "architecture.seasonal_skip",
-        "the window does not reach back more than a season", None,
+        "the window does not reach back more than a season",
+        "make the feature's window longer, for example 96",
     ),
     # the free form
     case(
