@@ -72,6 +72,15 @@ def _check_target(data: Data, columns: Mapping[str, Column] | None, reconstructs
             hint="take it out of the features, or predict another column",
             at="key",
         )
+    elif columns is not None and target in columns and columns[target].kind in ("image", "time"):
+        is_image = columns[target].kind == "image"
+        yield Problem(
+            ("target",),
+            f"{target} is {'an image' if is_image else 'a time'}, which cannot be predicted",
+            expected="a column of classes or numbers",
+            received=target,
+            hint="an autoencoder, which has no target, gives images again" if is_image else None,
+        )
 
 
 def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Problem]:

@@ -242,6 +242,10 @@ MISFITS = [
         "take it out of the features, or predict another column",
     ),
     case(
+        SOURCES["image"] | {"target": "image", "features": {"label": {"kind": "category"}}}, ANN, "data.target",
+        "image is an image, which cannot be predicted", "an autoencoder, which has no target, gives images again",
+    ),
+    case(
         SOURCES["image"] | {"target": "label"}, CODER, "data.target",
         "an autoencoder has no target: it gives its input again", "leave target out",
     ),
