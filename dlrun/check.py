@@ -24,6 +24,7 @@ class Checked:
         rows: of each split, after a deep check.
         parameters: weights of the model, after a deep check.
         loss: after each of the trained steps, after a deep check.
+        unused: columns of the source that play no part, after a deep check.
     """
 
     experiment: Experiment
@@ -31,6 +32,7 @@ class Checked:
     rows: dict[str, int]
     parameters: int | None = None
     loss: tuple[float, ...] = ()
+    unused: tuple[str, ...] = ()
 
     def tree(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -40,6 +42,7 @@ class Checked:
             "rows": self.rows,
             "parameters": self.parameters,
             "loss": list(self.loss),
+            "unused": list(self.unused),
         }
 
 
@@ -63,7 +66,8 @@ def check(spec: Path, *, overrides: Sequence[str] = (), deep: bool = False) -> C
     signature = dataset.preparation.signature
     model = build_model(experiment, document, signature)
     rows = {name: len(examples) for name, examples in dataset.splits.items()}
-    return Checked(experiment, signature, rows, model.count_params(), tuple(first_losses(experiment, dataset, model)))
+    losses = tuple(first_losses(experiment, dataset, model))
+    return Checked(experiment, signature, rows, model.count_params(), losses, dataset.unused)
 
 
 def first_losses(experiment: Experiment, dataset: Any, model: Any) -> list[float]:

@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from dlrun import __version__, console
-from dlrun.errors import DlrunError
+from dlrun.errors import DlrunError, SpecError, UsageError
 
 app = typer.Typer(
     name="dlrun",
@@ -48,13 +48,19 @@ Overrides = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program, and nothing else.")]
 
 
-@app.callback()
-def dlrun(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
-) -> None:
-    if version:
+def show_version(wanted: bool) -> None:
+    if wanted:
         typer.echo(f"dlrun {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def dlrun(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=show_version)
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -129,7 +135,10 @@ def compare(
     if plot:
         from dlrun.evaluation.plots import draw_comparison, save
 
-        save(draw_comparison(comparison.histories()), plot)
+        try:
+            save(draw_comparison(comparison.histories()), plot)
+        except OSError as error:
+            raise UsageError(f"{plot} cannot be written: {error.strerror}") from None
     if as_json:
         typer.echo(comparison.to_json())
     elif as_csv:
@@ -148,11 +157,14 @@ def check(
     """Find every mistake in a spec at once."""
     from dlrun.check import check as check_spec
 
-    if deep:
-        with native_log():
-            checked = check_spec(spec, overrides=overrides or (), deep=True)
-    else:
-        checked = check_spec(spec, overrides=overrides or ())
+    try:
+        with native_log() if deep else nullcontext():
+            checked = check_spec(spec, overrides=overrides or (), deep=deep)
+    except SpecError as error:
+        if as_json:
+            print_json({"valid": False, "mistakes": error.tree()})
+            raise typer.Exit(error.exit_code) from None
+        raise
     if as_json:
         print_json(checked.tree())
     else:

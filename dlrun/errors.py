@@ -15,7 +15,7 @@ DlrunError                   1
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +61,27 @@ class SpecError(DlrunError):
         super().__init__(f"{document.name}: {count} {'mistake' if count == 1 else 'mistakes'}")
         self.document = document
         self.problems = tuple(problems)
+
+    def tree(self) -> list[dict[str, Any]]:
+        """The mistakes as `--json` prints them, in the order of the file."""
+        from dlrun.spec.problem import path_text
+
+        found = []
+        for problem in self.document.ordered(self.problems):
+            place = self.document.place_of(problem)
+            found.append(
+                {
+                    "file": place.name,
+                    "line": place.line,
+                    "column": place.column,
+                    "path": path_text(problem.path),
+                    "message": problem.message,
+                    "expected": problem.expected,
+                    "received": problem.received,
+                    "mend": problem.hint,
+                }
+            )
+        return found
 
 
 class MisfitError(DlrunError):

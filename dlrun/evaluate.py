@@ -9,7 +9,7 @@ from typing import Any, Literal
 from dlrun.data.signature import Task
 from dlrun.errors import RunError
 from dlrun.evaluation.names import MAIN_METRIC
-from dlrun.experiment import Experiment, load_data, read_experiment
+from dlrun.experiment import Experiment, load_data, read_resolved
 from dlrun.run.folder import RunFolder
 
 Split = Literal["train", "validation", "test"]
@@ -26,6 +26,7 @@ class Result:
         task: what is predicted.
         metrics: as in metrics.json.
         baseline: the metrics of trivial models by name; empty for new data.
+        notes: what one should know of the new data, such as categories that training has not seen.
     """
 
     run: RunFolder
@@ -34,6 +35,7 @@ class Result:
     task: Task
     metrics: dict[str, Any]
     baseline: dict[str, dict[str, Any]]
+    notes: tuple[str, ...] = ()
 
     @property
     def main_metric(self) -> str:
@@ -49,6 +51,7 @@ class Result:
             "task": self.task,
             "metrics": self.metrics,
             "baseline": self.baseline,
+            "notes": list(self.notes),
         }
 
 
@@ -65,8 +68,8 @@ def evaluate(path: Path, *, split: Split | None = None, data: Path | None = None
         DataError: the new data does not fit; all that is wrong with it is told at once.
     """
     run = RunFolder.open(path)
-    experiment, document = read_experiment(run.resolved_path)
-    experiment.runtime.prepare()
+    experiment, document = read_resolved(run.resolved_path)
+    experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
     if data is not None:
         return evaluate_file(run, experiment, data)
     experiment, dataset = load_data(experiment, document, path)

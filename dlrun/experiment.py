@@ -25,7 +25,7 @@ from dlrun.spec.diagnostics import validate
 from dlrun.spec.document import Document, read_document
 from dlrun.spec.problem import Problem
 from dlrun.training.device import Runtime
-from dlrun.training.followed import followed_columns, followed_metric
+from dlrun.training.followed import all_followed_columns, followed_columns, followed_metric
 from dlrun.training.losses import Loss, check_loss, default_loss, describe, output_units, sample_weights
 from dlrun.training.optimizers import Adam, Optimizer
 from dlrun.training.settings import Training
@@ -90,9 +90,12 @@ class Experiment(Spec):
             folder: what relative paths in the spec are relative to.
         """
         problems = [problem.under("data") for problem in self.data.check(folder, reconstructs=self.reconstructs)]
+        signature = None if problems else self.preview(folder)
         problems += self._check_alone()
-        if not problems and (signature := self.preview(folder)) is not None:
+        if signature is not None:
             problems += self.check_signature(signature)
+        else:
+            problems += self._check_names()
         return problems
 
     def preview(self, folder: pathlib.Path) -> Signature | None:
@@ -134,6 +137,12 @@ class Experiment(Spec):
                 hint="write `optimizer: {kind: adam}`, or take weight_decay out for 0.004",
             )
 
+    def _check_names(self) -> Iterator[Problem]:
+        """Metrics and monitors that no task has, where the task is not known yet."""
+        yield from (problem.under("evaluation") for problem in self.evaluation.check(None))
+        columns = all_followed_columns(validation=self.data.split.validation > 0)
+        yield from (problem.under("training") for problem in self.training.check(columns))
+
     def check_signature(self, signature: Signature) -> Iterator[Problem]:
         """Whether architecture, loss, metrics and monitors fit the data."""
         output = signature.output
@@ -141,8 +150,7 @@ class Experiment(Spec):
         if self.loss is not None:
             yield from (problem.under("loss") for problem in check_loss(self.loss, output))
         loss = self.loss or default_loss(output.task)
-        smooths = "cross" in loss.kind or loss.kind == "focal"
-        if self.regularization.label_smoothing and not (output.is_classification and smooths):
+        if self.regularization.label_smoothing and not output.is_classification:
             yield Problem(
                 ("regularization", "label_smoothing"),
                 f"{describe(output)} has no labels to smooth",
@@ -273,6 +281,16 @@ def read_experiment(path: pathlib.Path, overrides: Sequence[str] = ()) -> tuple[
     if problems := experiment.check(path.parent):
         raise SpecError(document, problems)
     return experiment, document
+
+
+def read_resolved(path: pathlib.Path) -> tuple[Experiment, Document]:
+    """Reads the resolved spec of a run. Its data need not be there: a run can be sent to where it is not.
+
+    Raises:
+        SpecError: somebody has edited the file.
+    """
+    document = read_document(path)
+    return validate(document, Experiment), document
 
 
 def load_data(experiment: Experiment, document: Document, spec: pathlib.Path) -> tuple[Experiment, Dataset]:

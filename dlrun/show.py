@@ -9,7 +9,7 @@ from typing import Any
 
 from dlrun.data.preparation import Preparation
 from dlrun.data.signature import Signature
-from dlrun.experiment import Experiment, build_model, load_data, read_experiment
+from dlrun.experiment import Experiment, build_model, load_data, read_experiment, read_resolved
 from dlrun.run.folder import RunFolder
 
 
@@ -73,7 +73,7 @@ def show(path: Path, *, overrides: Sequence[str] = ()) -> Shown:
     """
     if path.is_dir():
         run = RunFolder.open(path)
-        experiment, document = read_experiment(run.resolved_path)
+        experiment, document = read_resolved(run.resolved_path)
         preparation = Preparation.parse(run.preparation())
     else:
         experiment, document = read_experiment(path, overrides)

@@ -75,8 +75,9 @@ def facts(dataset: Dataset, model: Any, device: Device) -> tuple[str, ...]:
     """What is about to be trained, in words."""
     signature = dataset.preparation.signature
     examples = ", ".join(f"{len(part):,} {name}" for name, part in dataset.splits.items())
+    unused = f" (unused: {', '.join(dataset.unused)})" if dataset.unused else ""
     return (
-        f"{describe_inputs(signature)} to {describe(signature.output)}",
+        f"{describe_inputs(signature)} to {describe(signature.output)}{unused}",
         f"{examples} examples",
         f"{model.count_params():,} parameters",
         f"on the {device.kind.upper()}",
@@ -128,13 +129,15 @@ def learn(
 
     display.start(settings.epochs, loop.steps_per_epoch, monitor=monitor)
     with display, stop_signals() as stopped:
-        for row in loop.run(display, settings.callbacks(), stopped):
-            rows.append(row)
-            if time.monotonic() - written > SECONDS_BETWEEN_WRITES:
+        try:
+            for row in loop.run(display, settings.callbacks(), stopped):
+                rows.append(row)
+                if time.monotonic() - written > SECONDS_BETWEEN_WRITES:
+                    write()
+                    written = time.monotonic()
+        finally:
+            if rows:
                 write()
-                written = time.monotonic()
-        if rows:
-            write()
         save_model(model, experiment, preparation, run)
         if stopped():
             epochs = f"{len(rows)} of {settings.epochs} epochs"

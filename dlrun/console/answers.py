@@ -35,6 +35,8 @@ def print_result(result: Result) -> None:
     if interval:
         bounds = f"[{number(interval[0])}, {number(interval[1])}]"
         console.print(Text(f"\n95% interval of {label(result.main_metric)} {bounds}", "dim"))
+    for note in result.notes:
+        console.print(Text(f"note: {note}", "yellow"), soft_wrap=True)
 
 
 def print_checked(checked: Checked, spec: Path) -> None:
@@ -51,6 +53,8 @@ def print_checked(checked: Checked, spec: Path) -> None:
     facts["architecture"] = checked.experiment.architecture.kind
     if checked.rows:
         facts["examples"] = ", ".join(f"{name} {number(count)}" for name, count in checked.rows.items())
+    if checked.unused:
+        facts["unused"] = ", ".join(checked.unused)
     if checked.parameters is not None:
         facts["parameters"] = number(checked.parameters)
         facts["loss"] = " → ".join(number(loss) for loss in checked.loss)

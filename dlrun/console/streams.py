@@ -84,10 +84,16 @@ def error_console() -> Console:
 def _console(stream: TextIO) -> Console:
     from rich.console import Console
 
+    class Lasting(Console):
+        def on_broken_pipe(self) -> None:
+            """Whoever read has gone (`dlrun train … | head`): a training goes on without being watched."""
+            self.quiet = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
     # FORCE_COLOR in a build log makes rich take a pipe for a terminal; colours may be wanted there, redrawing never.
     interactive = stream.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     width = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
-    return Console(file=stream, width=width, force_interactive=interactive, highlight=False, markup=False, emoji=False)
+    return Lasting(file=stream, width=width, force_interactive=interactive, highlight=False, markup=False, emoji=False)
 
 
 @contextmanager

@@ -142,7 +142,14 @@ def _check_split(data: Data, columns: Mapping[str, Column] | None, reconstructs:
                 received="time",
                 hint="source: {time: <column>}" if "time" in type(data.source).model_fields else "another split",
             )
-        case RandomSplit(stratify=True):
+        case AutoSplit(stratify=True) if defaults.group is not None:
+            yield Problem(
+                ("split", "stratify"),
+                f"rows of one {defaults.group} stay together here, so that classes cannot be dealt out",
+                received="true",
+                hint=f"take it out; or write `kind: random`, if rows of one {defaults.group} may be in several parts",
+            )
+        case RandomSplit(stratify=True) | AutoSplit(stratify=True):
             target = data.target or None
             name = None if reconstructs else target.column if target else defaults.target
             column = columns.get(name) if columns and name else None

@@ -19,7 +19,7 @@ from dlrun.data.inference import describe, infer
 from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
 from dlrun.data.signature import Output, Signature
 from dlrun.data.sources import Source
-from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Split
+from dlrun.data.splits import AutoSplit, FixedSplit, GroupSplit, Parts, Split
 from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
@@ -43,7 +43,8 @@ class Data(Spec):
     split: Split = Field(default_factory=lambda: AutoSplit(kind="auto"))
     """Which rows are for training, validation and the test."""
     features: dict[str, Feature] | None = Field(default=None, min_length=1)
-    """How each column enters the network. Left out: all columns but target, time and group, each by what it holds."""
+    """How each column enters the network. Left out: all columns but target, group and those that hold times, each
+    by what it holds."""
 
     def check(self, base: pathlib.Path, *, reconstructs: bool = False) -> Iterator[Problem]:
         """All mistakes that can be found without reading the data; paths are relative to this section.
@@ -243,6 +244,14 @@ class Dataset:
         return {name: examples for name, examples in parts.items() if len(examples)}
 
     @property
+    def unused(self) -> tuple[str, ...]:
+        """The columns of the source that play no part: neither feature nor target, nor what rows are split by."""
+        defaults = self.resolved.source.defaults(pathlib.Path())
+        used = {*self.preparation.features, self.resolved.target and self.resolved.target.column, defaults.time}
+        used.add(self.resolved.split.by if isinstance(self.resolved.split, GroupSplit) else None)
+        return tuple(name for name in self.table.columns if name not in used)
+
+    @property
     def class_counts(self) -> dict[str, int]:
         """How many train examples each class has, in the order of their indexes; empty where there are no classes."""
         return self._counts(self.train)
@@ -268,6 +277,7 @@ class Dataset:
             "rows": len(self.table),
             "columns": {name: _summary(values) for name, values in self.table.columns.items()},
             "target": self.resolved.target and self.resolved.target.column,
+            "unused": list(self.unused),
             "splits": splits,
             "preparation": self.preparation.tree(),
         }

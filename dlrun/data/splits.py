@@ -142,12 +142,14 @@ class TimeSplit(Spec):
 class AutoSplit(Spec):
     """By time for a series, by its group where the source says what must stay together, and at random otherwise."""
 
-    kind: Literal["auto"]
+    kind: Literal["auto"] = "auto"
     """By time for a series, by its group where the source says what must stay together, and at random otherwise."""
     validation: FractionOrNone = 0.1
     """The fraction for validation; 0 trains without one."""
     test: Fraction | None = None
     """The fraction for the test; left out: the source's own test part, or 0.2 where it has none."""
+    stratify: bool = False
+    """Whether each part gets each class of the target in the same proportion, where rows are split at random."""
 
     def choose(self, *, series: bool, group: str | None) -> FixedSplit:
         """The split that it stands for."""
@@ -155,20 +157,20 @@ class AutoSplit(Spec):
             return TimeSplit(kind="time", validation=self.validation, test=self.test)
         if group is not None:
             return GroupSplit(kind="group", by=group, validation=self.validation, test=self.test)
-        return RandomSplit(validation=self.validation, test=self.test)
+        return RandomSplit(validation=self.validation, test=self.test, stratify=self.stratify)
 
 
-def _named(value: Any) -> Any:
-    return {"kind": "random", **value} if isinstance(value, dict) and "kind" not in value else value
+def _auto_by_default(value: Any) -> Any:
+    return {"kind": "auto", **value} if isinstance(value, dict) and "kind" not in value else value
 
 
 FixedSplit = RandomSplit | GroupSplit | TimeSplit
 AnySplit = FixedSplit | AutoSplit
 
 Split = Annotated[
-    Annotated[AnySplit, Field(discriminator="kind")], BeforeValidator(_named, json_schema_input_type=AnySplit)
+    Annotated[AnySplit, Field(discriminator="kind")], BeforeValidator(_auto_by_default, json_schema_input_type=AnySplit)
 ]
-"""How rows are split; `kind` may be left out for a random split."""
+"""How rows are split; `kind` may be left out for the one that suits the data (`auto`)."""
 
 
 def check_fractions(split: AnySplit, own_test: bool | None) -> Iterator[Problem]:

@@ -30,9 +30,9 @@ class Evaluation(Spec):
     plots: bool = True
     """Whether pictures are drawn into the run folder."""
 
-    def check(self, task: Task) -> Iterator[Problem]:
-        """Every metric that does not exist, does not fit the task, or is listed twice."""
-        fitting = METRICS[task]
+    def check(self, task: Task | None) -> Iterator[Problem]:
+        """Every metric that does not exist, does not fit the task (where it is known), or is listed twice."""
+        fitting = ALL_METRICS if task is None else METRICS[task]
         for index, name in enumerate(self.metrics or ()):
             path = ("metrics", index)
             if name not in ALL_METRICS:

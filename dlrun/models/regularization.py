@@ -22,7 +22,7 @@ class Regularization(Spec):
     batch_norm: bool = False
     """Batch normalization between each hidden dense or convolutional layer and its activation."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Share of each label that is spread over all classes, in the cross-entropy losses."""
+    """Share of each label that is spread over all classes."""
     weight_decay: float | None = Field(default=None, ge=0)
     """Share of each weight (times the learning rate) that every step takes away, outside of the loss. Left out: 0.004
     for adamw, 0 for the other optimizers."""

@@ -22,6 +22,12 @@ def followed_columns(output: Output, *, validation: bool) -> list[str]:
     return columns + [f"validation_{column}" for column in columns] if validation else columns
 
 
+def all_followed_columns(*, validation: bool) -> list[str]:
+    """The columns that can be monitored in one task or another."""
+    columns = ["loss", *dict.fromkeys(FOLLOWED.values())]
+    return columns + [f"validation_{column}" for column in columns] if validation else columns
+
+
 def followed_metric(output: Output, scale: float) -> Any:
     """The Keras metric, of targets and outputs as the loss takes them.
 

@@ -143,7 +143,7 @@ class Loop:
                 if stopped():
                     return None
         seconds = time.perf_counter() - started
-        row: Row = {"epoch": epoch, **metrics, **self._validate(callbacks)}
+        row: Row = {"epoch": epoch, **metrics, **self._validate(epoch, callbacks)}
         row |= {"learning_rate": learning_rate, "seconds": seconds, "examples_per_second": self.examples / seconds}
         return row
 
@@ -159,13 +159,17 @@ class Loop:
             self._chunk = min(wanted, self._chunk * 8)  # the first calls include compilation
             first = last
 
-    def _validate(self, callbacks: Any) -> Row:
+    def _validate(self, epoch: int, callbacks: Any) -> Row:
         if self._run_validation is None:
             return {}
         callbacks.on_test_begin()
         self.model.reset_metrics()
         for order in self._validation_order:
-            self._run_validation(order, 0, len(order))
+            if int(self._run_validation(order, 0, len(order))) >= 0:
+                raise NotFiniteError(
+                    f"the validation loss is not finite after epoch {epoch}",
+                    hint="lower optimizer.learning_rate, and look for extreme values in the validation data",
+                )
         metrics = {f"validation_{name}": value for name, value in self._metrics().items()}
         callbacks.on_test_end(metrics)
         return metrics

@@ -84,7 +84,9 @@ def raw_model(model: Any, preparation: Preparation, loss: str) -> Any:
     from keras import layers
 
     raw = preparation.raw_inputs()
-    y = model(preparation.preprocess(raw))
+    # The same layers without what `compile` gave them: Keras would write down a loss and a metric that only dlrun has.
+    network = keras.Model({each.name: each for each in model.inputs}, model.outputs[0], name=model.name)
+    y = network(preparation.preprocess(raw))
     output = preparation.signature.output
     if output.is_classification:
         y = layers.Activation("sigmoid" if y.shape[-1] == 1 else "softmax", dtype="float32", name="probability")(y)

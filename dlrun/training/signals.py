@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], bool]]:
-    """Within it, Ctrl-C and SIGTERM are noted; the function that it gives says whether one came.
+    """Within it, Ctrl-C, SIGTERM and a closed terminal are noted; the function that it gives says whether one came.
 
     A second Ctrl-C is obeyed at once. Outside the main thread, where Python handles no signals, nothing is noted.
     """
@@ -23,7 +23,8 @@ def stop_signals() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield received.is_set
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield received.is_set
     finally:
