@@ -259,6 +259,8 @@ def test_all_of_a_reconstruction(shape, noisy):
         png(figure)
     assert {"original", "reconstruction"} <= set(texts(found["reconstructions"]))
     assert says(found["reconstructions"], "with noise") == noisy
+    head = min(text.get_window_extent().y0 for text in found["reconstructions"].texts)
+    assert all(legend.get_window_extent().y1 < head for legend in found["reconstructions"].legends)
     assert says(found["error_distribution"], "p99")
 
 
@@ -302,15 +304,23 @@ def test_comparison_takes_the_train_column_where_there_is_no_other():
     figure = draw_comparison({"plain": [{"epoch": 1, "loss": 0.5}], "none": [{"epoch": 1, "mae": 1.0}]})
     assert says(figure, "plain reaches 0.5000")
     assert says(figure, "1 run;")
+    assert not says(figure, "left out")
+
+
+def test_comparison_says_how_many_are_left_out():
+    assert says(draw_comparison({"a": history(3)}, left_out=2), "2 with other data, metric or loss left out")
 
 
 @pytest.mark.parametrize(
     ("value", "interval", "expected"),
     [
-        (0.98712, (0.9847, 0.9893), "0.987 ± 0.002"),
-        (0.95, (0.935, 0.965), "0.950 ± 0.015"),
-        (44.12, (38.2, 50.04), "44 ± 6"),
-        (12345.6, (12300, 12391.2), "12,346 ± 46"),
+        (0.98712, (0.9847, 0.9893), "0.987 [0.985, 0.989]"),
+        (0.95, (0.935, 0.965), "0.950 [0.935, 0.965]"),
+        (44.12, (38.2, 50.04), "44 [38, 50]"),
+        (12345.6, (12300, 12391.2), "12,346 [12,300, 12,391]"),
+        (0.0, (0.0, 0.0096), "0.000 [0.000, 0.010]"),
+        (0.98329, (0.96405, 0.99232), "0.983 [0.964, 0.992]"),
+        (3e-8, (2e-8, 5e-8), "3.00e-08 [2.00e-08, 5.00e-08]"),
         (0.5, None, "0.5000"),
         (0.5, (0.5, 0.5), "0.5000"),
     ],

@@ -124,12 +124,13 @@ def _last(values: Any) -> float:
 
 
 @house_style()
-def draw_comparison(histories: Mapping[str, History], metric: str = "validation_loss") -> Figure:
+def draw_comparison(histories: Mapping[str, History], metric: str = "validation_loss", *, left_out: int = 0) -> Figure:
     """One metric over the epochs, of several runs: the eight best in colour and by name, the rest in grey.
 
     Args:
         histories: the rows of history.csv by the name of the run, each with at least one row.
         metric: a column; of a run without its validation column the train column is drawn.
+        left_out: how many other runs there are, which cannot be compared with these.
     """
     best = max if higher_is_better(metric) else min
     lines: dict[str, tuple[list[int], Any]] = {}
@@ -146,7 +147,9 @@ def draw_comparison(histories: Mapping[str, History], metric: str = "validation_
         else f"No run has {metric.replace('_', ' ')}"
     )
     more = f", the {len(COLOURS)} best in colour" if len(ranked) > len(COLOURS) else ""
-    figure = new_figure(9.0, 4.6, title, f"{len(ranked)} run{'s' * (len(ranked) != 1)}{more}; ○ marks each run's best")
+    others = f"; {left_out} with other data, metric or loss left out" if left_out else ""
+    runs = f"{len(ranked)} run{'s' * (len(ranked) != 1)}"
+    figure = new_figure(9.0, 4.6, title, f"{runs}{more}; ○ marks each run's best{others}")
     axes = figure.add_subplot()
     if not ranked:
         return figure

@@ -80,12 +80,7 @@ def _draw_lines(shown: Mapping[str, Any], errors: Any, title: str, note: str) ->
         axes.locator_params(axis="x", integer=True)
     for axes in panels[-1]:
         axes.set_xlabel("step" if sequences else "value")
-    figure.legend(
-        *panels[0, 0].get_legend_handles_labels(),
-        loc="upper right",
-        ncols=3,
-        bbox_to_anchor=(0.99, 1 - 0.28 / figure.get_figheight()),
-    )
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
 
 

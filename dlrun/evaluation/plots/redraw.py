@@ -111,7 +111,7 @@ def headline(metrics: Mapping[str, Any], split: str, task: Task, count: int) -> 
     interval = values.get("interval", {}).get(main)
     title = f"{label(main)} {with_interval(values[main], interval)} on {where}"
     baselines = [f"{name} {number(of[main])}" for name, of in metrics.get("baseline", {}).items() if main in of]
-    notes = [f"baseline: {', '.join(baselines)}" if baselines else "", "± 95 % interval" if interval else ""]
+    notes = [f"baseline: {', '.join(baselines)}" if baselines else "", "[ ] 95 % interval" if interval else ""]
     return title, join(*notes)
 
 

@@ -114,15 +114,14 @@ def number(value: float) -> str:
 
 
 def with_interval(value: float, interval: Sequence[float] | None) -> str:
-    """`0.987 ± 0.002`: as many digits as half of the interval has, which is rounded to one or two."""
+    """`0.983 [0.964, 0.992]`: as many digits as half of the interval has, rounded to one or two."""
     if not interval or (half := (interval[1] - interval[0]) / 2) <= 0:
         return number(value)
     from math import floor, log10
 
     digits = -floor(log10(half)) + (half / 10 ** floor(log10(half)) < 2)
-    if digits <= 0:
-        return f"{value:,.0f} ± {half:,.0f}"
-    return f"{value:.{digits}f} ± {half:.{digits}f}" if digits <= 6 else f"{value:.2e} ± {half:.0e}"
+    form = f",.{max(digits, 0)}f" if digits <= 6 else ".2e"
+    return f"{value:{form}} [{interval[0]:{form}}, {interval[1]:{form}}]"
 
 
 def shorten(text: str, length: int) -> str:
