@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,14 +73,14 @@ class Comparison:
 
     @cached_property
     def best(self) -> frozenset[tuple[Path, str]]:
-        """(folder, metric) of the best values, among runs with the same main metric.
+        """(folder, metric) of the best values, among runs with the same main metric and data.
 
         Values of the validation split are only compared where no run of the group has any of the test split. A value
         that all share is best of nothing.
         """
         best: set[tuple[Path, str]] = set()
-        for group in {run.main_metric for run in self.runs}:
-            runs = [run for run in self.runs if run.main_metric == group and run.metrics]
+        for group in {run.group for run in self.runs}:
+            runs = [run for run in self.runs if run.group == group and run.metrics]
             runs = [run for run in runs if run.split == "test"] or runs
             for metric in self.metrics:
                 values = [run.metrics[metric] for run in runs if metric in run.metrics]
@@ -89,16 +90,34 @@ class Comparison:
         return frozenset(best)
 
     def histories(self) -> dict[str, list[Row]]:
-        """The epochs of each run that has any, by its name, for the plot of the curves over one another."""
+        """The epochs of the runs whose curves can lie over one another, by their name.
+
+        Those are the runs with the most common main metric, data and loss.
+        """
         histories: dict[str, list[Row]] = {}
+        kinds = Counter(_loss_kind(run) for run, _ in self._trained)
+        for run, rows in self._trained:
+            if _loss_kind(run) == kinds.most_common(1)[0][0]:
+                histories[run.name if run.name not in histories else str(run.folder.path)] = rows
+        return histories
+
+    @property
+    def left_out(self) -> int:
+        """How many runs have epochs that are not among the `histories`, as they cannot be compared with them."""
+        return len(self._trained) - len(self.histories())
+
+    @cached_property
+    def _trained(self) -> list[tuple[Run, list[Row]]]:
+        """The runs that have epochs, with them."""
+        trained = []
         for run in self.runs:
             try:
                 rows = run.folder.history()
             except RunError:
                 continue  # what is wrong with a run stands in its `problem`
             if rows:
-                histories[run.name if run.name not in histories else str(run.folder.path)] = rows
-        return histories
+                trained.append((run, rows))
+        return trained
 
     def rows(self) -> list[dict[str, Any]]:
         """One flat mapping a run: what it is, its metrics, and the fields that differ; the same keys in each."""
@@ -150,12 +169,15 @@ def compare(paths: Sequence[Path | str], sort: str | None = None) -> Comparison:
     Args:
         paths: folders of runs, runs, and patterns with `*`, `?` and `**`.
         sort: a metric (best first), a field of the spec by its path or the end of it, or a fact such as `seconds`; by
-            default the main metric, runs with another one after the others.
+            default the main metric. By a metric, runs are ranked among those with the same main metric and data only.
 
     Raises:
-        UsageError: if a path leads nowhere, or nothing is named as `sort`.
+        UsageError: if a path leads nowhere, all paths are files, or nothing is named as `sort`.
     """
     folders = {folder.resolve(): folder for path in paths for place in _expand(path) for folder in _runs_below(place)}
+    if folders and all(folder.is_file() for folder in folders):
+        file = next(iter(folders.values()))
+        raise UsageError(f"{file} is a file, and a run is a folder", hint=f"name its folder: {file.parent}")
     runs = [read_run(folder) for folder in folders.values()]
     return Comparison(tuple(_sorted(runs, sort)))
 
@@ -198,9 +220,9 @@ def _runs_below(path: Path) -> Iterator[Path]:
 
 def _sorted(runs: Sequence[Run], sort: str | None) -> list[Run]:
     if sort is None:
-        return sorted(runs, key=lambda run: (run.main_metric or "~", *_best_first(run, run.main_metric), run.name))
+        return sorted(runs, key=lambda run: _rank(run, run.main_metric))
     if any(sort in run.metrics for run in runs):
-        return sorted(runs, key=lambda run: (*_best_first(run, sort), run.name))
+        return sorted(runs, key=lambda run: (sort not in run.metrics, _rank(run, sort)))
     if sort in FACTS:
         return sorted(runs, key=lambda run: (_ascending(FACTS[sort](run)), run.name))
     if not runs:
@@ -209,11 +231,16 @@ def _sorted(runs: Sequence[Run], sort: str | None) -> list[Run]:
     return sorted(runs, key=lambda run: (_ascending(run.fields.get(path)), run.name))
 
 
-def _best_first(run: Run, metric: str | None) -> tuple[bool, float]:
+def _rank(run: Run, metric: str | None) -> tuple[Any, ...]:
+    """The best first within its group, those that have seen the test part before those that have not."""
     value = run.metrics.get(metric or "")
-    if value is None:
-        return True, 0.0
-    return False, -value if higher_is_better(metric or "") else value
+    missing, unseen = value is None, run.split != "test"
+    signed = -(value or 0.0) if higher_is_better(metric or "") else value or 0.0
+    return run.group, unseen, missing, signed, run.name
+
+
+def _loss_kind(run: Run) -> tuple[str, ...]:
+    return *run.group, str(run.fields.get("loss.kind"))
 
 
 def _ascending(value: Any) -> tuple[int, float, str]:

@@ -66,7 +66,7 @@ def print_summary(run: RunFolder, console: Console | None = None) -> None:
             headline.append(f"  {name} {number(value)}", "dim")
         console.print(headline)
     ended = f"{status.state} after {status.epoch} of {status.epochs} epochs, {duration(status.seconds)}"
-    console.print(ended + (f"; the best was epoch {status.best_epoch}" if status.best_epoch else ""))
+    console.print("; ".join([ended, *_kept_weights(it)]))
     console.print()
     baselines = {name: values for name, values in (metrics.get("baseline") or {}).items() if isinstance(values, dict)}
     if it.metrics:
@@ -79,6 +79,18 @@ def print_summary(run: RunFolder, console: Console | None = None) -> None:
         ("    ", f"dlrun compare {_argument(run.path.parent)}", ""),
     ]:
         console.print(Text.assemble((title, "dim"), "  ", (line, style)), soft_wrap=True)
+
+
+def _kept_weights(run: Run) -> list[str]:
+    """Of which epoch the weights are; nothing where the last epoch is the best."""
+    if run.status is None or not run.status.best_epoch or run.status.best_epoch == run.status.epoch:
+        return []
+    best = run.status.best_epoch
+    if not run.fields.get("training.early_stopping.restore_best"):
+        return ["the weights are those of the last epoch", f"the best was epoch {best}"]
+    if run.fields.get("training.early_stopping.min_delta"):  # a smaller gain does not count there
+        return ["the weights are those that early stopping restored", f"the best was epoch {best}"]
+    return [f"the weights are those of epoch {best}, the best"]
 
 
 def _argument(path: Path) -> str:
@@ -165,7 +177,7 @@ def _run_columns(comparison: Comparison) -> list[_Column]:
         _Column("time", [duration(run.status.seconds) if run.status else NOTHING for run in runs], 70),
     ]
     if len({run.split for run in runs if run.metrics}) > 1:
-        columns.append(_Column("split", [run.split or NOTHING if run.metrics else NOTHING for run in runs], 75, "left"))
+        columns.append(_Column("split", [run.split or NOTHING if run.metrics else NOTHING for run in runs], 95, "left"))
     main = {run.main_metric for run in runs}
     for place, metric in enumerate(comparison.metrics):
         cells = [_metric_cell(comparison, run, metric) for run in runs]
@@ -225,7 +237,7 @@ def _width(columns: Sequence[_Column]) -> int:
 
 
 def _table(comparison: Comparison, columns: Sequence[_Column]) -> Text:
-    """The columns side by side, a line below the titles and between runs with different main metrics.
+    """The columns side by side, a line below the titles and between runs that cannot be ranked.
 
     Not a `rich.table.Table`: that takes a tenth of a second for a hundred runs, most of what the command may take.
     """
@@ -236,7 +248,7 @@ def _table(comparison: Comparison, columns: Sequence[_Column]) -> Text:
     table.append(_joined(columns, [column.title for column in columns]), "bold")
     table.append(rule)
     for index, run in enumerate(comparison.runs):
-        if index and run.main_metric != comparison.runs[index - 1].main_metric:
+        if index and run.group != comparison.runs[index - 1].group:
             table.append(rule)
         cells = [printable(column.cells[index]) for column in columns]
         begin = len(table)

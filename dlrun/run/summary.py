@@ -11,6 +11,9 @@ from dlrun.errors import RunError
 from dlrun.run.folder import RunFolder
 from dlrun.run.status import Status
 
+DATA = ("data.source.kind", "data.source.name", "data.source.path", "data.target.column")
+"""The fields that tell what the data of a run is."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -45,6 +48,11 @@ class Run:
     @property
     def main_metric(self) -> str | None:
         return self.status.main_metric if self.status else None
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """The main metric and what the data is: only runs that share them can be ranked. What is unknown comes last."""
+        return self.main_metric or "~", *(str(self.fields.get(path) or "") for path in DATA)
 
     @property
     def main(self) -> float | None:

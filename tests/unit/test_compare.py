@@ -97,6 +97,13 @@ def test_a_path_that_leads_nowhere_is_a_mistake_of_the_user(tmp_path: Path) -> N
         compare([str(tmp_path / "**x")])
 
 
+def test_files_are_no_runs(tmp_path: Path) -> None:
+    run = make(tmp_path, "a", accuracy=0.9)
+    with pytest.raises(UsageError, match="is a file, and a run is a folder") as caught:
+        compare([run.resolved_path])
+    assert str(run.path) in str(caught.value.hint)
+
+
 def test_no_runs_is_said_kindly(tmp_path: Path) -> None:
     found = compare([tmp_path], sort="accuracy")
     assert found.runs == ()
@@ -146,7 +153,8 @@ def test_broken_and_unfinished_runs_are_listed_with_why(tmp_path: Path) -> None:
         text = shown(found, width)
         assert "\x1b" not in text
         assert "the loss is NaN" in " ".join(text.split()) or width < 20
-    assert len(found.histories()) == 9
+    assert len(found.histories()) + found.left_out == 9
+    assert found.left_out == 1  # nobody knows the data of the run whose resolved.yaml is broken
     found.to_json()
     found.to_csv()
 
@@ -166,11 +174,13 @@ def test_an_unfinished_run_has_the_metrics_of_its_best_epoch(tmp_path: Path) -> 
     make(tmp_path, "a", accuracy=0.1)
     make(tmp_path, "b").interrupt()
     found = compare([tmp_path])
-    assert names(found) == ["b", "a"]
-    assert dict(found.runs[0].metrics) == {"accuracy": 0.2}
-    assert (found.runs[0].split, found.runs[1].split) == ("validation", "test")
+    assert names(found) == ["a", "b"]  # though 0.2 is more than 0.1, it is of the validation split
+    assert dict(found.runs[1].metrics) == {"accuracy": 0.2}
+    assert (found.runs[0].split, found.runs[1].split) == ("test", "validation")
     assert found.best == frozenset()  # one value of the test split has none to be better than
-    assert "split" in shown(found)
+    for width in (10, 40, 50, 60, 80, 200):
+        titles = shown(found, width).splitlines()[0]
+        assert "split" in titles or "accuracy" not in titles
 
 
 def test_main_metric_with_interval_and_baselines(tmp_path: Path) -> None:
@@ -197,6 +207,26 @@ def test_runs_with_other_main_metrics_stand_apart(tmp_path: Path) -> None:
     assert names(found) == ["b", "c", "a"]
     assert {(path.name[0], metric) for path, metric in found.best} == {("c", "mae")}
     assert sum(line.startswith("──") for line in shown(found).splitlines()) == 2
+
+
+def data(source: dict[str, Any], target: str = "label") -> dict[str, Any]:
+    return {"data": {"source": source, "target": {"column": target}}}
+
+
+def test_runs_on_other_data_are_not_ranked_together(tmp_path: Path) -> None:
+    text = {"kind": "keras", "name": "imdb"}
+    make(tmp_path, "a", data({"kind": "csv", "path": "a.csv"}), accuracy=0.7, log_loss=0.4)
+    make(tmp_path, "b", data({"kind": "csv", "path": "a.csv"}), accuracy=0.8, log_loss=0.3)
+    make(tmp_path, "c", data({"kind": "csv", "path": "a.csv"}, "size"), accuracy=0.95, log_loss=0.1)
+    make(tmp_path, "d", data({"kind": "csv", "path": "b.csv"}), accuracy=0.99, log_loss=0.1)
+    make(tmp_path, "e", data(text), accuracy=0.9, log_loss=0.5)
+    make(tmp_path, "f", data(text), accuracy=0.85, log_loss=0.1)
+    found = compare([tmp_path])
+    assert names(found) == ["b", "a", "c", "d", "e", "f"]
+    assert names(compare([tmp_path], sort="log_loss")) == ["b", "a", "c", "d", "f", "e"]
+    best = {("b", "accuracy"), ("b", "log_loss"), ("e", "accuracy"), ("f", "log_loss")}
+    assert {(path.name[0], metric) for path, metric in found.best} == best
+    assert sum(line.startswith("──") for line in shown(found).splitlines()) == 4
 
 
 @pytest.mark.parametrize(
@@ -267,6 +297,16 @@ def test_histories_for_the_curves(tmp_path: Path) -> None:
     histories = compare([tmp_path]).histories()
     assert len(histories) == 2
     assert histories[a.name][2]["loss"] == 1 / 3
+
+
+def test_only_curves_of_the_same_loss_and_metric_lie_over_one_another(tmp_path: Path) -> None:
+    make(tmp_path, "a", {"loss": {"kind": "mse"}}, mae=1.0)
+    make(tmp_path, "b", {"loss": {"kind": "focal"}}, accuracy=0.9)
+    make(tmp_path, "c", {"loss": {"kind": "binary_crossentropy"}}, accuracy=0.8)
+    make(tmp_path, "d", {"loss": {"kind": "binary_crossentropy"}}, accuracy=0.7)
+    found = compare([tmp_path])
+    assert [name[0] for name in found.histories()] == ["c", "d"]
+    assert found.left_out == 2
 
 
 def test_fields_that_share_their_end_keep_what_tells_them_apart(tmp_path: Path) -> None:

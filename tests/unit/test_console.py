@@ -262,10 +262,37 @@ def test_the_end_of_a_run(tmp_path: Path, width: int) -> None:
     words = " ".join(said(where).split())
     assert words.startswith("Accuracy 0.9877 95% interval [0.9850, 0.9900] majority class 0.1135")
     assert "finished after 5 of 5 epochs" in words
-    assert "the best was epoch 4" in words
+    assert "the weights are those of the last epoch; the best was epoch 4" in words
     assert "Log loss 0.05000" in words
     assert f'dlrun eval "{run.path}"\n' in said(where)
     assert f'dlrun compare "{run.path.parent}"\n' in said(where)
+
+
+@pytest.mark.parametrize(
+    ("early_stopping", "best", "expected"),
+    [
+        (None, 5, ""),
+        ({"restore_best": True, "min_delta": 0.0}, 5, ""),
+        ({"restore_best": True, "min_delta": 0.0}, 4, "; the weights are those of epoch 4, the best"),
+        ({"restore_best": False}, 4, "; the weights are those of the last epoch; the best was epoch 4"),
+        (
+            {"restore_best": True, "min_delta": 0.1},
+            4,
+            "; the weights are those that early stopping restored; the best was epoch 4",
+        ),
+    ],
+)
+def test_which_weights_are_kept(tmp_path: Path, early_stopping: object, best: int, expected: str) -> None:
+    run = RunFolder.create(tmp_path, "cnn", datetime(2026, 11, 23))
+    run.write_resolved({"name": "cnn", "training": {"early_stopping": early_stopping}})
+    run.start(9, "accuracy")
+    run.update_epoch(5, best_epoch=best)
+    run.write_metrics({"test": {"accuracy": 0.5}})
+    run.interrupt()
+    where = console(200)
+    print_summary(run, where)
+    [line] = [line for line in said(where).splitlines() if line.startswith("interrupted after 5 of 9 epochs")]
+    assert line.partition(" s")[2].rstrip() == expected
 
 
 def test_it_is_light() -> None:
