@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -316,7 +317,7 @@ class Layers(Spec):
                 if min(side for side in x.shape[1:] if side is not None) < 1:
                     raise ValueError("nothing is left of it")
             except ValueError as error:
-                raise MisfitError(self._does_not_fit(index, layer.kind, before, error)) from error
+                raise MisfitError(_misfit(layer, before).under("architecture", "layers", index)) from error
         if len(x.shape) > 2:
             raise MisfitError(
                 Problem(
@@ -329,13 +330,60 @@ class Layers(Spec):
             )
         return keras.Model(inputs, output_layer(x, units), name="layers")
 
-    def _does_not_fit(self, index: int, kind: str, before: tuple[int, ...], error: ValueError) -> Problem:
-        reason = str(error).split("\n")[0]
-        hint = "add `{kind: flatten}` before it" if kind == "dense" else None
+
+def _misfit(layer: Layer, before: tuple[int, ...]) -> Problem:
+    """Why a layer cannot read values of a shape, as far as its kind tells, and what to put before it."""
+    expected = hint = None
+    axes = _axes(layer)
+    if axes and len(before) != len(axes):
+        expected = f"values of the shape ({', '.join(axes)})"
+        hint = _reshaping(before, axes)
+    elif isinstance(layer, ConvLayer) and layer.dilation > 1 and max(sides(layer.strides, 2)) > 1:
         return Problem(
-            ("architecture", "layers", index, "kind"),
-            f"{kind} cannot read what the layer before it gives",
-            expected=reason,
-            received=f"values of the shape {tuple(before)}",
-            hint=hint,
+            ("dilation",),
+            "a window that moves by more than one place cannot be dilated",
+            expected="1, or strides: 1",
+            received=str(layer.dilation),
         )
+    elif isinstance(layer, ConvLayer | PoolLayer):
+        size = layer.kernel_size if isinstance(layer, ConvLayer) else layer.pool_size
+        reach = layer.dilation if isinstance(layer, ConvLayer) else 1
+        window = (1 + reach * (side - 1) for side in sides(size, len(axes) - 1))
+        expected = f"values at least as large as its window, {' × '.join(map(str, window))}"
+        name = "kernel_size" if isinstance(layer, ConvLayer) else "pool_size"
+        hint = f"a smaller {name}, `padding: same`, or fewer layers that make the values smaller"
+    elif isinstance(layer, ReshapeLayer):
+        expected = f"the same number of values, {prod(layer.shape)}"
+        hint = f"write a shape whose numbers multiply to {prod(before)}"
+    elif not before:
+        hint = "encoding: one_hot in the feature makes a vector of a category"
+    return Problem(
+        ("kind",),
+        f"{layer.kind} cannot read what the layer before it gives",
+        expected=expected,
+        received=f"values of the shape {tuple(before)}",
+        hint=hint,
+    )
+
+
+def _axes(layer: Layer) -> tuple[str, ...]:
+    """What the axes of the values are that a layer reads; empty where it reads any number of them."""
+    if isinstance(layer, RecurrentLayer):
+        return ("time", "features")
+    if isinstance(layer, ConvLayer | PoolLayer):
+        return ("time", "features") if layer.kind.endswith("1d") else ("height", "width", "channels")
+    return ()
+
+
+def _reshaping(before: tuple[int, ...], axes: tuple[str, ...]) -> str:
+    """The layer that gives values the number of axes that is needed."""
+    match len(before), len(axes):
+        case 1, 2:
+            shape = f"{before[0]}, 1"
+        case 2, 3:
+            shape = f"{before[0]}, {before[1]}, 1"
+        case 3, 2:
+            shape = f"{before[0]}, {before[1] * before[2]}"
+        case _:
+            shape = ", ".join(axes)
+    return f"add `{{kind: reshape, shape: [{shape}]}}` before it"

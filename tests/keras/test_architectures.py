@@ -286,6 +286,40 @@ def test_layers_that_do_not_fit_one_another(data: str, layers: list[dict[str, An
     assert problem.path == ("architecture", "layers", index, "kind")
 
 
+CONV = {"kind": "conv2d", "filters": 2, "kernel_size": 3}
+
+
+@pytest.mark.parametrize(
+    ("data", "layers", "field", "expected", "hint"),
+    [
+        ("table", [{"kind": "dense", "units": 4}, {"kind": "lstm", "units": 2}], "kind",
+         "values of the shape (time, features)", "add `{kind: reshape, shape: [4, 1]}` before it"),
+        ("table", [CONV], "kind",
+         "values of the shape (height, width, channels)", "add `{kind: reshape, shape: [height, width, channels]}`"),
+        ("image", [{"kind": "conv1d", "filters": 2, "kernel_size": 3}], "kind",
+         "values of the shape (time, features)", "add `{kind: reshape, shape: [8, 8]}` before it"),
+        ("image", [{"kind": "max_pool2d", "pool_size": 9}], "kind",
+         "values at least as large as its window, 9 × 9", "a smaller pool_size"),
+        ("image", [CONV | {"kernel_size": 5, "dilation": 2}], "kind",
+         "values at least as large as its window, 9 × 9", "a smaller kernel_size"),
+        ("image", [CONV | {"strides": 2, "dilation": 2}], "dilation", "1, or strides: 1", ""),
+        ("image", [{"kind": "reshape", "shape": [3, 5]}], "kind",
+         "the same number of values, 15", "write a shape whose numbers multiply to 64"),
+    ],
+)  # fmt: skip
+def test_a_layer_that_does_not_fit_says_what_would(
+    data: str, layers: list[dict[str, Any]], field: str, expected: str, hint: str
+) -> None:
+    dataset = loaded(data, reconstructs=False)
+    experiment = Experiment.parse({"data": DATA[data], "architecture": {"kind": "layers", "layers": layers}})
+    with pytest.raises(MisfitError) as raised:
+        experiment.resolve(dataset, "case").build(dataset.preparation.signature)
+    (problem,) = raised.value.problems
+    assert problem.path == ("architecture", "layers", len(layers) - 1, field)
+    assert problem.expected == expected
+    assert (problem.hint or "").startswith(hint)
+
+
 def test_regularization_reaches_every_kernel() -> None:
     tree = {"l1": 1e-3, "l2": 1e-2, "dropout": 0.25, "batch_norm": True}
     architecture = {"kind": "cnn", "blocks": [{"filters": 4}, {"filters": 4, "batch_norm": False}], "dense": [8, 4]}
