@@ -302,6 +302,7 @@ def describe_inputs(signature: Signature) -> str:
 def describe(entry: Input) -> str:
     """An input in words, for an error: `image, an image of 28 × 28 × 1`, `30 numbers of a table`."""
     if entry.kind == "vector":
-        return f"{entry.shape[0]} numbers of a table"
+        count = entry.shape[0]
+        return f"{count} {'number' if count == 1 else 'numbers'} of a table"
     size = " × ".join(str(side) for side in entry.shape)
     return f"{entry.name}, {INPUT_WORDS[entry.kind]}" + (f" of {size}" if size else "")

@@ -32,9 +32,9 @@ SYNONYMS: Final[dict[str, tuple[str, ...]]] = {
     "val_split": ("validation",),
     "validation_split": ("validation",),
     "vocab_size": ("vocabulary_size",),
-    "weight_decay": ("l2",),
 }
-"""What other tools call a field that has another name here; used only where that field exists."""
+"""What other tools call a field that has another name here, and that no field here is called; used only where that
+field exists."""
 
 _TRUE: Final = ("yes", "y", "on", "true")
 _FALSE: Final = ("no", "n", "off", "false")
@@ -91,10 +91,10 @@ def _same_field(name: str, fields: list[str]) -> str | None:
 
 
 def _elsewhere(name: str, paths: Iterable[Path]) -> Path | None:
-    """The field of another section with this name, the one that is least deep."""
+    """The field of another section with this name, or else with a synonym; the one that is least deep."""
     names = {name.casefold(), *SYNONYMS.get(name.casefold(), ())} - {"kind", "name"}
     found = [path for path in paths if str(path[-1]) in names]
-    return min(found, key=len) if found else None
+    return min(found, key=lambda path: (path[-1] != name, len(path))) if found else None
 
 
 def value_hint(value: Any, node: Node | None, schema: Schema, shape: Shape) -> str | None:
@@ -169,10 +169,11 @@ def _text_hint(value: str, node: Node | None, schema: Schema, types: set[type], 
         if node and node.quoted and number == plain:
             return f"remove the quotes: {number}"
         return _number_hint(float(number), types) or f"write `{number}`"
+    unquoted = ", without quotes" if node and node.quoted else ""
     if bool in types and plain.casefold() in _TRUE + _FALSE:
-        return f"write `{'true' if plain.casefold() in _TRUE else 'false'}`, without quotes"
+        return f"write `{'true' if plain.casefold() in _TRUE else 'false'}`{unquoted}"
     if plain.casefold() in ("none", "nil", "null"):
-        return "write `null`, without quotes" if type(None) in types else "leave the field out"
+        return f"write `null`{unquoted}" if type(None) in types else "leave the field out"
     stated = shape.stated(schema)
     if near := nearest(plain, _literals(stated, shape)):
         return f"write `{near}`"

@@ -83,7 +83,8 @@ def _text(noun: str, schema: Schema) -> str:
         noun += f" of the form {pattern if isinstance(pattern, str) else pattern.pattern}"
     least, most = schema.get("min_length"), schema.get("max_length")
     if most is not None:
-        return f"{noun} of {f'{least} to' if least else 'at most'} {most:,} characters"
+        start = "" if least == most else f"{least} to " if least else "at most "
+        return f"{noun} of {start}{most:,} {'character' if most == 1 else 'characters'}"
     if least == 1:
         return f"{noun} that is not empty"
     return noun if least is None else f"{noun} of at least {least} characters"

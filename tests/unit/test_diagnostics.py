@@ -13,9 +13,11 @@ from pydantic_core import PydanticCustomError
 from rich.cells import cell_len
 
 from dlrun.errors import SpecError
+from dlrun.experiment import Experiment
 from dlrun.spec.base import Spec
 from dlrun.spec.diagnostics import problems_of, render, render_all, validate
 from dlrun.spec.document import Document, parse_document
+from dlrun.spec.hints import SYNONYMS, field_hint
 from dlrun.spec.problem import Problem, path_text
 from dlrun.spec.render import MOST_SHOWN, excerpt
 from dlrun.spec.shape import Shape
@@ -172,7 +174,7 @@ ARCHITECTURE = "training: {epochs: 5}\narchitecture: "
         (with_training("batch_size: 0x1p"), "training.batch_size", "wrong type", "a whole number that 8 divides",
          'the text "0x1p"', None),
         (with_training("shuffle: yes"), "training.shuffle", "wrong type", "true or false", 'the text "yes"',
-         "write `true`, without quotes"),
+         "write `true`"),
         (with_training("shuffle: 'False'"), "training.shuffle", "wrong type", "true or false", 'the text "False"',
          "write `false`, without quotes"),
         (with_training("shuffle: 1"), "training.shuffle", "wrong type", "true or false", "the number 1",
@@ -187,7 +189,7 @@ ARCHITECTURE = "training: {epochs: 5}\narchitecture: "
          "a mapping with the field patience, or null", "the list [patience: 3]",
          "write the mapping alone, without the `-` or the brackets around it"),
         (with_training("early_stopping: None"), "training.early_stopping", "wrong type",
-         "a mapping with the field patience, or null", 'the text "None"', "write `null`, without quotes"),
+         "a mapping with the field patience, or null", 'the text "None"', "write `null`"),
         # unions without kinds
         (with_training("class_weight: balance"), "training.class_weight", "unknown value",
          "balanced or equal, or a mapping from names to numbers above 0, or null", 'the text "balance"',
@@ -310,6 +312,8 @@ class Words(Spec):
     above: float = Field(default=0, gt=0.5, le=1e6)
     text: str = Field(default="a", min_length=1)
     long: str = Field(default="a", min_length=3)
+    letter: str = Field(default="a", min_length=1, max_length=1)
+    short: str = Field(default="a", max_length=9)
     none: None = None
     anything: Any = None
     one: Literal["a"] = "a"
@@ -331,6 +335,8 @@ class Words(Spec):
         ("above", "a number above 0.5 and of at most 1e+06"),
         ("text", "a text that is not empty"),
         ("long", "a text of at least 3 characters"),
+        ("letter", "a text of 1 character"),
+        ("short", "a text of at most 9 characters"),
         ("none", "null"),
         ("anything", "any value"),
         ("one", "a"),
@@ -348,6 +354,19 @@ class Words(Spec):
 def test_what_is_expected_in_words(field: str, words: str) -> None:
     shape = Shape(Words)
     assert describe(shape.fields(shape.root)[field], shape) == words
+
+
+def test_a_field_of_another_section_comes_before_a_synonym() -> None:
+    elsewhere = [("a", "learning_rate"), ("b", "c", "lr")]
+    assert field_hint(("x", "lr"), {}, ["y"], [], elsewhere).text == "write it as `b.c.lr`"
+    assert field_hint(("x", "lr"), {}, ["y"], [], elsewhere[:1]).text == "write it as `a.learning_rate`"
+
+
+def test_no_field_of_an_experiment_is_taken_for_another_name() -> None:
+    schema = Experiment.model_json_schema()
+    fields = {name for section in [schema, *schema["$defs"].values()] for name in section.get("properties", ())}
+    assert not fields & SYNONYMS.keys()
+    assert {name for names in SYNONYMS.values() for name in names} <= fields
 
 
 def test_every_mistake_at_once_in_the_order_of_the_file_then_of_the_flags() -> None:
