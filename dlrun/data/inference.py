@@ -9,7 +9,7 @@ from dlrun.data.columns import Column, Defaults
 from dlrun.data.features import Category, Feature, Image, Number, Series, Text
 from dlrun.data.features.category import sort_texts
 from dlrun.data.features.image import image_shape
-from dlrun.data.features.values import as_numbers
+from dlrun.data.features.values import as_numbers, has_decimal_commas
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,12 +52,12 @@ def describe(values: np.ndarray) -> Column:
 
 
 def _mostly_numbers(values: np.ndarray) -> bool:
-    """Whether most of the texts read as numbers, by the first thousand."""
+    """Whether most of the texts read as numbers, with a decimal comma or without, by the first thousand."""
     import numpy as np
 
     present = [text for text in values[:1000].tolist() if text is not None]
     numbers = as_numbers(np.array(present, object))[0]
-    return bool(2 * np.count_nonzero(~np.isnan(numbers)) > len(present))
+    return bool(2 * np.count_nonzero(~np.isnan(numbers)) > len(present)) or has_decimal_commas(present)
 
 
 def _labels(values: np.ndarray) -> tuple[str, ...] | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dlrun.data.columns import Table, near
-from dlrun.data.features import Fitted, FittedSeries
+from dlrun.data.columns import Table
+from dlrun.data.features import Fitted, FittedCategory, FittedSeries
 from dlrun.data.features.series import check_stamps
 from dlrun.data.features.values import complaint
 from dlrun.data.signature import Input, Output, Signature
 from dlrun.data.target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
+from dlrun.spec.near import nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 PACKED = "features"
 """The input that all numbers and one-hot categories of a table share, side by side."""
+
+MOST_LISTED = 20
+"""Columns that are listed in a message, at most."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,23 @@ class Preparation(Spec):
                 truth = numbers.truth(columns[numbers.column], origins)
                 return Examples(kept, inputs, numbers.scaled(truth), truth)
 
+    def unknown(self, table: Table, rows: np.ndarray | None = None) -> dict[str, tuple[int, tuple[str, ...]]]:
+        """The values of categories that are not told apart, since the train rows have them too rarely or not at all:
+        by column in how many rows they stand, and up to three of them. Missing values are not counted.
+
+        Args:
+            table: as `encode` takes it.
+            rows: which, (n,); None: all.
+        """
+        found: dict[str, tuple[int, tuple[str, ...]]] = {}
+        for name, feature in self.features.items():
+            if not isinstance(feature, FittedCategory) or name not in table.columns:
+                continue
+            values = table.columns[name] if rows is None else table.columns[name][rows]
+            if unknown := feature.unknown(values):
+                found[name] = (len(unknown), tuple(dict.fromkeys(unknown))[:3])
+        return found
+
     def _columns(self, table: Table, rows: np.ndarray, target: bool) -> dict[str, np.ndarray]:
         """The columns that are needed, cut to the rows, after all that is wrong with them has been told."""
         fitted: dict[str, list[Fitted | FittedTarget]] = {name: [each] for name, each in self.features.items()}
@@ -123,18 +144,18 @@ class Preparation(Spec):
             fitted.setdefault(self.target.column, []).append(self.target)
         whole = len(rows) == len(table)
         columns: dict[str, np.ndarray] = {}
+        missing: list[str] = []
         complaints: list[str] = []
         for name, readers in fitted.items():
             if name not in table.columns:
-                hint = near(name, table.columns)
-                complaints.append(f"the column {name} is missing" + (f" ({hint})" if hint else ""))
+                missing.append(name)
                 continue
             columns[name] = table.columns[name] if whole else table.columns[name][rows]
             faults = [fault for reader in readers for fault in reader.faults(columns[name])]
             complaints.extend(dict.fromkeys(complaint(name, fault, rows) for fault in faults))
         if self.series is not None and self.time is not None and self.time not in table.columns:
-            complaints.append(f"the column {self.time} is missing")
-        if complaints:
+            missing.append(self.time)
+        if complaints := _missing_columns(missing, table) + complaints:
             raise DataError(f"{table.name}: " + "; ".join(complaints))
         return columns
 
@@ -149,8 +170,9 @@ class Preparation(Spec):
         origins = series.origins(stamps[rows], series.horizon if target else 0)
         if len(rows) and not len(origins):
             ahead = f" and {series.horizon} next" if target else ""
+            counted = "1 row holds" if len(rows) == 1 else f"{len(rows)} rows hold"
             raise DataError(
-                f"{table.name}: {len(rows)} rows hold no window of {series.window} past{ahead} steps",
+                f"{table.name}: {counted} no window of {series.window} past{ahead} steps",
                 hint="a smaller window or horizon, more rows, or holes: ignore if the times have gaps by nature",
             )
         return origins
@@ -217,6 +239,17 @@ class Preparation(Spec):
                 case _:
                     raw[input_name(name)] = values.reshape(len(values), *feature.input(name).shape)
         return raw
+
+
+def _missing_columns(names: list[str], table: Table) -> list[str]:
+    """A clause for each column that is not there, with the nearest one; where there is none, all are listed once."""
+    nearby = {name: nearest(name, table.columns) for name in names}
+    clauses = [
+        f"the column {name} is missing" + (f" (did you mean {nearby[name]}?)" if nearby[name] else "") for name in names
+    ]
+    if not all(nearby.values()) and len(table.columns) <= MOST_LISTED:
+        clauses.append(f"the columns are: {', '.join(table.columns)}")
+    return clauses
 
 
 def input_name(column: str) -> str:

@@ -196,7 +196,8 @@ class Target(Spec):
         if len(classes) < 2:
             raise DataError(
                 f"the target {self.column} has one class only in the train rows: {', '.join(classes)}",
-                hint="at least two classes are needed; stratify: true in the split keeps rare classes in each part",
+                hint="a target needs at least two classes: predict another column; "
+                "if other rows have another class, split: {stratify: true} deals each out to all parts",
             )
         if len(classes) > 2 and len(classes) > 0.5 * len(texts) and len(texts) > MOST_CLASSES:
             raise DataError(

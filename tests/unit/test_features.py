@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from dlrun.data.columns import Column
 from dlrun.data.features import Category, FittedCategory, FittedNumber, FittedText, Image, Number, Series, Text
 from dlrun.data.features.series import check_stamps
-from dlrun.data.features.values import as_numbers, text_of
+from dlrun.data.features.values import as_numbers, complaint, text_of
 from dlrun.data.inference import describe
 from dlrun.data.target import FittedClasses, FittedNumbers, Target
 from dlrun.errors import DataError
@@ -97,11 +97,25 @@ def test_a_category_one_hot_with_an_unknown_bucket() -> None:
 
 
 def test_categories_of_numbers_are_in_their_order_and_rare_ones_unknown() -> None:
-    category = Category(kind="category", encoding="embedding", embedding_size=3, min_count=2)
+    category = Category(kind="category", encoding="embedding", min_count=2)
     fitted = category.fit(np.array([10, 9, 10, 9, 2, 2, 1]), UNKNOWN)
     assert fitted.categories == ("2", "9", "10")
     assert fitted.encode(np.array([10.0, 1.0, 2.0, np.nan])).tolist() == [3, 0, 1, 0]
     assert fitted.input("x").vocabulary_size == 4
+
+
+@pytest.mark.parametrize(
+    ("values", "mend"),
+    [
+        (["1", "NA", "x", "-", "NA"], 'source: {missing: ["-", "NA"]} if it stands for no value'),
+        (["165,3", "1", "x", "-2,5"], "source: {decimal_comma: true} if that is a decimal comma"),
+        (["1", "x"], None),
+    ],
+)
+def test_what_would_make_numbers_of_texts(values: list[str], mend: str | None) -> None:
+    [fault] = as_numbers(texts(*values))[1]
+    assert fault.mend == mend
+    assert complaint("a", fault, np.arange(9)).endswith(f" ({mend})" if mend else "such as 'x'")
 
 
 def test_truth_values_are_categories() -> None:

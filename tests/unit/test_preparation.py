@@ -18,7 +18,7 @@ from dlrun.data.features import Category, Number
 from dlrun.data.preparation import Preparation
 from dlrun.data.signature import Input, Output
 from dlrun.data.sources import load_file
-from dlrun.data.splits import GroupSplit, RandomSplit, TimeSplit
+from dlrun.data.splits import AutoSplit, GroupSplit, RandomSplit
 from dlrun.data.target import FittedNumbers
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.problem import Problem
@@ -151,6 +151,29 @@ def test_new_data_that_does_not_fit_is_told_at_once(tmp_path: pathlib.Path) -> N
     assert "text is missing" in message
     assert "2 rows (2, 3)" in message
     assert "price is not a number in row 4, such as 'x'" in message
+
+
+def test_columns_that_are_there_are_listed_once(tmp_path: pathlib.Path) -> None:
+    preparation = houses(tmp_path).load(tmp_path, seed=0).preparation
+    with pytest.raises(DataError) as caught:
+        preparation.encode(Table("new", {"q": np.zeros(2), "sizes": np.zeros(2)}))
+    assert caught.value.message == (
+        "new: the column size is missing (did you mean sizes?); the column wall is missing; "
+        "the column built is missing; the column text is missing; the column price is missing; "
+        "the columns are: q, sizes"
+    )
+
+
+def test_unknown_categories_in_new_data_are_counted(tmp_path: pathlib.Path) -> None:
+    dataset = houses(tmp_path).load(tmp_path, seed=0)
+    preparation, columns = dataset.preparation, dict(dataset.table.columns)
+    assert preparation.unknown(dataset.table) == {}
+    strange = ["steel", "wood", None, "glass", "steel", "tin", "straw"]
+    columns["wall"] = np.array([*strange, *columns["wall"][len(strange) :]], object)
+    table = Table("new", columns)
+    assert preparation.unknown(table) == {"wall": (5, ("steel", "glass", "tin"))}
+    assert preparation.unknown(table, np.array([0, 1, 2, 30])) == {"wall": (1, ("steel",))}
+    assert preparation.unknown(Table("new", {"size": columns["size"]})) == {}
 
 
 def test_an_unknown_class_in_new_data_is_told() -> None:
@@ -330,8 +353,17 @@ def test_shorthands() -> None:
     data = bundled("iris", target="species", split={"validation": 0.2})
     assert data.target is not None
     assert data.target.column == "species"
-    assert data.split == RandomSplit(validation=0.2)
-    assert data == bundled("iris", target={"column": "species"}, split={"kind": "random", "validation": 0.2})
+    assert data.split == AutoSplit(validation=0.2)
+    assert data == bundled("iris", target={"column": "species"}, split={"kind": "auto", "validation": 0.2})
+    assert data.load(pathlib.Path(), seed=0).resolved.split == RandomSplit(validation=0.2)
+
+
+def test_a_split_without_a_kind_keeps_together_what_must_stay_together() -> None:
+    speeches = bundled("sotu_eras", split={"validation": 0.1, "test": 0.3})
+    loaded = speeches.load(pathlib.Path(), seed=0)
+    assert loaded.resolved.split == GroupSplit(kind="group", by="year", validation=0.1, test=0.3)
+    [problem] = bundled("sotu_eras", split={"stratify": True}).check(pathlib.Path())
+    assert problem.path == ("split", "stratify")
 
 
 def test_whole_numbers_are_classes_unless_the_loss_is_for_numbers(tmp_path: pathlib.Path) -> None:

@@ -167,6 +167,48 @@ def test_the_first_line_is_checked_without_reading_the_file(
         assert problem.hint == "did you mean dato.csv?"
 
 
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [("a;b,c", None), ("a;b;c", 'delimiter: ";"'), ("a\tb", r'delimiter: "\t"'), ("a|b", 'delimiter: "|"')],
+)
+def test_another_delimiter_is_seen_in_the_first_line(tmp_path: pathlib.Path, header: str, hint: str | None) -> None:
+    source = write(tmp_path, f"{header}\n1\n")
+    found = [(problem.path, problem.received, problem.hint) for problem in source.check(tmp_path)]
+    assert found == ([] if hint is None else [(("delimiter",), '","', hint)])
+    assert (source.known(tmp_path) is None) == (hint is not None)
+
+
+def test_a_comma_that_should_be_the_delimiter(tmp_path: pathlib.Path) -> None:
+    write(tmp_path, "a,b\n1,2\n")
+    [problem] = Csv(kind="csv", path="data.csv", delimiter=";").check(tmp_path)
+    assert (problem.received, problem.hint) == ('";"', 'delimiter: ","')
+
+
+def test_decimal_commas(tmp_path: pathlib.Path) -> None:
+    write(tmp_path, "a;b;c\n165,3;1,5;1\n-2;x;2\n;+0,25;3\n")
+    source = Csv(kind="csv", path="data.csv", delimiter=";", decimal_comma=True)
+    assert list(source.check(tmp_path)) == []
+    columns = source.load(tmp_path).columns
+    np.testing.assert_array_equal(columns["a"], [165.3, -2, np.nan])
+    assert columns["b"].tolist() == ["1.5", "x", "+0.25"]
+    assert columns["c"].tolist() == [1, 2, 3]
+    write(tmp_path, 'a,b\n"1,5",2\n')
+    [problem] = Csv(kind="csv", path="data.csv", decimal_comma=True).check(tmp_path)
+    assert problem.path == ("decimal_comma",)
+
+
+def test_a_column_of_decimal_commas_is_taken_for_numbers_and_refused() -> None:
+    values = np.array([f"{index},{index}" for index in range(60)], object)
+    assert describe(values) == Column("number")
+
+
+def test_objects_in_a_npz_are_texts_that_were_saved_wrongly(tmp_path: pathlib.Path) -> None:
+    np.savez(tmp_path / "a.npz", name=np.array(["a", "b"], object), x=np.arange(2))
+    [problem] = Arrays(kind="arrays", path="a.npz").check(tmp_path)
+    assert problem.path == ("path",)
+    assert problem.hint == "save texts with dtype=str: numpy.array(name, dtype=str)"
+
+
 def test_a_folder_is_no_file(tmp_path: pathlib.Path) -> None:
     [problem] = Csv(kind="csv", path=".").check(tmp_path)
     assert problem.message == "this is a folder"
@@ -222,7 +264,7 @@ def test_arrays_with_and_without_a_test_part(tmp_path: pathlib.Path) -> None:
     ("arrays", "message"),
     [
         ({"x": np.zeros(3), "y": np.zeros(4)}, "differ in their rows: x 3, y 4"),
-        ({"x": np.zeros(3), "y": np.array([{}, 1, "a"], object)}, "cannot be read"),
+        ({"x": np.zeros(3), "y": np.array([{}, 1, "a"], object)}, "y holds Python objects"),
         ({"x": np.array(3)}, "single value"),
         ({"x": np.zeros(3, complex)}, "has the type complex128"),
         ({"x_train": np.zeros(3), "y": np.zeros(3)}, "without its other: x_test"),

@@ -27,8 +27,6 @@ class FittedCategory(Spec):
     """Which feature this is the state of."""
     encoding: Literal["one_hot", "embedding"]
     """How a value enters the network."""
-    embedding_size: int | None
-    """The size of the embedding; none: the model chooses."""
     categories: tuple[str, ...]
     """The known values as text; the first has index 1."""
 
@@ -42,6 +40,12 @@ class FittedCategory(Spec):
     def faults(self, values: np.ndarray) -> list[Fault]:
         """What keeps the values from being encoded; unknown ones do not."""
         return _faults(values)
+
+    def unknown(self, values: np.ndarray) -> list[str]:
+        """The values that have no index of their own, each as often as it stands there; missing ones are not among
+        them."""
+        known = frozenset(self.categories)
+        return [text for text in as_text(values) if text and text not in known]
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """(rows,) to float32 (rows, 1 + categories), or, for an embedding, to int32 (rows,)."""
@@ -77,9 +81,7 @@ class Category(Spec):
     """One of a few values."""
     encoding: Literal["one_hot", "embedding"] = "one_hot"
     """one_hot: a vector with a 1 at the value's place, its first place for unknown values; embedding: a learned vector
-    for each value."""
-    embedding_size: Annotated[int, Field(ge=1)] | None = None
-    """The size of that learned vector; left out: the model chooses it by the number of values."""
+    for each value, whose size is the architecture's `embedding_size`."""
     min_count: Annotated[int, Field(ge=1)] = 1
     """A value that stands in fewer train rows than this counts as unknown."""
 
@@ -102,12 +104,7 @@ class Category(Spec):
 
         counts = collections.Counter(text for text in as_text(values) if text and text != UNKNOWN)
         categories = [text for text, count in counts.items() if count >= self.min_count]
-        return FittedCategory(
-            kind="category",
-            encoding=self.encoding,
-            embedding_size=self.embedding_size,
-            categories=tuple(sort_texts(categories)),
-        )
+        return FittedCategory(kind="category", encoding=self.encoding, categories=tuple(sort_texts(categories)))
 
 
 def _faults(values: np.ndarray) -> list[Fault]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +13,11 @@ if TYPE_CHECKING:
 
 SHOWN = 5
 """How many rows a message names as examples."""
+
+STAND_INS = frozenset({"na", "n/a", "n.a.", "nan", "-", "?", "null", "none"})
+"""What is often written for a missing value, in small letters."""
+
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
 
 LARGEST = 3.4e38
 """What float32, in which networks compute, can hold."""
@@ -23,11 +31,13 @@ class Fault:
         what: the fault, as in "not a number".
         positions: of the values that have it, along the first axis, (faults,); None where the whole column has it.
         example: one such value, as text.
+        mend: how to mend it, in a few words.
     """
 
     what: str
     positions: np.ndarray | None = None
     example: str | None = None
+    mend: str | None = None
 
 
 def row_list(rows: np.ndarray) -> str:
@@ -42,7 +52,8 @@ def complaint(name: str, fault: Fault, rows: np.ndarray) -> str:
     """One fault of a column as a clause: `age is not a number in row 3 ('x')`."""
     place = "" if fault.positions is None else f" in {row_list(rows[fault.positions])}"
     example = f", such as {fault.example}" if fault.example else ""
-    return f"{name} is {fault.what}{place}{example}"
+    mend = f" ({fault.mend})" if fault.mend else ""
+    return f"{name} is {fault.what}{place}{example}{mend}"
 
 
 def text_of(value: Any) -> str | None:
@@ -82,11 +93,25 @@ def as_numbers(values: np.ndarray) -> tuple[np.ndarray, list[Fault]]:
         given = np.array([value is not None for value in values.tolist()], bool)
         bad = np.flatnonzero(given & np.isnan(numbers))
         if len(bad):
-            return numbers, [Fault("not a number", bad, repr(values[bad[0]]))]
+            return numbers, [Fault("not a number", bad, repr(values[bad[0]]), _mend(values[bad].tolist()))]
     infinite = np.abs(numbers) > LARGEST
     if infinite.any():
         return numbers, [Fault("infinite, or too large for 32 bits", np.unique(np.nonzero(infinite)[0]))]
     return numbers, []
+
+
+def _mend(texts: Sequence[object]) -> str | None:
+    """What in the source would make numbers, or missing ones, of texts that are none."""
+    if missing := sorted({str(text) for text in texts if str(text).casefold() in STAND_INS}):
+        return f"source: {{missing: [{', '.join(json.dumps(text) for text in missing)}]}} if it stands for no value"
+    if has_decimal_commas(texts):
+        return "source: {decimal_comma: true} if that is a decimal comma"
+    return None
+
+
+def has_decimal_commas(texts: Sequence[object]) -> bool:
+    """Whether most of the texts are numbers with a comma, such as 165,3."""
+    return 2 * sum(DECIMAL_COMMA.fullmatch(str(text)) is not None for text in texts) > len(texts)
 
 
 def _number(value: Any) -> float:

@@ -121,7 +121,13 @@ class Arrays(Spec):
                         if version not in readers:
                             raise DataError(f"{self.path}: {member} has the unknown format {version}")
                         shape, _, dtype = readers[version](handle)
-                        headers[member.removesuffix(".npy")] = (shape, dtype)
+                        name = member.removesuffix(".npy")
+                        if dtype.hasobject:
+                            raise DataError(
+                                f"{self.path}: {name} holds Python objects, which are not read from files",
+                                hint=f"save texts with dtype=str: numpy.array({name}, dtype=str)",
+                            )
+                        headers[name] = (shape, dtype)
         except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"{self.path} is no .npz file: {error}", hint="numpy.savez writes such a file") from None
         if not headers:

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 UTF8 = "save the file as UTF-8"
 
+DELIMITERS = {",": '","', ";": '";"', "\t": r'"\t"', "|": '"|"'}
+"""What usually stands between two values, and how a spec writes it."""
+
+DECIMAL = r"^\s*([+-]?\d+),(\d+)\s*$"
+"""A number with a decimal comma."""
+
 
 def _delimiter(character: str) -> str:
     if not character.isascii() or character in '"\r\n\0':
@@ -43,6 +49,8 @@ class Csv(Spec):
     """The character between two values."""
     time: str | None = None
     """The column with the time of each row, such as 2010-01-31 13:00; for series and for a split by time."""
+    decimal_comma: bool = False
+    """Whether numbers are written with a comma, as in 165,3; the delimiter is then another character."""
     missing: tuple[str, ...] = ()
     """Texts that stand for a missing value, such as NA; an empty cell always does."""
 
@@ -58,14 +66,33 @@ class Csv(Spec):
         except DataError as error:
             yield Problem(("path",), error.message, hint=error.hint)
             return
+        if likely := _likely_delimiter(names, self.delimiter):
+            yield Problem(
+                ("delimiter",),
+                f"with this delimiter the file has one column, called {_shortened(names[0])}",
+                received=DELIMITERS.get(self.delimiter, f'"{self.delimiter}"'),
+                hint=f"delimiter: {DELIMITERS[likely]}",
+            )
+            return
+        if self.decimal_comma and self.delimiter == ",":
+            yield Problem(
+                ("decimal_comma",),
+                "a comma cannot stand in numbers and between values too",
+                expected="another delimiter",
+                received="true",
+                hint='save the file with another character between values, such as delimiter: ";"',
+            )
         if self.time is not None and self.time not in names:
             yield Problem(("time",), f"the file has no column {self.time}", hint=near(self.time, names))
 
     def known(self, base: pathlib.Path) -> dict[str, Column] | None:
-        """The columns by the first line; what they hold is not known yet. None where it cannot be read."""
+        """The columns by the first line; what they hold is not known yet. None where it cannot be read, or has another
+        delimiter."""
         try:
             names = self._header(base)
         except DataError:
+            return None
+        if _likely_delimiter(names, self.delimiter):
             return None
         return {name: Column("time" if name == self.time else "unknown") for name in names}
 
@@ -88,7 +115,14 @@ class Csv(Spec):
             DataError: it cannot be read, or is damaged, with the line.
         """
         file = locate(base, self.path)
-        columns = table_of(read_bytes(file), str(file), delimiter=self.delimiter, time=self.time, missing=self.missing)
+        columns = table_of(
+            read_bytes(file),
+            str(file),
+            delimiter=self.delimiter,
+            time=self.time,
+            missing=self.missing,
+            decimal_comma=self.decimal_comma,
+        )
         return Table(file.name, columns)
 
     def _header(self, base: pathlib.Path) -> list[str]:
@@ -101,6 +135,16 @@ class Csv(Spec):
             raise DataError(f"{self.path} is not UTF-8: {error.reason}", hint=UTF8) from None
         except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
             raise DataError(f"the first line of {self.path} cannot be read: {error}") from None
+
+
+def _likely_delimiter(names: Sequence[str], delimiter: str) -> str | None:
+    """The delimiter that stands in the one name of a first line that has been cut at another."""
+    others = [other for other in DELIMITERS if other != delimiter and len(names) == 1 and other in names[0]]
+    return max(others, key=names[0].count) if others else None
+
+
+def _shortened(name: str) -> str:
+    return repr(name if len(name) <= 40 else f"{name[:40]}…")
 
 
 def check_names(names: Sequence[str], file: str) -> None:
@@ -123,7 +167,13 @@ def check_names(names: Sequence[str], file: str) -> None:
 
 
 def table_of(
-    data: bytes, name: str, *, delimiter: str = ",", time: str | None = None, missing: Sequence[str] = ()
+    data: bytes,
+    name: str,
+    *,
+    delimiter: str = ",",
+    time: str | None = None,
+    missing: Sequence[str] = (),
+    decimal_comma: bool = False,
 ) -> dict[str, np.ndarray]:
     """The columns of a CSV file's content, as `Table` has them.
 
@@ -133,6 +183,7 @@ def table_of(
         delimiter: the character between two values.
         time: a column that must hold times.
         missing: texts that stand for a missing value, besides the empty one.
+        decimal_comma: whether numbers are written with a comma.
 
     Raises:
         DataError: the content is damaged, with the line.
@@ -152,6 +203,7 @@ def table_of(
             infer_schema_length=None,
             try_parse_dates=True,
             null_values=["", *missing],
+            decimal_comma=decimal_comma,
         )
     except polars.exceptions.PolarsError as error:
         _check_widths(data, name, delimiter)
@@ -160,6 +212,8 @@ def table_of(
         raise DataError(f"{name} has no rows below the names of its columns")
     if frame[:, -1].null_count():  # that is how polars fills up a row that is too short
         _check_widths(data, name, delimiter)
+    if decimal_comma:  # numbers beside other text: what is told of such a column are the other texts
+        frame = frame.with_columns(polars.col(polars.String).str.replace(DECIMAL, "${1}.${2}"))
     if time is not None:
         frame = frame.with_columns(_times(frame[time], name))
     return {column.name: _values(column) for column in frame}
