@@ -136,7 +136,7 @@ def compare(
         from dlrun.evaluation.plots import draw_comparison, save
 
         try:
-            save(draw_comparison(comparison.histories()), plot)
+            save(draw_comparison(comparison.histories(), left_out=comparison.left_out), plot)
         except OSError as error:
             raise UsageError(f"{plot} cannot be written: {error.strerror}") from None
     if as_json:

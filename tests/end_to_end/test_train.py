@@ -452,3 +452,72 @@ def test_init_then_train(tmp_path: Path) -> None:
     run = trained(tmp_path / "ann.yaml", tmp_path / "runs", "--set", "training.epochs=2")
     assert run.name.startswith("ann-")
     assert dlrun("init", "--kind", "ann", folder=tmp_path).returncode == 2
+
+
+# What leaves the machine
+
+LOADED = """
+import sys, keras
+for path in sys.argv[1:]:
+    keras.models.load_model(path)
+assert not any(name.partition(".")[0] == "dlrun" for name in sys.modules)
+"""
+
+
+def test_plain_keras_loads_the_model_of_every_run(run_of: Callable[..., Path]) -> None:
+    models = [run_of(kind) / "model.keras" for kind in SPECS]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *map(str, models)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=models[0].parent,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_run_can_be_used_where_its_data_is_not(tmp_path: Path) -> None:
+    for name in ("wine.csv", "ann_csv.yaml"):
+        shutil.copy(CONFIGS / name, tmp_path)
+    run = trained(tmp_path / "ann_csv.yaml", tmp_path / "runs", "--set", "training.epochs=1")
+    moved = tmp_path / "sent" / "a run"
+    moved.parent.mkdir()
+    run.rename(moved)
+    (tmp_path / "wine.csv").rename(tmp_path / "others.csv")
+    assert dlrun("show", moved).returncode == 0
+    done = dlrun("eval", moved, "--data", tmp_path / "others.csv", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["examples"] == 178
+    gone = dlrun("eval", moved)
+    assert gone.returncode == 1
+    assert "wine.csv" in gone.stderr
+
+
+def test_a_training_outlives_whoever_reads_it(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "dlrun", "train", "configs/ann_csv.yaml", "--out", str(tmp_path)]
+    with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=120) == 0
+    (run,) = tmp_path.iterdir()
+    assert read(run / "status.json")["state"] == "finished"
+
+
+def test_what_goes_unused_is_said(tmp_path: Path) -> None:
+    done = dlrun("train", "configs/ann_csv.yaml", "--out", tmp_path, "--set", "training.epochs=1")
+    assert "unused: ash, alcalinity_of_ash" in done.stdout.splitlines()[0]
+
+
+def test_mistakes_as_json(tmp_path: Path) -> None:
+    spec = write(tmp_path / "bad.yaml", {"data": IMAGE, "architecture": {"kind": "cnnn", "blocks": [{"filters": 4}]}})
+    done = dlrun("check", spec, "--json")
+    assert done.returncode == 2
+    answer = json.loads(done.stdout)
+    assert answer["valid"] is False
+    assert answer["mistakes"][0]["path"] == "architecture.kind"
+    assert answer["mistakes"][0]["mend"] == "write `cnn`"
+
+
+def test_version() -> None:
+    assert dlrun("--version").stdout == "dlrun 0.1.0\n"
