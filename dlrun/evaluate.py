@@ -97,10 +97,15 @@ def evaluate_file(run: RunFolder, experiment: Experiment, data: Path) -> Result:
     from dlrun.data.sources import load_file
 
     preparation = Preparation.parse(run.preparation())
-    examples = preparation.encode(load_file(experiment.data.source, data))
+    table = load_file(experiment.data.source, data)
+    examples = preparation.encode(table)
     measured = experiment.judge(trained_model(run, experiment, preparation), preparation)
     said = measured.predict(data.name, examples)
-    return Result(run, str(data), len(examples), said.task, measured.measure(said), {})
+    notes = tuple(
+        f"{count:,} of {len(table):,} values of {column} are unknown to the model, such as {', '.join(values)}"
+        for column, (count, values) in preparation.unknown(table).items()
+    )
+    return Result(run, str(data), len(examples), said.task, measured.measure(said), {}, notes)
 
 
 def trained_model(run: RunFolder, experiment: Experiment, preparation: Any) -> Any:

@@ -519,5 +519,22 @@ def test_mistakes_as_json(tmp_path: Path) -> None:
     assert answer["mistakes"][0]["mend"] == "write `cnn`"
 
 
+def test_unknown_categories_in_new_data_are_said(tmp_path: Path) -> None:
+    rows = [f"{place},{size},{size * 2 + (place == 'north')}" for size in range(40) for place in ("north", "south")]
+    (tmp_path / "plots.csv").write_text("\n".join(["place,size,price", *rows]), encoding="utf-8")
+    tree = {
+        "data": {"source": {"kind": "csv", "path": "plots.csv"}, "target": {"column": "price", "kind": "number"}},
+        "architecture": {"kind": "ann", "dense": []},
+        "training": {"epochs": 1},
+    }
+    run = trained(write(tmp_path / "plots.yaml", tree), tmp_path / "runs")
+    new = tmp_path / "new.csv"
+    new.write_text(
+        "\n".join(["place,size,price", *(row.replace("south", "Atlantis") for row in rows)]), encoding="utf-8"
+    )
+    done = dlrun("eval", run, "--data", new)
+    assert "note: 40 of 80 values of place are unknown to the model, such as Atlantis" in done.stdout
+
+
 def test_version() -> None:
     assert dlrun("--version").stdout == "dlrun 0.1.0\n"
