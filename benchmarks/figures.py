@@ -15,7 +15,7 @@ from material import HERE, Material
 from processes import DLRUN, PYTHON, wait_for, wait_for_line
 
 IMPORTS = "import typer, rich.console, rich.table, yaml; from pydantic import BaseModel, Field"
-"""What any such program loads. `import pydantic` alone would load nothing of it: it waits for the first name asked for."""
+"""What any such program loads. `import pydantic` alone loads next to nothing: it waits for the first name asked for."""
 
 Side = Callable[[], float]
 

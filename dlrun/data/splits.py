@@ -213,7 +213,7 @@ def _sizes(split: FixedSplit, name: str, count: int, own: np.ndarray | None) -> 
     test = 0 if own is not None else max(1, round((split.test or DEFAULT_TEST) * count))
     validation = max(1, round(split.validation * count)) if split.validation else 0
     if test + validation >= count:
-        raise DataError(f"{name}: {count} rows are too few for a split with at least one row in each part")
+        raise DataError(f"{name}: with {count} in all, there are too few rows for at least one in each part")
     return test, validation
 
 

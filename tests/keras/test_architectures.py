@@ -24,7 +24,7 @@ from dlrun.data.target import FittedNumbers
 from dlrun.errors import MisfitError, RunError
 from dlrun.experiment import Experiment
 from dlrun.models import Architecture
-from dlrun.models.layers import Layer
+from dlrun.models.layer import Layer
 from dlrun.run.weights import load_arrays, save_arrays
 from dlrun.training.losses import scores
 from dlrun.training.model import Forward, raw_model, restore_weights, weights
