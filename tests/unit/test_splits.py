@@ -131,7 +131,7 @@ def test_the_own_test_part_is_kept(kind: FixedSplit) -> None:
 
 
 def test_too_few_rows_groups_and_times_are_told() -> None:
-    with pytest.raises(DataError, match="2 too few rows"):
+    with pytest.raises(DataError, match="with 2 in all, there are too few rows"):
         split(RandomSplit(), table(2))
     with pytest.raises(DataError, match="3 values of by are needed, one for each part, but there are 2"):
         split(GroupSplit(kind="group", by="by"), table(20, by=np.arange(20) % 2))
