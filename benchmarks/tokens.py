@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrun.experiment import load_data, read_experiment
+from dlrun.reading import load_data, read_experiment
 
 spec = Path(__file__).parent / "specs" / "lstm.yaml"
 dataset = load_data(*read_experiment(spec), spec)[1]

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.data.signature import Signature
-from dlrun.experiment import Experiment, build_model, load_data, read_experiment
+from dlrun.experiment import Experiment
+from dlrun.reading import build_model, load_data, read_experiment
 
 STEPS = 2
 """How many steps a deep check trains."""

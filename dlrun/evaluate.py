@@ -9,7 +9,8 @@ from typing import Any, Literal
 from dlrun.data.signature import Task
 from dlrun.errors import RunError
 from dlrun.evaluation.names import MAIN_METRIC
-from dlrun.experiment import Experiment, load_data, read_resolved
+from dlrun.experiment import Experiment
+from dlrun.reading import load_data, read_resolved
 from dlrun.run.folder import RunFolder
 
 Split = Literal["train", "validation", "test"]

@@ -9,7 +9,8 @@ from typing import Any
 
 from dlrun.data.preparation import Preparation
 from dlrun.data.signature import Signature
-from dlrun.experiment import Experiment, build_model, load_data, read_experiment, read_resolved
+from dlrun.experiment import Experiment
+from dlrun.reading import build_model, load_data, read_experiment, read_resolved
 from dlrun.run.folder import RunFolder
 
 

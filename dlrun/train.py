@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import DlrunError, Interrupted, TrainingError
 from dlrun.evaluation.names import MAIN_METRIC
-from dlrun.experiment import Experiment, build_model, load_data, read_experiment
+from dlrun.experiment import Experiment
 from dlrun.models.blocks import describe_inputs
+from dlrun.reading import build_model, load_data, read_experiment
 from dlrun.run.environment import environment
 from dlrun.run.folder import RunFolder
 from dlrun.training.followed import followed_columns

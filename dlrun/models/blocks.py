@@ -199,67 +199,6 @@ def output_layer(x: Tensor, units: int) -> Tensor:
     return layers.Dense(units, dtype="float32", name="output")(x)
 
 
-SeasonalSkip = Annotated[int | None, Field(ge=1)]
-
-
-def seasonal_changes(series: Tensor, season: int) -> Tensor:
-    """How far each step of a series is from the one a season before: (batch, time - season, variables), normalised.
-
-    A change is often a hundred times smaller than the values that it is between; batch normalization brings it to the
-    size that layers learn from.
-    """
-    from keras import layers
-
-    changes = layers.Subtract(name="change")([series[:, season:], series[:, :-season]])
-    return layers.BatchNormalization(name="change_norm")(changes)
-
-
-def seasonal_forecast(changes: Tensor, series: Tensor, season: int) -> Tensor:
-    """The forecast, (batch, horizon): the last season of the series and the changes that the network expects.
-
-    Args:
-        changes: (batch, horizon), what the output layer says.
-        series: the input, (batch, time, variables), the forecast variable first and scaled as the target is.
-        season: in steps; a horizon beyond it repeats the last season.
-    """
-    from keras import layers, ops
-
-    horizon = changes.shape[-1]
-    last = ops.cast(series[:, -season:, 0], "float32")  # (batch, season)
-    repeated = ops.tile(last, (1, -(-horizon // season)))[:, :horizon]
-    return layers.Add(name="forecast")([changes, repeated])
-
-
-def check_season(season: int | None, signature: Signature) -> Iterator[Problem]:
-    """Whether a seasonal skip has a forecast to help, and a window that reaches back that far."""
-    if season is None:
-        return
-    if signature.output.task != "forecast":
-        yield Problem(
-            ("seasonal_skip",),
-            "a season is skipped in forecasts only",
-            received=f"{season}",
-            hint="take it out",
-            at="key",
-        )
-    elif signature.inputs[0].name != signature.output.name:
-        yield Problem(
-            ("seasonal_skip",),
-            "the season is taken from the series that is forecast",
-            expected=f"the target {signature.output.name} among the features",
-            received=signature.inputs[0].name,
-            at="key",
-        )
-    elif season >= signature.inputs[0].shape[0]:
-        yield Problem(
-            ("seasonal_skip",),
-            "the window does not reach back more than a season",
-            expected=f"less than the window, {signature.inputs[0].shape[0]}",
-            received=f"{season}",
-            hint=f"make the feature's window longer, for example {2 * season}",
-        )
-
-
 def one_input(signature: Signature, kind: str, allowed: Sequence[str], instead: str) -> Iterator[Problem]:
     """Checks that there is exactly one input and that it is of an allowed kind.
 

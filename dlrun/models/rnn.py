@@ -11,18 +11,15 @@ from dlrun.data.signature import Signature
 from dlrun.models.blocks import (
     Dense,
     Positive,
-    SeasonalSkip,
     Share,
-    check_season,
     dense_stack,
     dropout,
     one_input,
     output_layer,
-    seasonal_changes,
-    seasonal_forecast,
     sequence,
 )
 from dlrun.models.regularization import Regularization
+from dlrun.models.seasonal import SeasonalSkip, check_season, seasonal_changes, seasonal_forecast
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 

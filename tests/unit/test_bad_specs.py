@@ -13,7 +13,7 @@ from rich.console import Console
 
 from dlrun.console import print_error
 from dlrun.errors import DlrunError
-from dlrun.experiment import read_experiment
+from dlrun.reading import read_experiment
 
 BAD_SPECS = Path(__file__).parent / "bad_specs"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dlrun.evaluation.names import METRICS
-from dlrun.experiment import read_experiment
+from dlrun.reading import read_experiment
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))

@@ -9,7 +9,8 @@ import pytest
 
 from dlrun.data.signature import Input, Output, Signature
 from dlrun.errors import SpecError
-from dlrun.experiment import Experiment, fitting_name, read_experiment
+from dlrun.experiment import Experiment, fitting_name
+from dlrun.reading import read_experiment
 from dlrun.spec.problem import Problem, path_text
 
 SOURCES: dict[str, dict[str, Any]] = {

@@ -8,9 +8,10 @@ from typing import get_args
 import pytest
 
 from dlrun.errors import UsageError
-from dlrun.experiment import Experiment, read_experiment
+from dlrun.experiment import Experiment
 from dlrun.init import MODELINE, SCHEMA, TEMPLATES, init
 from dlrun.models import Architecture
+from dlrun.reading import read_experiment
 from dlrun.schema import schema_text
 
 KINDS = sorted(

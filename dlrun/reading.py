@@ -1,0 +1,85 @@
+"""From a spec file to an experiment, its data and its model; whatever is wrong is told where it is written."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dlrun.data.signature import Signature
+from dlrun.errors import MisfitError, SpecError
+from dlrun.experiment import Experiment
+from dlrun.spec.diagnostics import validate
+from dlrun.spec.document import Document, read_document
+
+if TYPE_CHECKING:
+    from dlrun.data.dataset import Dataset
+
+
+def read_experiment(path: pathlib.Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Document]:
+    """Reads and checks a spec file, without its data.
+
+    Args:
+        path: the YAML file.
+        overrides: `a.b=value`, as after `--set`.
+
+    Raises:
+        SpecError: with every mistake in the file at once.
+    """
+    document = read_document(path, overrides)
+    experiment = validate(document, Experiment)
+    if problems := experiment.check(path.parent):
+        raise SpecError(document, problems)
+    return experiment, document
+
+
+def read_resolved(path: pathlib.Path) -> tuple[Experiment, Document]:
+    """Reads the resolved spec of a run. Its data need not be there: a run can be sent to where it is not.
+
+    Raises:
+        SpecError: somebody has edited the file.
+    """
+    document = read_document(path)
+    return validate(document, Experiment), document
+
+
+def load_data(experiment: Experiment, document: Document, spec: pathlib.Path) -> tuple[Experiment, Dataset]:
+    """Loads the data of an experiment, and checks the spec against it; gives the resolved experiment too.
+
+    Args:
+        spec: the file; relative paths in it are relative to its folder, and a run without a name takes its.
+
+    Raises:
+        SpecError: the spec does not fit the data.
+        DataError: the data cannot be read.
+    """
+    with placed(document):
+        dataset = experiment.load(spec.parent)
+        experiment = experiment.resolve(dataset, name=spec.stem)
+        if problems := list(experiment.check_signature(dataset.preparation.signature)):
+            raise MisfitError(*problems)
+    return experiment, dataset
+
+
+def build_model(experiment: Experiment, document: Document, signature: Signature) -> Any:
+    """Builds the Keras model of a resolved experiment.
+
+    Raises:
+        SpecError: layers do not fit one another.
+    """
+    with placed(document):
+        return experiment.build(signature)
+
+
+@contextmanager
+def placed(document: Document) -> Iterator[None]:
+    """Gives problems that are found within it their place in the spec's text.
+
+    Raises:
+        SpecError: instead of MisfitError.
+    """
+    try:
+        yield
+    except MisfitError as error:
+        raise SpecError(document, error.problems) from error
