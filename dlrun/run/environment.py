@@ -12,6 +12,18 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("dlrun", "tensorflow", "keras", "numpy", "pydantic", "scikit-learn", "polars", "matplotlib", "pillow")
+VARIABLES = (
+    "CUDA_VISIBLE_DEVICES",
+    "OMP_NUM_THREADS",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+"""What from outside changes how numbers are computed."""
+
 GIT_SECONDS = 5.0
 
 
@@ -29,7 +41,7 @@ def environment(
     Args:
         device: what the run computes on, as in "cpu" or "NVIDIA A100".
         threads: TensorFlow's numbers of threads, by kind.
-        determinism: whether TensorFlow's op determinism is on.
+        determinism: whether TensorFlow's op determinism is on, which repeating to the bit on a CPU does not need.
         command: the command line; this process's own by default.
         folder: whose git commit is told; the working folder by default.
         more: anything else that belongs here.
@@ -42,11 +54,9 @@ def environment(
         "cpus": os.cpu_count(),
         "device": device,
         "threads": threads or {},
-        "determinism": determinism,
+        "op_determinism": determinism,
         **more,
-        "variables": {
-            name: value for name, value in sorted(os.environ.items()) if name.startswith(("TF_", "OMP_", "XLA_"))
-        },
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
         "command": list(sys.argv if command is None else command),
         "folder": str(folder or Path.cwd()),
         "git": git_commit(folder or Path.cwd()),

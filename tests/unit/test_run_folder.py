@@ -485,7 +485,12 @@ def test_environment_tells_versions_without_importing_them() -> None:
     assert found["packages"]["numpy"] == np.__version__
     assert found["packages"]["polars"] == pl.__version__
     assert found["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert (found["device"], found["threads"], found["determinism"], found["workers"]) == ("cpu", {"intra": 2}, True, 1)
+    assert (found["device"], found["threads"], found["op_determinism"], found["workers"]) == (
+        "cpu",
+        {"intra": 2},
+        True,
+        1,
+    )
     assert found["command"] == ["-c", "a b"]
 
 
