@@ -32,9 +32,28 @@ def print_error(error: DlrunError, console: Console | None = None) -> None:
         _print_problems(error, console)
         return
     title = ("interrupted", "bold yellow") if isinstance(error, Interrupted) else ("error", "bold red")
-    console.print(Text.assemble(title, f": {printable(error.message)}"))
-    if error.hint:
-        console.print(Text.assemble((" mend", "bold green"), f": {printable(error.hint)}"))
+    for head, text in ((title, error.message), ((" mend", "bold green"), error.hint)):
+        if text:
+            words = wrapped(f"{head[0]}: {printable(text)}", console.width)
+            console.print(Text.assemble(head, words.removeprefix(head[0])), soft_wrap=True)
+
+
+def wrapped(text: str, width: int, first: str = "", others: str = "") -> str:
+    """The text in lines, broken between words only, so that a path in it can be copied whole.
+
+    Args:
+        first, others: what the first line and the ones after it begin with.
+    """
+    import textwrap
+
+    wrapper = textwrap.TextWrapper(
+        max(width, 40), subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
+    lines = []
+    for line in text.splitlines():
+        wrapper.initial_indent = others if lines else first
+        lines.append(wrapper.fill(line))
+    return "\n".join(lines)
 
 
 def _print_problems(error: SpecError, console: Console) -> None:
@@ -56,8 +75,6 @@ def _print_problems(error: SpecError, console: Console) -> None:
 
 def _problem_lines(shown: Report, width: int) -> list[Text]:
     """What `dlrun.spec.render.render` lays out, in colour."""
-    import textwrap
-
     from rich.text import Text
 
     path = f"{shown.path}: " if shown.path else ""
@@ -67,8 +84,7 @@ def _problem_lines(shown: Report, width: int) -> list[Text]:
         lines.append(Text.assemble((f"{'':>5} | ", "dim"), (excerpt.caret, "bold red")))
     for label, text in shown.details:
         head = f"{'':8}{label:<10}"
-        wrapped = textwrap.fill(text, max(width, 40), initial_indent=head, subsequent_indent=" " * len(head))
-        line = Text(wrapped, style="green" if label == "mend" else "")
+        line = Text(wrapped(text, width, head, " " * len(head)), style="green" if label == "mend" else "")
         line.stylize("dim", 0, len(head))
         lines.append(line)
     return lines

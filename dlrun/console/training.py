@@ -80,7 +80,7 @@ class TrainingDisplay:
         """What is about to be trained: its name, then what is known of it."""
         from rich.text import Text
 
-        self.console.print(Text.assemble((name, "bold"), "  ", " · ".join(facts)))
+        self.console.print(Text.assemble((name, "bold"), "  ", " · ".join(facts)), soft_wrap=True)
 
     def start(
         self, epochs: int, steps_per_epoch: int, *, main_metric: str | None = None, monitor: str | None = None

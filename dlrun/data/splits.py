@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -16,7 +16,7 @@ from dlrun.data.columns import Table
 from dlrun.data.features.values import as_text, is_missing, row_list
 from dlrun.errors import DataError
 from dlrun.seeds import generator
-from dlrun.spec.base import Spec
+from dlrun.spec.base import Spec, with_kind
 from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
@@ -160,15 +160,12 @@ class AutoSplit(Spec):
         return RandomSplit(validation=self.validation, test=self.test, stratify=self.stratify)
 
 
-def _auto_by_default(value: Any) -> Any:
-    return {"kind": "auto", **value} if isinstance(value, dict) and "kind" not in value else value
-
-
 FixedSplit = RandomSplit | GroupSplit | TimeSplit
 AnySplit = FixedSplit | AutoSplit
 
 Split = Annotated[
-    Annotated[AnySplit, Field(discriminator="kind")], BeforeValidator(_auto_by_default, json_schema_input_type=AnySplit)
+    Annotated[AnySplit, Field(discriminator="kind")],
+    BeforeValidator(with_kind("auto"), json_schema_input_type=AnySplit),
 ]
 """How rows are split; `kind` may be left out for the one that suits the data (`auto`)."""
 

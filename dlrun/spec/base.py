@@ -7,6 +7,7 @@ import inspect
 import itertools
 import json
 import textwrap
+from collections.abc import Callable
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
@@ -50,6 +51,27 @@ class Spec(BaseModel):
             if field in descriptions:
                 entry["description"] = descriptions[field]
         return schema
+
+
+def with_kind(default: str) -> Callable[[Any], Any]:
+    """A validator to stand before a union, that names the kind of a section which does not.
+
+    What follows a validator in Python is validated as Python, where strict means that a list is no tuple: so lists
+    become tuples here.
+    """
+
+    def named(section: Any) -> Any:
+        if isinstance(section, dict) and "kind" not in section:
+            section = {"kind": default, **section}
+        return _tuples(section)
+
+    return named
+
+
+def _tuples(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _tuples(value) for key, value in tree.items()}
+    return tuple(_tuples(value) for value in tree) if isinstance(tree, list) else tree
 
 
 def field_descriptions(cls: type[Spec]) -> dict[str, str]:

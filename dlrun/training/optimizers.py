@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from dlrun.spec.base import Spec
+from dlrun.spec.base import Spec, with_kind
 from dlrun.spec.problem import Problem
 from dlrun.training.schedules import Schedule, build_schedule
 
@@ -161,13 +161,9 @@ class Lion(Rule):
         return keras.optimizers.Lion(beta_1=self.beta_1, beta_2=self.beta_2, **shared)
 
 
-def _adam_by_default(value: Any) -> Any:
-    return {"kind": "adam", **value} if isinstance(value, dict) and "kind" not in value else value
-
-
 AnyRule = Sgd | Adam | RmsProp | Adagrad | Lion
 
 Optimizer = Annotated[
-    Annotated[AnyRule, Field(discriminator="kind")], BeforeValidator(_adam_by_default, json_schema_input_type=AnyRule)
+    Annotated[AnyRule, Field(discriminator="kind")], BeforeValidator(with_kind("adam"), json_schema_input_type=AnyRule)
 ]
 """The rule; `kind` may be left out for adam."""
