@@ -49,7 +49,7 @@ def wrapped(text: str, width: int, first: str = "", others: str = "") -> str:
     wrapper = textwrap.TextWrapper(
         max(width, 40), subsequent_indent=others, break_long_words=False, break_on_hyphens=False
     )
-    lines = []
+    lines: list[str] = []
     for line in text.splitlines():
         wrapper.initial_indent = others if lines else first
         lines.append(wrapper.fill(line))

@@ -342,3 +342,11 @@ def test_an_experiment_that_is_not_resolved_has_no_objective() -> None:
 def test_a_run_is_named_after_its_file(stem: str, name: str) -> None:
     assert fitting_name(stem) == name
     Experiment.parse({"name": fitting_name(stem), "data": SOURCES["image"], "architecture": CNN})
+
+
+@pytest.mark.parametrize("kind", [{}, {"kind": "adam"}])
+def test_a_list_is_a_list_behind_a_kind_that_is_left_out(kind: dict[str, str]) -> None:
+    optimizer = kind | {"schedule": {"kind": "step", "at": [1, 2.5]}}
+    experiment = Experiment.parse({"data": SOURCES["flowers"], "architecture": ANN, "optimizer": optimizer})
+    assert experiment.optimizer.kind == "adam"
+    assert experiment.optimizer.tree()["schedule"]["at"] == [1.0, 2.5]
