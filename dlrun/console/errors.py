@@ -34,7 +34,8 @@ def print_error(error: DlrunError, console: Console | None = None) -> None:
     title = ("interrupted", "bold yellow") if isinstance(error, Interrupted) else ("error", "bold red")
     for head, text in ((title, error.message), ((" mend", "bold green"), error.hint)):
         if text:
-            words = wrapped(f"{head[0]}: {printable(text)}", console.width)
+            first = f"{head[0]}: "
+            words = wrapped(printable(text), console.width, first)
             console.print(Text.assemble(head, words.removeprefix(head[0])), soft_wrap=True)
 
 
