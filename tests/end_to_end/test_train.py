@@ -523,7 +523,11 @@ def test_unknown_categories_in_new_data_are_said(tmp_path: Path) -> None:
     rows = [f"{place},{size},{size * 2 + (place == 'north')}" for size in range(40) for place in ("north", "south")]
     (tmp_path / "plots.csv").write_text("\n".join(["place,size,price", *rows]), encoding="utf-8")
     tree = {
-        "data": {"source": {"kind": "csv", "path": "plots.csv"}, "target": {"column": "price", "kind": "number"}},
+        "data": {
+            "source": {"kind": "csv", "path": "plots.csv"},
+            "target": {"column": "price", "kind": "number"},
+            "features": {"place": {"kind": "category", "encoding": "embedding"}, "size": {"kind": "number"}},
+        },
         "architecture": {"kind": "ann", "dense": []},
         "training": {"epochs": 1},
     }
