@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import pathlib
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlrun.data.columns import Table
 from dlrun.data.sources.csv_file import table_of
@@ -28,15 +29,12 @@ SHA256 = {
 class Bundled(NamedSource):
     """A data set that comes with dlrun."""
 
+    sets: ClassVar[Mapping[str, KnownSet]] = BUNDLED
     kind: Literal["bundled"]
     """A data set that comes with dlrun."""
     name: Literal["mnist", "digits", "iris", "wine", "breast_cancer", "diabetes", "sotu_eras", "seattle_temps"]
     """Which: mnist and digits (images), iris, wine, breast_cancer and diabetes (tables), sotu_eras (text),
     seattle_temps (a time series)."""
-
-    @property
-    def about(self) -> KnownSet:
-        return BUNDLED[self.name]
 
     def load(self, base: pathlib.Path) -> Table:
         """Reads it.

@@ -7,7 +7,8 @@ import os
 import pathlib
 import shutil
 import tempfile
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import ClassVar, Literal
 
 from dlrun.data.columns import Table
 from dlrun.data.sources.bundled import labelled
@@ -15,9 +16,6 @@ from dlrun.data.sources.files import matches
 from dlrun.data.sources.known import KERAS, KnownSet
 from dlrun.data.sources.named import NamedSource
 from dlrun.errors import DataError
-
-if TYPE_CHECKING:
-    pass
 
 GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 TORONTO = "https://www.cs.toronto.edu/~kriz/"
@@ -71,14 +69,11 @@ SECONDS = 30
 class KerasSource(NamedSource):
     """A data set that Keras downloads once and keeps in ~/.keras/datasets (or KERAS_HOME)."""
 
+    sets: ClassVar[Mapping[str, KnownSet]] = KERAS
     kind: Literal["keras"]
     """A data set that Keras downloads once and keeps in ~/.keras/datasets (or KERAS_HOME)."""
     name: Literal["fashion_mnist", "cifar10", "cifar100", "imdb", "reuters", "california_housing"]
     """Which: fashion_mnist, cifar10 and cifar100 (images), imdb and reuters (text), california_housing (a table)."""
-
-    @property
-    def about(self) -> KnownSet:
-        return KERAS[self.name]
 
     def missing_files(self) -> list[pathlib.Path]:
         """The files that are not in the cache, and would be downloaded."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
-from typing import Self
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Self
 
 from dlrun.data.columns import Column, Defaults
 from dlrun.data.sources.known import KnownSet
@@ -13,12 +13,18 @@ from dlrun.spec.problem import Problem
 
 
 class NamedSource(Spec):
-    """A source whose data sets are listed in `known.py`; `about` finds the one that is meant."""
+    """A source of named data sets; `sets` tells what is known of each."""
+
+    sets: ClassVar[Mapping[str, KnownSet]]
+    kind: str
+    """Which source."""
+    name: str
+    """Which of its data sets."""
 
     @property
     def about(self) -> KnownSet:
         """What is known of the data set."""
-        raise NotImplementedError
+        return self.sets[self.name]
 
     def check(self, base: pathlib.Path) -> Iterator[Problem]:
         """Nothing can be wrong before it is read."""
