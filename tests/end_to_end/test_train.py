@@ -391,6 +391,19 @@ def test_a_loss_that_is_not_finite(tmp_path: Path) -> None:
     assert done.stderr.startswith("error: ")
 
 
+def test_a_training_that_fails_keeps_every_epoch_until_then(tmp_path: Path) -> None:
+    rising = "optimizer={kind: sgd, learning_rate: 40, momentum: 0.9, schedule: {kind: constant, warmup: 100}}"
+    done = dlrun(
+        *("train", CONFIGS / "ann_diabetes.yaml", "--out", tmp_path),
+        *("--set", rising, "--set", "training.early_stopping=null"),
+    )
+    assert done.returncode == 1
+    epochs = len([line for line in done.stdout.splitlines() if line.startswith("epoch ")])
+    (run,) = tmp_path.iterdir()
+    assert epochs > 2
+    assert read(run / "status.json")["epoch"] == len(history(run)) == epochs
+
+
 def test_no_gpu_is_an_error_with_the_reason(tmp_path: Path) -> None:
     done = dlrun("train", CONFIGS / "ann_csv.yaml", "--out", tmp_path, "--device", "gpu", CUDA_VISIBLE_DEVICES="")
     assert done.returncode == 1

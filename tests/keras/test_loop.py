@@ -217,6 +217,13 @@ def test_the_epoch_is_told_too() -> None:
         trained(model(), callbacks=(Spoiler(),), epochs=5)
 
 
+def test_a_validation_loss_that_is_not_finite_is_told() -> None:
+    target = Y[:37].copy()
+    target[-1] = np.nan
+    with pytest.raises(NotFiniteError, match="the validation loss is not finite after epoch 1"):
+        trained(model(), validation=Arrays({"x": X[:37]}, target), epochs=3)
+
+
 def test_callbacks_are_called_as_fit_calls_them() -> None:
     calls: list[str] = []
     seen: list[int] = []
