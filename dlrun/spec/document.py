@@ -161,7 +161,8 @@ def _missing(path: pathlib.Path) -> UsageError:
         names = sorted(entry.name for entry in folder.iterdir() if entry.suffix in (".yaml", ".yml"))
     files = {pathlib.Path(name).stem: name for name in names}  # the ending is what all of them have in common
     near = nearest(path.stem, files)
-    return UsageError(f"{path} does not exist", hint=f"did you mean {folder / files[near]}?" if near else None)
+    hint = f"did you mean {folder / files[near]}?" if near else "`dlrun init` writes a spec to start from"
+    return UsageError(f"{path} does not exist", hint=hint)
 
 
 def _folder(path: pathlib.Path) -> UsageError:

@@ -103,7 +103,7 @@ GENERATED: list[tuple[Callable[[Path], object], list[str]]] = [
         ],
     ),
     (Path.mkdir, ["error: mine.yaml is a folder, not a spec file"]),
-    (lambda path: None, ["error: mine.yaml does not exist"]),
+    (lambda path: None, ["error: mine.yaml does not exist", " mend: `dlrun init` writes a spec to start from"]),
 ]
 
 
