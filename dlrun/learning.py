@@ -14,6 +14,7 @@ from dlrun.experiment import Experiment
 from dlrun.models.blocks import describe_inputs
 from dlrun.run.environment import environment
 from dlrun.run.folder import RunFolder
+from dlrun.training.choice import Memory, cache_folder, choose
 from dlrun.training.followed import followed_columns
 from dlrun.training.losses import describe
 from dlrun.training.progress import Progress
@@ -83,7 +84,7 @@ def learn(
     """Trains the model, writes history and checkpoints as it goes, and keeps the weights.
 
     Args:
-        experiment: resolved, the way to compile included.
+        experiment: resolved.
         checkpoint: where to go on; None begins.
 
     Raises:
@@ -99,6 +100,9 @@ def learn(
     monitor = settings.monitored(followed_columns(preparation.signature.output, validation=validation is not None))
     learner = experiment.learner(model, preparation, len(train))
     loop = Loop(learner, train, validation, settings, experiment.seed, xla=experiment.runtime.compile == "xla")
+    if experiment.runtime.compile == "auto":
+        experiment = experiment.compiled(choose(loop, memory(experiment, preparation, run)))
+        run.write_resolved(experiment.tree())
     keeper = Keeper(run, experiment, learner)
     progress = keeper.begin(checkpoint)
     scribe = Scribe(run, display)
@@ -117,6 +121,20 @@ def learn(
                 f"stopped after {epochs}; what there is until then is in {run.path}",
                 hint=f"to go on from there: dlrun resume {run.path}",
             )
+
+
+def memory(experiment: Experiment, preparation: Preparation, run: RunFolder) -> Memory:
+    """What this machine knows of how to compile such a network, in such surroundings."""
+    tree, surroundings = experiment.tree(), run.environment()
+    sections = ("architecture", "optimizer", "regularization", "loss")
+    settings = experiment.training
+    key = {
+        **{name: tree[name] for name in sections},
+        "signature": asdict(preparation.signature),
+        "batch": [settings.batch_size, settings.gradient_accumulation, settings.on_not_finite],
+        **{name: surroundings.get(name) for name in ("packages", "device", "cpus", "threads", "runtime", "variables")},
+    }
+    return Memory(cache_folder() / "compile", key)
 
 
 class Scribe:

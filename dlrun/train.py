@@ -39,7 +39,6 @@ def train(
     experiment, dataset = load_data(experiment, document, spec)
     device = experiment.runtime.prepare()
     model = build_model(experiment, document, dataset.preparation.signature)
-    experiment = experiment.compiled(device, model, len(dataset.train))
 
     run = RunFolder.create(out, experiment.name or spec.stem, datetime.now())
     with run.locked():

@@ -5,18 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from dlrun.errors import DeviceError
 from dlrun.spec.base import Spec
-
-XLA_LAYERS = frozenset({"InputLayer", "Flatten", "Reshape", "Concatenate", "Dense", "Activation", "BatchNormalization"})
-"""What XLA is faster at than the graph on a CPU: dense layers, and nothing that draws random numbers at each step."""
-
-XLA_EXAMPLES = 500_000
-"""From how many examples on a training is long enough to make up for the time that XLA takes to compile."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +40,8 @@ class Runtime(Spec):
     mixed_precision: bool = False
     """Computes in 16 bits where that is safe: float16 on a GPU, bfloat16 on a CPU. Weights stay in 32."""
     compile: Literal["auto", "graph", "xla"] = "auto"
-    """How the steps are compiled: as a plain graph or by XLA. auto takes XLA for a long training of dense layers
-    without dropout on a CPU, where it was measured to be faster, and the graph otherwise."""
+    """How the steps are compiled: as a plain graph or by XLA. auto takes the faster for the training as a whole, as
+    measured on its first batches; it is written into the run, since the two round differently."""
     threads: int = Field(default=0, ge=0)
     """Threads for one operation; 0 leaves the choice to TensorFlow. Other numbers may round differently."""
 
@@ -81,19 +75,6 @@ class Runtime(Spec):
             for device in gpus or tf.config.list_physical_devices("CPU")
         )
         return Device(kind, names, self.threads, precision, os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0")
-
-    def uses_xla(self, device: Device, model: Any, examples: int) -> bool:
-        """Whether the steps are compiled by XLA: as the spec says, or by the measured rule of `auto`.
-
-        Args:
-            device: on what they run.
-            model: the Keras model.
-            examples: how many the training will see in all.
-        """
-        if self.compile != "auto":
-            return self.compile == "xla"
-        suits = all(type(layer).__name__ in XLA_LAYERS for layer in model.layers)
-        return device.kind == "cpu" and suits and examples >= XLA_EXAMPLES
 
 
 def why_no_gpu() -> str:
