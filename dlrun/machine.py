@@ -38,10 +38,12 @@ class Processors:
 
     Args:
         machine: how many the machine has.
+        allowed: how many of them this process may run on; TensorFlow starts a thread for each.
         usable: how many this process may keep busy: a container may be given a fraction of one.
     """
 
     machine: int
+    allowed: int
     usable: float
 
 
@@ -72,7 +74,7 @@ def processors(root: Path = ROOT) -> Processors:
     """
     machine = os.cpu_count() or 1
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else machine
-    return Processors(machine, min([allowed, *_quotas(root)]))
+    return Processors(machine, allowed, min([allowed, *_quotas(root)]))
 
 
 def size(count: float) -> str:
