@@ -74,7 +74,7 @@ def _determinism(found: Diagnosis) -> Iterator[tuple[str, str]]:
     variables = found.variables
     yield "same digits", "on a CPU, a run repeats to the bit while these stay the same:"
     onednn = "off" if variables.get("TF_ENABLE_ONEDNN_OPTS") == "0" else "on"
-    yield "· oneDNN", f"{onednn}; faster, and rounds differently (TF_ENABLE_ONEDNN_OPTS)"
+    yield "· oneDNN", f"{onednn}; on is faster, and rounds differently (TF_ENABLE_ONEDNN_OPTS)"
     yield "· threads", "as above; long sums are cut up among them (runtime.threads)"
     yield "· compiler", "graph or XLA, as the run began (runtime.compile)"
     ordered = "on" if variables.get("TF_DETERMINISTIC_OPS", "0").lower() in ("1", "true") else "off"
