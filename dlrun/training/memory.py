@@ -205,15 +205,15 @@ def _outputs(model: Any) -> Iterator[int]:
         if hasattr(layer, "layers"):
             yield from _outputs(layer)
             continue
-        outputs = keras.tree.flatten(layer.output)
+        inputs, outputs = (keras.tree.flatten(each) for each in (layer.input, layer.output))  # masks among the inputs
         yield sum(_bytes(each.shape[1:], each.dtype) for each in outputs)
         width = _bytes((1,), outputs[0].dtype)
         both = isinstance(layer, keras.layers.Bidirectional)
         for part in (layer.forward_layer, layer.backward_layer) if both else (layer,):
             if isinstance(part, keras.layers.RNN):
-                yield _steps(layer.input) * part.cell.kernel.shape[-1] * width  # the gates at each step of time
+                yield _steps(inputs[0]) * part.cell.kernel.shape[-1] * width  # the gates at each step of time
         if isinstance(layer, keras.layers.MultiHeadAttention):
-            queries, keys = (_steps(each) for each in (layer.output, keras.tree.flatten(layer.input)[-1]))
+            queries, keys = _steps(inputs[0]), _steps(inputs[1])
             yield 2 * layer.num_heads * queries * keys * width  # the scores, before and after softmax
 
 

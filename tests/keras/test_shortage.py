@@ -155,6 +155,19 @@ def test_a_full_disk_is_no_shortage_of_memory() -> None:
     assert not is_out_of_memory(raised.value)
 
 
+def test_masks_are_no_sequences() -> None:
+    layers = keras.layers
+    tokens = keras.Input((6,), dtype="int32")
+    x = layers.Embedding(9, 4, mask_zero=True)(tokens)  # 6 × 4
+    x = layers.MultiHeadAttention(2, 3)(x, x)  # 6 × 4, and 2 heads of 6 × 6 scores twice
+    model = keras.Model(tokens, layers.GRU(5)(x))  # 5, and 3 × 5 gates at each of 6 steps
+    made_of_the_mask = sum(
+        np.prod(layer.output.shape[1:]) for layer in model.layers if layer.output.dtype in ("bool", "int32")
+    )
+    of_numbers = 6 * 4 + 6 * 4 + 2 * 2 * 6 * 6 + 5 + 3 * 5 * 6
+    assert 4 * of_numbers < least_bytes(model, 1) <= 4 * (of_numbers + made_of_the_mask)
+
+
 def test_bytes_of_a_batch_by_hand() -> None:
     layers = keras.layers
     inputs = keras.Input((10, 6))
