@@ -257,6 +257,23 @@ def print_run(run: RunFolder, *, as_json: bool) -> None:
         console.print_summary(run)
 
 
+@app.command()
+def doctor(
+    out: Annotated[Path, typer.Option(help="Folder for runs, as given to train.")] = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Say what this machine has, how fast it is, and what is wrong with it."""
+    from dlrun.doctor import doctor as diagnose
+
+    found = diagnose(out)
+    if as_json:
+        print_json(found.tree())
+    else:
+        console.print_diagnosis(found)
+    if not found.able:
+        raise typer.Exit(1)
+
+
 def print_json(value: Any) -> None:
     """JSON on stdout, floats with all their digits."""
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
