@@ -38,12 +38,12 @@ class Peers:
         """What trains one of the models in each of the peers that are there."""
         found: dict[str, Command] = {}
         if torch := self.python("torch"):
-            script = str(HERE / "peers" / "with_torch.py")
             for how in ("eager", "compiled"):
-                found[f"PyTorch, {how}"] = lambda data, epochs, how=how: [
-                    *(torch, script, model, str(data), str(epochs), how)
-                ]
+                found[f"PyTorch, {how}"] = _command(torch, "with_torch.py", model, how)
         if jax := self.python("jax"):
-            script = str(HERE / "peers" / "with_jax.py")
-            found["Keras on JAX"] = lambda data, epochs: [jax, script, model, str(data), str(epochs), "rate"]
+            found["Keras on JAX"] = _command(jax, "with_jax.py", model, "rate")
         return found
+
+
+def _command(python: str, script: str, model: str, how: str) -> Command:
+    return lambda data, epochs: [python, str(HERE / "peers" / script), model, str(data), str(epochs), how]
