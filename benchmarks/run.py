@@ -17,6 +17,7 @@ from typing import Any
 from environments import Peers
 from figures import SECTIONS, Figure, Goal
 from material import HERE, Material
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
@@ -75,7 +76,8 @@ def measure(figure: Figure, rounds: int) -> list[Measured]:
 
 
 def table_of(measured: list[Measured]) -> Table:
-    table = Table("", "", "against", "dlrun", "other side", "ratio", "min … max", "target", "")
+    """In Markdown, for README.md."""
+    table = Table("", "", "against", "dlrun", "other side", "ratio", "min … max", "target", "", box=MARKDOWN)
     for each in measured:
         goal, ratios = each.goal, each.ratios
         digits = 2 if goal.unit == "s" else 0
