@@ -90,8 +90,9 @@ def learn(
     Raises:
         Interrupted: the user asked for it; what there was until then is kept, and can be resumed.
         NotFiniteError: the loss became NaN or infinite.
+        OutOfMemoryError: a batch does not fit in memory.
     """
-    from dlrun.training.fit import fit, is_over
+    from dlrun.training.fit import fit, fitting, is_over
     from dlrun.training.loop import Loop
 
     settings, preparation = experiment.training, dataset.preparation
@@ -100,12 +101,13 @@ def learn(
     monitor = settings.monitored(followed_columns(preparation.signature.output, validation=validation is not None))
     learner = experiment.learner(model, preparation, len(train))
     loop = Loop(learner, train, validation, settings, experiment.seed, xla=experiment.runtime.compile == "xla")
+    scribe = Scribe(run, display)
+    batch_size = fitting(loop, settings.batch_size, scribe)
     if experiment.runtime.compile == "auto":
-        experiment = experiment.compiled(choose(loop, memory(experiment, preparation, run)))
+        experiment = experiment.compiled(choose(loop, batch_size, memory(experiment, preparation, run)))
         run.write_resolved(experiment.tree())
     keeper = Keeper(run, experiment, learner)
-    progress = keeper.begin(checkpoint)
-    scribe = Scribe(run, display)
+    progress = keeper.begin(checkpoint, batch_size)
 
     display.start(settings.epochs, loop.steps_per_epoch, monitor=monitor)
     with display, stop_signals() as stopped:
