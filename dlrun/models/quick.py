@@ -1,43 +1,100 @@
-"""Keras layers that compute faster than Keras lets them, with the same results.
+"""Keras layers that compute faster under XLA than Keras lets them.
 
-A layer stays Keras's own: its class, its weights and their names, and so what is saved of it. Only the method that
-computes is another, on this one object.
+A layer stays Keras's own: its class, its weights and their names, its seed, and so what is saved of it. Only the method
+that computes is another, on this one object and for a while.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from dlrun.models.recurrence import Tensor, gru, lstm
+from dlrun.models.threefry import random_normal, random_words
 
 
-def quicken(model: Any) -> None:
-    """Gives the layers of a built model their faster methods: LSTM and GRU, also within Bidirectional.
+@contextmanager
+def quick_layers(model: Any) -> Iterator[None]:
+    """Within it, some layers of a model compute in a way that XLA is faster at; to be used where XLA's graph is made.
 
-    A layer that is called in a way that has no faster one computes as Keras does.
+    LSTM and GRU, within Bidirectional too: the same results. Dropout, SpatialDropout and GaussianNoise: other random
+    numbers of the same distribution, from the same seeds. A layer that is called in a way for which there is nothing
+    faster computes as Keras does.
     """
+    changed = []
+    try:
+        for layer in model._flatten_layers():
+            for name, method in _quick_methods(layer).items():
+                setattr(layer, name, method)
+                changed.append((layer, name))
+        yield
+    finally:
+        for layer, name in changed:
+            delattr(layer, name)
+
+
+def _quick_methods(layer: Any) -> dict[str, Callable[..., Any]]:
+    """By the name of the method that they replace."""
     from keras import layers
 
-    for layer in model.layers:
-        if isinstance(layer, layers.Bidirectional):
-            _quicken_recurrent(layer.forward_layer)
-            _quicken_recurrent(layer.backward_layer)
-        else:
-            _quicken_recurrent(layer)
+    match layer:
+        case layers.LSTM() | layers.GRU() if _suits(layer):
+            return {"inner_loop": _inner_loop(layer)}
+        case layers.SpatialDropout1D() | layers.SpatialDropout2D() | layers.SpatialDropout3D():
+            return {"call": _dropout(layer, layer._get_noise_shape)}
+        case layers.Dropout():
+            return {"call": _dropout(layer, lambda inputs: layer.noise_shape)}
+        case layers.GaussianNoise():
+            return {"call": _noise(layer)}
+    return {}
 
 
-def _quicken_recurrent(layer: Any) -> None:
-    from keras import layers
+def _dropout(layer: Any, noise_shape: Callable[[Tensor], Any]) -> Callable[..., Tensor]:
+    """`keras.layers.Dropout.call`."""
+    import tensorflow as tf
 
-    if isinstance(layer, layers.LSTM | layers.GRU) and _suits(layer):
-        keras_loop = layer.inner_loop
+    def call(inputs: Tensor, training: bool = False) -> Tensor:
+        if not training or not 0 < layer.rate < 1:
+            return type(layer).call(layer, inputs, training=training)
+        shape = _shape(inputs)
+        given = noise_shape(inputs) or [None] * len(shape)
+        shape = [side if wanted is None else wanted for side, wanted in zip(shape, given, strict=True)]
+        kept = random_words(layer.seed_generator.next(), shape) >= tf.constant(round(layer.rate * 2**32), tf.uint32)
+        return tf.where(kept, inputs * (1 / (1 - layer.rate)), tf.zeros((), inputs.dtype))
 
-        def inner_loop(sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False) -> Any:
-            if mask is not None:
-                return keras_loop(sequences, initial_state, mask, training)
-            return _recurrent(layer, sequences, initial_state)
+    return call
 
-        layer.inner_loop = inner_loop
+
+def _noise(layer: Any) -> Callable[..., Tensor]:
+    """`keras.layers.GaussianNoise.call`."""
+    import tensorflow as tf
+
+    def call(inputs: Tensor, training: bool = False) -> Tensor:
+        if not training or not layer.stddev:
+            return inputs
+        drawn = random_normal(layer.seed_generator.next(), _shape(inputs))
+        return inputs + tf.cast(layer.stddev * drawn, inputs.dtype)
+
+    return call
+
+
+def _shape(x: Tensor) -> list[Any]:
+    """The sides of a tensor: numbers where they are known."""
+    import tensorflow as tf
+
+    return [tf.shape(x)[axis] if side is None else side for axis, side in enumerate(x.shape)]
+
+
+def _inner_loop(layer: Any) -> Callable[..., Any]:
+    """`keras.layers.RNN.inner_loop`."""
+
+    def inner_loop(sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False) -> Any:
+        if mask is not None:
+            return type(layer).inner_loop(layer, sequences, initial_state, mask, training)
+        return _recurrent(layer, sequences, initial_state)
+
+    return inner_loop
 
 
 def _suits(layer: Any) -> bool:
