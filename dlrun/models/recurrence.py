@@ -70,8 +70,8 @@ def lstm(z: Tensor, recurrent: Tensor, h: Tensor, c: Tensor, *, sequences: bool)
 
         def forward(slices: Sequence[Tensor], states: Sequence[Tensor]) -> Any:
             h, c = states
-            gates = tf.tanh(slices[0] + tf.matmul(h, kernel)) * half + (1 - half)
             # (1 - half) is 1/2 where a sigmoid stands and 0 where the tanh does
+            gates = tf.tanh(slices[0] + tf.matmul(h, kernel)) * half + (1 - half)
             i, f, g, o = tf.split(gates, 4, axis=1)
             c = f * c + i * g
             h = o * tf.tanh(c)

@@ -62,11 +62,11 @@ FORMS: dict[str, Any] = {
 }
 
 
-def quickly(made: Any) -> Any:
-    """The network as a function whose layers are the quick ones."""
+def quickly(made: Any, *, xla: bool = True) -> Any:
+    """The network as a function whose layers are the quick ones for XLA, or for the graph."""
 
     def run(*args: Any, **options: Any) -> Any:
-        with quick_layers(made):
+        with quick_layers(made, xla=xla):
             return made(*args, **options)
 
     return run
@@ -82,7 +82,7 @@ def test_outputs_and_gradients_are_those_of_keras(kind: str, form: str, xla: boo
     made = network(FORMS[form](RECURRENT[kind]))
     (layer,) = made.layers[1:]
     for one in [layer.forward_layer, layer.backward_layer] if "both" in form else [layer]:
-        with quick_layers(made):
+        with quick_layers(made, xla=True):
             assert is_quick(one)
         assert not is_quick(one)
     quick = outputs_and_gradients(made, quick=True, xla=xla)
@@ -132,7 +132,7 @@ def test_a_mask_is_heeded(kind: str) -> None:
 @pytest.mark.parametrize("kind", RECURRENT)
 def test_an_unusual_layer_stays_as_it_is(kind: str, options: dict[str, Any]) -> None:
     made = network(RECURRENT[kind](**options))
-    with quick_layers(made):
+    with quick_layers(made, xla=True):
         assert not is_quick(made.layers[1])
 
 
@@ -142,6 +142,60 @@ def test_sixteen_bits(kind: str) -> None:
     assert quickly(made)(X).dtype == made(X).dtype == tf.bfloat16
     for found, expected in zip(outputs_and_gradients(made, quick=True), outputs_and_gradients(made), strict=True):
         np.testing.assert_allclose(found, expected, atol=0.05 * np.abs(expected).max())
+
+
+CONVOLUTIONS: dict[str, tuple[Any, list[Any]]] = {
+    "2d": ((14, 13, 2), [lambda: layers.Conv2D(4, 3, activation="relu"), lambda: layers.MaxPooling2D(2)]),
+    "1d": ((9, 2), [lambda: layers.Conv1D(4, 3, activation="tanh"), lambda: layers.MaxPooling1D(2)]),
+    "same": ((14, 13, 2), [lambda: layers.Conv2D(4, 3), lambda: layers.MaxPooling2D(3, 2, padding="same")]),
+    "no bias": ((14, 13, 2), [lambda: layers.Conv2D(4, 3, use_bias=False, activation="elu"), layers.MaxPooling2D]),
+    "16 bits": (
+        (14, 13, 2),
+        [
+            lambda: layers.Conv2D(4, 3, activation="relu", dtype="mixed_bfloat16"),
+            lambda: layers.MaxPooling2D(2, dtype="mixed_bfloat16"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("form", CONVOLUTIONS)
+def test_pooling_before_the_activation_changes_nothing(form: str) -> None:
+    shape, stack = CONVOLUTIONS[form]
+    x = inputs = keras.Input(shape)
+    for make in stack * (1 if "1d" in form else 2):
+        x = make()(x)
+    made = keras.Model(inputs, x)
+    for weight in made.trainable_weights:
+        weight.assign(RANDOM.normal(size=weight.shape) * 0.7)
+    with quick_layers(made, xla=False):
+        assert all(is_quick(layer) for layer in made.layers[1:])
+    assert not any(is_quick(layer) for layer in made.layers)
+    batch = tf.constant(RANDOM.normal(size=(5, *shape)).astype(np.float32))
+
+    def run(call: Any) -> list[Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(batch)
+            y = tf.cast(call(batch, training=True), "float32")
+            loss = tf.reduce_sum(tf.sin(3.0 * y))
+        return [y, *tape.gradient(loss, [*(weight.value for weight in made.trainable_weights), batch])]
+
+    for found, expected in zip(run(quickly(made, xla=False)), run(made), strict=True):
+        tolerance = 0.05 if "bits" in form else 1e-5
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=tolerance * np.abs(expected).max())
+
+
+def test_a_convolution_that_others_read_stays_as_it_is() -> None:
+    inputs = keras.Input((8, 8, 1))
+    first, second = (layers.Conv2D(2, 3, activation="relu")(inputs) for _ in range(2))
+    seen = [first, layers.MaxPooling2D(2)(first)]
+    read_twice = [layers.MaxPooling2D(2)(second), layers.GlobalAveragePooling2D()(second)]
+    falling = layers.MaxPooling2D(2)(layers.Conv2D(2, 3, activation="gelu")(inputs))
+    normed = layers.MaxPooling2D(2)(layers.BatchNormalization()(layers.Conv2D(2, 3)(inputs)))
+    for outputs in (seen, read_twice, falling, normed):
+        made = keras.Model(inputs, outputs)
+        with quick_layers(made, xla=False):
+            assert not any(is_quick(layer) for layer in made.layers)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras's own saving
@@ -160,7 +214,7 @@ def test_what_is_saved_is_a_plain_keras_model(kind: str, form: str, tmp_path: Pa
 
 def test_the_layers_are_kerass_again_after_an_error() -> None:
     made = network(layers.LSTM(UNITS))
-    with pytest.raises(ValueError, match="incompatible"), quick_layers(made):
+    with pytest.raises(ValueError, match="incompatible"), quick_layers(made, xla=True):
         made(X[..., :2])
     assert not is_quick(made.layers[1])
 
