@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from dlrun.spec.base import Spec, with_kind
 from dlrun.spec.problem import Problem
+from dlrun.training.fused import fused
 from dlrun.training.schedules import Schedule, build_schedule
 
 
@@ -69,7 +70,7 @@ class Sgd(Rule):
         import keras
 
         shared = self.shared(weight_decay, steps_per_epoch, epochs)
-        return keras.optimizers.SGD(momentum=self.momentum, nesterov=self.nesterov, **shared)
+        return fused(keras.optimizers.SGD)(momentum=self.momentum, nesterov=self.nesterov, **shared)
 
 
 class Adam(Rule):
@@ -90,7 +91,7 @@ class Adam(Rule):
 
         rule = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "nadam": keras.optimizers.Nadam}
         shared = self.shared(weight_decay, steps_per_epoch, epochs)
-        return rule[self.kind](beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon, **shared)
+        return fused(rule[self.kind])(beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon, **shared)
 
 
 class RmsProp(Rule):
