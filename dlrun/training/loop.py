@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import NotFiniteError
+from dlrun.models.quick import quick_layers
 from dlrun.seeds import generator
 from dlrun.training.progress import Progress, Row
 from dlrun.training.settings import Training
@@ -101,10 +102,11 @@ class Loop:
     def _compiled(self, batch_size: int, xla: bool) -> tuple[Chunk, Chunk | None]:
         """What runs the steps of the training, and what those of the validation."""
         skips = self.settings.on_not_finite == "skip"
-        train = compiled(Step(self.learner, self._take, batch_size, skip_not_finite=skips).train, xla=xla)
+        model = self.learner.model
+        train = compiled(Step(self.learner, self._take, batch_size, skip_not_finite=skips).train, model, xla=xla)
         if self._take_validation is None:
             return train, None
-        return train, compiled(Step(self.learner, self._take_validation, batch_size).validate, xla=xla)
+        return train, compiled(Step(self.learner, self._take_validation, batch_size).validate, model, xla=xla)
 
     def advance(self, progress: Progress) -> None:
         """Trains the next chunk of the epoch.
@@ -192,7 +194,7 @@ class Loop:
         return generator(self._seed, "order", epoch).permutation(self.examples)
 
 
-def compiled(step: Callable[[Any], Any], *, xla: bool) -> Chunk:
+def compiled(step: Callable[[Any], Any], model: Any, *, xla: bool) -> Chunk:
     """`run(order, first, last, sums)`: the steps of the rows `order[first:last]`, (steps, batch), in one call.
 
     It returns the sums and what the steps add to them, and the first of the steps whose loss is not finite, after
@@ -205,7 +207,8 @@ def compiled(step: Callable[[Any], Any], *, xla: bool) -> Chunk:
     @tf.function(jit_compile=xla, autograph=False)  # type: ignore[untyped-decorator]
     def run(order: Any, first: Any, last: Any, sums: Any) -> Any:
         def body(index: Any, sums: Any, bad: Any) -> tuple[Any, Any, Any]:
-            more = strategy.run(step, args=(order[index],))
+            with quick_layers(model, xla=xla):
+                more = strategy.run(step, args=(order[index],))
             return index + 1, sums + more, tf.where(tf.math.is_finite(more[0]), bad, index)
 
         def goes_on(index: Any, sums: Any, bad: Any) -> Any:
