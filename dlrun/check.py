@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlrun.data.signature import Signature
 from dlrun.experiment import Experiment
 from dlrun.reading import build_model, load_data, read_experiment
+
+if TYPE_CHECKING:
+    from dlrun.data.dataset import Dataset
 
 STEPS = 2
 """How many steps a deep check trains."""
@@ -71,27 +74,22 @@ def check(spec: Path, *, overrides: Sequence[str] = (), deep: bool = False) -> C
     return Checked(experiment, signature, rows, model.count_params(), losses, dataset.unused)
 
 
-def first_losses(experiment: Experiment, dataset: Any, model: Any) -> list[float]:
-    """Trains two steps on the first examples, and gives the loss after each.
+def first_losses(experiment: Experiment, dataset: Dataset, model: Any) -> list[float]:
+    """Trains two steps on the first examples, and gives the mean loss after each.
 
     Raises:
         NotFiniteError: when it is not finite.
     """
     from dlrun.training.loop import Loop
+    from dlrun.training.progress import Progress
 
-    experiment.compile(model, dataset.preparation, STEPS)
-    few = experiment.arrays(dataset.train, dataset.preparation, weigh=True).first(
-        experiment.training.batch_size * STEPS
-    )
-    losses: list[float] = []
-
-    class Recorder:
-        def on_chunk(self, epoch: int, step: int, metrics: dict[str, float], examples_per_second: float) -> None:
-            losses.append(metrics["loss"])
-
-        def on_epoch(self, row: dict[str, float]) -> None:
-            pass
-
-    settings = experiment.training.model_copy(update={"epochs": 1})
-    list(Loop(model, few, None, settings, experiment.seed, xla=False).run(Recorder(), [], lambda: False))
+    settings, seed = experiment.training, experiment.seed
+    train = experiment.arrays(dataset.train, dataset.preparation, weigh=True)
+    few = train.first(settings.examples_per_step * STEPS)
+    loop = Loop(experiment.learner(model, dataset.preparation, len(train)), few, None, settings, seed, xla=False)
+    progress = Progress(settings.batch_size)
+    losses = []
+    while progress.step < loop.steps_per_epoch:
+        loop.advance(progress)
+        losses.append(loop.means(progress)["loss"])
     return losses

@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlrun import __version__, console
 from dlrun.errors import DlrunError, SpecError, UsageError
+
+if TYPE_CHECKING:
+    from dlrun.run.folder import RunFolder
 
 app = typer.Typer(
     name="dlrun",
@@ -83,10 +86,26 @@ def train(
     with native_log() as log:
         display = console.TrainingDisplay(console.error_console() if as_json else None)
         run = run_training(spec, out=out, display=display, overrides=flags, log=log)
-    if as_json:
-        print_json({"run": str(run.path), "status": run.status().tree(), "metrics": run.metrics()})
-    else:
-        console.print_summary(run)
+    print_run(run, as_json=as_json)
+
+
+@app.command()
+def resume(
+    run: RunPath,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many there are to be in all; trains a finished run on.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Go on though versions or device have changed.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run that was interrupted or killed, to the same bits as if it had not been."""
+    from dlrun.resume import resume as go_on
+
+    with native_log():
+        display = console.TrainingDisplay(console.error_console() if as_json else None)
+        finished = go_on(run, display=display, epochs=epochs, force=force)
+    print_run(finished, as_json=as_json)
 
 
 def evaluate(
@@ -228,6 +247,14 @@ def datasets(as_json: AsJson = False) -> None:
         print_json([entry.tree() for entry in found])
     else:
         console.print_datasets(found)
+
+
+def print_run(run: RunFolder, *, as_json: bool) -> None:
+    """A run that has just been trained."""
+    if as_json:
+        print_json({"run": str(run.path), "status": run.status().tree(), "metrics": run.metrics()})
+    else:
+        console.print_summary(run)
 
 
 def print_json(value: Any) -> None:

@@ -28,7 +28,9 @@ from dlrun.training.settings import Training
 
 if TYPE_CHECKING:
     from dlrun.evaluation.assess import Judge
+    from dlrun.training.device import Device
     from dlrun.training.loop import Arrays
+    from dlrun.training.step import Learner
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 """What a run may be called: what a folder can be called on every system."""
@@ -245,17 +247,38 @@ class Experiment(Spec):
         evaluation = self.evaluation
         return Judge(model, preparation, self.objective, evaluation.metrics, evaluation.batch_size, noise, self.seed)
 
-    def compile(self, model: Any, preparation: Preparation, steps_per_epoch: int) -> None:
-        """Gives a built model its optimizer, loss and the metric of its history."""
+    def compiled(self, device: Device, model: Any, examples: int) -> Experiment:
+        """The same experiment with the way to compile its steps filled in, on which the last bits depend.
+
+        Args:
+            device: on what it runs.
+            model: as `build` made it.
+            examples: in the train split.
+        """
+        xla = self.runtime.uses_xla(device, model, examples * self.training.epochs)
+        return self.model_copy(
+            update={"runtime": self.runtime.model_copy(update={"compile": "xla" if xla else "graph"})}
+        )
+
+    def learner(self, model: Any, preparation: Preparation, examples: int) -> Learner:
+        """A built model with its optimizer, its loss and the metric of its history.
+
+        Args:
+            examples: in the train split; schedules count their steps.
+        """
+        import keras
+
+        from dlrun.training.step import Learner
+
         decay = self.regularization.weight_decay or 0.0
         output, target = preparation.signature.output, preparation.target
+        optimizer = self.optimizer.build(decay, self.training.steps_per_epoch(examples), self.training.epochs)
+        if model.dtype_policy.name == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(model.trainable_variables)
         scale = target.scale if isinstance(target, FittedNumbers) else 1.0
-        model.compile(
-            optimizer=self.optimizer.build(decay, steps_per_epoch, self.training.epochs),
-            loss=self.objective.build(output, self.regularization.label_smoothing),
-            metrics=[followed_metric(output, scale)],
-            jit_compile=False,
-        )
+        loss = self.objective.build(output, self.regularization.label_smoothing)
+        return Learner(model, optimizer, loss, followed_metric(output, scale))
 
 
 def _within_unit(limits: Sequence[float] | None) -> bool:

@@ -110,6 +110,12 @@ class TrainingDisplay:
             done = (epoch - 1) * self._steps_per_epoch + step
             self._live.update(self._bar(epoch, step, metrics, examples_per_second, self._left(done)), refresh=True)
 
+    def on_event(self, message: str) -> None:
+        """Something happened that is not as the spec would have it."""
+        from rich.text import Text
+
+        self.console.print(Text(message, style="yellow"), soft_wrap=True)
+
     def on_epoch(self, row: Row) -> None:
         """An epoch is done: its row of the history."""
         monitor = self._monitor or ("validation_loss" if "validation_loss" in row else "loss")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedRandom, BufferedReader
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,16 +24,60 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """A binary file to write to, which takes the place of `path` once all of it is on the disk.
 
     A reader, or a crash, sees the old file or the new one and never a part. If the block raises, the old one stays.
+
+    Raises:
+        RunError: if it cannot be written.
     """
+    with _unfinished(path) as (file, finish):
+        yield file
+        finish(path)
+
+
+def write_as(path: Path, write: Callable[[BufferedRandom], Path]) -> Path:
+    """As `replacing`, for a file that gets its name only when it is written.
+
+    Args:
+        path: a name in the same folder.
+        write: writes to a binary file that can be read too, and gives the name that it is to have.
+    """
+    with _unfinished(path) as (file, finish):
+        named = write(file)
+        finish(named)
+    return named
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[tuple[BufferedRandom, Callable[[Path], None]]]:
+    """A file under a temporary name, and what puts it on the disk and gives it its own."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+    def finish(final: Path) -> None:
+        file.flush()
+        os.fsync(file.fileno())
+        file.close()
+        _rename(temporary, final)
+        _sync_folder(final.parent)
+
     try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _rename(temporary, path)
+        with temporary.open("w+b") as file:
+            yield file, finish
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise RunError(
+            f"{path} cannot be written: {error.strerror or error}", hint="make room on the disk" if full else None
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes a new name in a folder outlast a power cut; Windows has no way to ask for it."""
+    if os.name != "nt":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _rename(temporary: Path, path: Path) -> None:
@@ -92,18 +138,30 @@ def _json_text(value: Any, indent: str = "") -> str:
             return json.dumps(value, allow_nan=False, ensure_ascii=False)
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[BufferedReader]:
+    """A binary file to read from.
+
+    Raises:
+        RunError: if it is missing or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            yield file
+    except FileNotFoundError:
+        raise missing(path) from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def read_bytes(path: Path) -> bytes:
     """The file's content.
 
     Raises:
         RunError: if it is missing or cannot be read.
     """
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise missing(path) from None
-    except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+    with reading(path) as file:
+        return file.read()
 
 
 def read_text(path: Path) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import DlrunError, RunError
+from dlrun.run.checkpoints import Checkpoints
 from dlrun.run.files import (
     broken,
     missing,
@@ -22,6 +25,7 @@ from dlrun.run.files import (
     write_text,
 )
 from dlrun.run.history import Row, history_text, parse_history
+from dlrun.run.lock import locked
 from dlrun.run.status import State, Status
 
 if TYPE_CHECKING:
@@ -134,9 +138,21 @@ class RunFolder:
         """The run begins, in this process."""
         self._write_status(Status.begin(epochs, main_metric))
 
-    def resume(self) -> None:
-        """The run goes on, in this process."""
-        self._write_status(self.status().resumed())
+    def resume(self, epochs: int) -> None:
+        """The run goes on, in this process, to so many epochs."""
+        self._write_status(self.status().resumed(epochs))
+
+    def note(self, kind: str, message: str, **facts: Any) -> None:
+        """Something happened that is not as the spec would have it."""
+        self._write_status(self.status().noted(kind, message, **facts))
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Within it, this process alone trains the run.
+
+        Raises:
+            RunError: another process does, with its id.
+        """
+        return locked(self.path)
 
     def update_epoch(self, epoch: int, best_epoch: int | None = None) -> None:
         """So many epochs are done."""
@@ -207,11 +223,6 @@ class RunFolder:
     def write_history(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes one row an epoch. All rows have the columns of the first; floats keep their bits."""
         write_text(self.path / HISTORY, history_text(rows))
-
-    def append_epoch(self, row: Mapping[str, Any]) -> None:
-        """Adds a row to history.csv."""
-        before = self.history() if (self.path / HISTORY).exists() else []
-        self.write_history([*before, row])
 
     def history(self) -> list[Row]:
         """The rows of history.csv: whole numbers as int, others as float with the bits that were written."""
@@ -318,20 +329,29 @@ class RunFolder:
         return self.path / "plots"
 
     def save_model(self, model: Any) -> None:
-        """The whole Keras model, `model.keras`."""
+        """The whole Keras model, `model.keras`.
+
+        Raises:
+            RunError: it cannot be written.
+        """
         unfinished = self.path / "model.tmp.keras"  # Keras insists on the ending
-        model.save(unfinished)
-        unfinished.replace(self.model_path)
+        try:
+            model.save(unfinished)
+            unfinished.replace(self.model_path)
+        except OSError as error:
+            raise RunError(f"{self.model_path} cannot be written: {error.strerror or error}") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     @property
     def model_path(self) -> Path:
         """Where the whole model for Keras is."""
         return self.path / "model.keras"
 
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of what an exact resume needs."""
-        return self.path / "checkpoints"
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """What an exact resume needs."""
+        return Checkpoints(self.path / "checkpoints")
 
     def write_log(self, content: bytes) -> None:
         """Begins log.txt."""

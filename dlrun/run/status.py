@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, Self, get_args
@@ -27,6 +27,7 @@ KINDS = {
     "error": dict | None,
     "pid": int,
     "host": str,
+    "events": list,
 }
 """What status.json holds under each name, apart from state and times."""
 
@@ -45,6 +46,8 @@ class Status:
         main_metric: the name of the metric that the run is judged by.
         error: message and hint of what ended it.
         pid, host: the process that runs it, and the machine it runs on.
+        events: what happened on the way that is not as the spec would have it, each with `kind`, `message` and `time`:
+            resumed, extended, rewound, skipped, halved, damaged.
     """
 
     state: State
@@ -59,6 +62,7 @@ class Status:
     error: Mapping[str, str | None] | None
     pid: int
     host: str
+    events: Sequence[Mapping[str, Any]] = ()
     version: int = VERSION
 
     @classmethod
@@ -80,15 +84,26 @@ class Status:
             host=platform.node(),
         )
 
-    def resumed(self) -> Self:
-        """The status of the same run, going on now in this process."""
+    def resumed(self, epochs: int) -> Self:
+        """The status of the same run, going on now in this process, to so many epochs."""
         return replace(
-            self, state="running", updated=_now(), finished=None, error=None, pid=os.getpid(), host=platform.node()
+            self,
+            state="running",
+            epochs=epochs,
+            updated=_now(),
+            finished=None,
+            error=None,
+            pid=os.getpid(),
+            host=platform.node(),
         )
 
     def at(self, epoch: int, best_epoch: int | None) -> Self:
         """After an epoch."""
         return replace(self._worked(), epoch=epoch, best_epoch=best_epoch)
+
+    def noted(self, kind: str, message: str, **facts: Any) -> Self:
+        """With one event more."""
+        return replace(self, events=[*self.events, {"kind": kind, "message": message, "time": _now(), **facts}])
 
     def ended(self, state: State, error: DlrunError | None = None) -> Self:
         """At the end, whichever it is."""
@@ -120,6 +135,7 @@ class Status:
         version = tree.get("version")
         if not isinstance(version, int) or version > VERSION:
             raise ValueError(f"its version is {version!r}, and this dlrun knows versions up to {VERSION}")
+        tree = {"events": [], **tree}  # which runs before there were checkpoints do not have
         absent = [name for name in cls.__dataclass_fields__ if name not in tree]
         if absent:
             raise ValueError(f"it has no {', '.join(absent)}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from dlrun.data.signature import Output, Task
@@ -28,31 +30,44 @@ def all_followed_columns(*, validation: bool) -> list[str]:
     return columns + [f"validation_{column}" for column in columns] if validation else columns
 
 
-def followed_metric(output: Output, scale: float) -> Any:
-    """The Keras metric, of targets and outputs as the loss takes them.
+@dataclass(frozen=True)
+class Followed:
+    """The metric beside the loss in history.csv.
+
+    Args:
+        name: of its column.
+        values: of targets and outputs as the loss takes them, (batch, …) each, one value or more for each example,
+            (batch, …); the metric is their mean.
+    """
+
+    name: str
+    values: Callable[[Any, Any], Any]
+
+
+def followed_metric(output: Output, scale: float) -> Followed:
+    """The metric that is followed for a task.
 
     Args:
         output: what is predicted.
         scale: one unit of the network's output in units of the data, so that the mean absolute error of a normalised
             target reads in degrees or pounds.
     """
-    from keras import metrics, ops
+    from keras import ops
 
-    name = FOLLOWED[output.task]
-    if output.task == "reconstruction":
-        return metrics.MeanSquaredError(name=name)
-    if not output.is_classification:
+    def squared_error(y: Any, prediction: Any) -> Any:
+        return ops.square(ops.cast(y, "float32") - prediction)
 
-        def absolute_error(y: Any, prediction: Any) -> Any:
-            return scale * ops.mean(ops.abs(ops.cast(y, "float32") - prediction), axis=-1)
-
-        return metrics.MeanMetricWrapper(absolute_error, name=name)
+    def absolute_error(y: Any, prediction: Any) -> Any:
+        return scale * ops.abs(ops.cast(y, "float32") - prediction)
 
     def is_right(y: Any, logits: Any) -> Any:
         if logits.shape[-1] == 1:
             chosen = ops.cast(ops.squeeze(logits, -1) > 0, "int32")
         else:
             chosen = ops.cast(ops.argmax(logits, axis=-1), "int32")
-        return ops.cast(ops.equal(chosen, ops.cast(ops.reshape(y, (-1,)), "int32")), "float32")
+        return ops.equal(chosen, ops.cast(ops.reshape(y, (-1,)), "int32"))
 
-    return metrics.MeanMetricWrapper(is_right, name=name)
+    name = FOLLOWED[output.task]
+    if output.is_classification:
+        return Followed(name, is_right)
+    return Followed(name, squared_error if output.task == "reconstruction" else absolute_error)

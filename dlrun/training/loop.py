@@ -1,22 +1,21 @@
-"""The training loop: compiled chunks of Keras's own train step, in an order that follows from seed and epoch."""
+"""The compiled part of a training: chunks of steps, in an order of examples that follows from seed and epoch."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import NotFiniteError
 from dlrun.seeds import generator
+from dlrun.training.progress import Progress, Row
 from dlrun.training.settings import Training
+from dlrun.training.step import SUMS, Learner, Step
 
 if TYPE_CHECKING:
     import numpy as np
-
-Row = dict[str, float]
-"""One epoch of history.csv: epoch, metrics, validation metrics, learning_rate, seconds, examples_per_second."""
 
 SECONDS_PER_CHUNK = 0.25
 """How long the compiled loop runs before Python looks at the clock, the keyboard and the display again."""
@@ -49,24 +48,14 @@ class Arrays:
         )
 
 
-class Reporter(Protocol):
-    """Whoever wants to know how the training goes."""
-
-    def on_chunk(self, epoch: int, step: int, metrics: dict[str, float], examples_per_second: float) -> None:
-        """`step` steps of the epoch are done; `metrics` are the means since its beginning."""
-
-    def on_epoch(self, row: Row) -> None:
-        """An epoch is done, validation included."""
-
-
 class Loop:
-    """Trains a compiled Keras model on examples held in memory.
+    """Runs the steps of a training on examples held in memory.
 
-    The state of a training is in the model (weights, optimizer, seeds of dropout) and in the callbacks; the loop adds
-    the epoch's number alone, since the order of the examples follows from it.
+    It has no state that a result depends on: that is in the learner's variables and in the `Progress`. The result is
+    the same to the bit wherever the steps are cut into chunks.
 
     Args:
-        model: built and compiled; created under the current distribution strategy.
+        learner: what learns; created under the current distribution strategy.
         train: the examples to learn from.
         validation: the examples to measure after each epoch, or None.
         settings: the section `training`.
@@ -75,132 +64,138 @@ class Loop:
     """
 
     def __init__(
-        self, model: Any, train: Arrays, validation: Arrays | None, settings: Training, seed: int, *, xla: bool
+        self, learner: Learner, train: Arrays, validation: Arrays | None, settings: Training, seed: int, *, xla: bool
     ) -> None:
-        import tensorflow as tf
-
-        self.model = model
+        self.learner = learner
         self.settings = settings
-        self.seed = seed
         self.examples = len(train)
-        self.batch_size = min(settings.batch_size, self.examples)
-        self.steps_per_epoch = math.ceil(self.examples / self.batch_size)
-        self._strategy = tf.distribute.get_strategy()
-        self._run_steps = self._compiled(model.train_step, train, xla)
-        self._run_validation = self._compiled(model.test_step, validation, xla) if validation else None
-        self._validation_order = _batches(range(len(validation)), self.batch_size) if validation else []
-        build_state(model, train)
+        self.examples_per_step = min(settings.examples_per_step, self.examples)
+        self.steps_per_epoch = math.ceil(self.examples / self.examples_per_step)
+        self._seed, self._xla = seed, xla
+        self._take = gathering(train)
+        self._take_validation = gathering(validation) if validation else None
+        self._validation_examples = len(validation) if validation else 0
+        self._epoch = 0
+        """That `_batches` are of."""
+        self._batches: list[np.ndarray] = []
         self._chunk = 1
         """Steps in the next call; one at first, then as many as fill `SECONDS_PER_CHUNK`."""
+        self.compile(settings.batch_size)
 
-    def run(self, reporter: Reporter, callbacks: Sequence[Any], stopped: Callable[[], bool]) -> Iterator[Row]:
-        """Trains epoch after epoch, and yields the history's row of each.
+    def compile(self, batch_size: int) -> None:
+        """Begins anew with so many examples through the network at once; the steps stay the same."""
+        step = Step(self.learner, self._take, batch_size, skip_not_finite=self.settings.on_not_finite == "skip")
+        self._train = compiled(step.train, xla=self._xla)
+        self._validate = None
+        if self._take_validation is not None:
+            measure = Step(self.learner, self._take_validation, batch_size)
+            self._validate = compiled(measure.validate, xla=self._xla)
+            self._validation_batches = in_batches(range(self._validation_examples), batch_size)
 
-        Args:
-            reporter: is told of each chunk and epoch.
-            callbacks: Keras callbacks; they may set `model.stop_training`.
-            stopped: asked after each chunk; when it says True, the training ends there, within the epoch.
+    def advance(self, progress: Progress) -> None:
+        """Trains the next chunk of the epoch.
 
         Raises:
-            NotFiniteError: when a loss becomes NaN or infinite, with epoch, step and advice.
+            NotFiniteError: the loss became NaN or infinite, with epoch, step and advice.
         """
-        import keras
-
-        together = keras.callbacks.CallbackList(
-            list(callbacks), model=self.model, epochs=self.settings.epochs, steps=self.steps_per_epoch
-        )
-        self.model.stop_training = False
-        together.on_train_begin()
-        for epoch in range(1, self.settings.epochs + 1):
-            together.on_epoch_begin(epoch - 1)
-            row = self._run_epoch(epoch, reporter, together, stopped)
-            if row is None:
-                break
-            together.on_epoch_end(epoch - 1, row)
-            reporter.on_epoch(row)
-            yield row
-            if self.model.stop_training or stopped():
-                break
-        together.on_train_end()
-
-    def _run_epoch(self, epoch: int, reporter: Reporter, callbacks: Any, stopped: Callable[[], bool]) -> Row | None:
-        """One epoch and its validation; None where it was stopped on the way."""
+        if progress.step == 0:
+            progress.learning_rate = float(self.learner.optimizer.learning_rate)
         started = time.perf_counter()
-        learning_rate = float(self.model.optimizer.learning_rate)
-        self.model.reset_metrics()
-        done = 0
-        for order in _batches(self._order(epoch), self.batch_size):
-            for first, last in self._chunks(len(order)):
-                callbacks.on_train_batch_begin(done)
-                bad = int(self._run_steps(order, first, last))
-                metrics = self._metrics()
-                if bad >= 0:
-                    raise _not_finite(epoch, done + bad - first + 1, learning_rate)
-                done += last - first
-                callbacks.on_train_batch_end(done - 1, metrics)
-                rate = min(done * self.batch_size, self.examples) / (time.perf_counter() - started)
-                reporter.on_chunk(epoch, done, metrics, rate)
-                if stopped():
-                    return None
+        order, first = self._next(progress)
+        last = min(first + self._chunk, len(order), self._until(progress) - progress.step + first)
+        sums, bad = self._train(order, first, last, progress.sums)
         seconds = time.perf_counter() - started
-        row: Row = {"epoch": epoch, **metrics, **self._validate(epoch, callbacks)}
-        row |= {"learning_rate": learning_rate, "seconds": seconds, "examples_per_second": self.examples / seconds}
+        if bad >= 0:
+            raise not_finite(progress.epoch, progress.step + bad - first + 1, progress.learning_rate)
+        progress.sums = sums
+        progress.step += last - first
+        progress.seconds += seconds
+        wanted = max(1, int(SECONDS_PER_CHUNK / seconds * (last - first)))
+        self._chunk = min(wanted, (last - first) * 8)  # the first calls include compilation
+
+    def end_epoch(self, progress: Progress) -> Row:
+        """Measures the validation examples, and gives the epoch's row of the history; the next epoch begins.
+
+        Raises:
+            NotFiniteError: the validation loss is not finite, or no step of the epoch was.
+        """
+        metrics = self.means(progress)
+        if not metrics:
+            raise not_finite(progress.epoch, self.steps_per_epoch, progress.learning_rate)
+        row: Row = {"epoch": progress.epoch, **metrics, **self._validation_metrics(progress.epoch)}
+        row |= {
+            "learning_rate": progress.learning_rate,
+            "seconds": progress.seconds,
+            "examples_per_second": self.examples / progress.seconds,
+        }
+        progress.end_epoch(row)
         return row
 
-    def _chunks(self, steps: int) -> Iterator[tuple[int, int]]:
-        """Cuts a number of steps into calls that take about `SECONDS_PER_CHUNK` each, as measured on the way."""
-        first = 0
-        while first < steps:
-            last = min(first + self._chunk, steps)
-            started = time.perf_counter()
-            yield first, last
-            per_step = (time.perf_counter() - started) / (last - first)
-            wanted = max(1, int(SECONDS_PER_CHUNK / per_step))
-            self._chunk = min(wanted, self._chunk * 8)  # the first calls include compilation
-            first = last
+    def means(self, progress: Progress) -> dict[str, float]:
+        """The loss and the metric since the beginning of the epoch; empty where every step of it was skipped."""
+        return _means(self.learner.names, progress.sums)
 
-    def _validate(self, epoch: int, callbacks: Any) -> Row:
-        if self._run_validation is None:
+    def _validation_metrics(self, epoch: int) -> Row:
+        if self._validate is None:
             return {}
-        callbacks.on_test_begin()
-        self.model.reset_metrics()
-        for order in self._validation_order:
-            if int(self._run_validation(order, 0, len(order))) >= 0:
+        sums: Sequence[float] = (0.0,) * SUMS
+        for order in self._validation_batches:
+            sums, bad = self._validate(order, 0, len(order), sums)
+            if bad >= 0:
                 raise NotFiniteError(
                     f"the validation loss is not finite after epoch {epoch}",
                     hint="lower optimizer.learning_rate, and look for extreme values in the validation data",
                 )
-        metrics = {f"validation_{name}": value for name, value in self._metrics().items()}
-        callbacks.on_test_end(metrics)
-        return metrics
+        return {f"validation_{name}": value for name, value in _means(self.learner.names, sums).items()}
+
+    def _next(self, progress: Progress) -> tuple[np.ndarray, int]:
+        """The batches that the next step is among, (steps, batch), and its place in them."""
+        if self._epoch != progress.epoch:
+            self._batches = in_batches(self._order(progress.epoch), self.examples_per_step)
+            self._epoch = progress.epoch
+        whole = self._batches[0]
+        return (whole, progress.step) if progress.step < len(whole) else (self._batches[1], progress.step - len(whole))
+
+    def _until(self, progress: Progress) -> int:
+        """The step of the epoch at which the chunk ends at the latest: where a checkpoint is due."""
+        every = self.settings.checkpoint.steps
+        return self.steps_per_epoch if every is None else progress.step - progress.step % every + every
 
     def _order(self, epoch: int) -> np.ndarray | range:
         if not self.settings.shuffle:
             return range(self.examples)
-        return generator(self.seed, "order", epoch).permutation(self.examples)
+        return generator(self._seed, "order", epoch).permutation(self.examples)
 
-    def _metrics(self) -> dict[str, float]:
-        return {name: float(value) for name, value in self.model.get_metrics_result().items()}
 
-    def _compiled(self, step: Callable[[Any], Any], arrays: Arrays, xla: bool) -> Callable[[Any, int, int], Any]:
-        """`run(order, first, last)`: the steps of the rows `order[first:last]`, (steps, batch), in one call.
+Chunk = Callable[["np.ndarray", int, int, Sequence[float]], tuple[tuple[float, ...], int]]
 
-        It returns the first of these steps whose mean loss is not finite, or -1.
-        """
-        import tensorflow as tf
 
-        take = gathering(arrays)
+def compiled(step: Callable[[Any], Any], *, xla: bool) -> Chunk:
+    """`run(order, first, last, sums)`: the steps of the rows `order[first:last]`, (steps, batch), in one call.
 
-        @tf.function(jit_compile=xla, autograph=False)  # type: ignore[untyped-decorator]
-        def run(order: Any, first: Any, last: Any) -> Any:
-            def body(index: Any, bad: Any) -> tuple[Any, Any]:
-                logs = self._strategy.run(step, args=(take(order[index]),))
-                finite = tf.math.is_finite(tf.cast(logs["loss"], tf.float32))
-                return index + 1, tf.where((bad < 0) & ~finite, index, bad)
+    It returns the sums and what the steps add to them, and the first of the steps whose loss is not finite, after
+    which there is none, or -1.
+    """
+    import tensorflow as tf
 
-            return tf.while_loop(lambda index, _: index < last, body, (first, tf.constant(-1)))[1]
+    strategy = tf.distribute.get_strategy()
 
-        return lambda order, first, last: run(tf.constant(order), tf.constant(first), tf.constant(last))
+    @tf.function(jit_compile=xla, autograph=False)  # type: ignore[untyped-decorator]
+    def run(order: Any, first: Any, last: Any, sums: Any) -> Any:
+        def body(index: Any, sums: Any, bad: Any) -> tuple[Any, Any, Any]:
+            more = strategy.run(step, args=(order[index],))
+            return index + 1, sums + more, tf.where(tf.math.is_finite(more[0]), bad, index)
+
+        def goes_on(index: Any, sums: Any, bad: Any) -> Any:
+            return (index < last) & (bad < 0)
+
+        return tf.while_loop(goes_on, body, (first, sums, tf.constant(-1)))[1:]
+
+    def call(order: np.ndarray, first: int, last: int, sums: Sequence[float]) -> tuple[tuple[float, ...], int]:
+        total, bad = run(tf.constant(order), tf.constant(first), tf.constant(last), tf.constant(sums, tf.float64))
+        return tuple(total.numpy().tolist()), int(bad)
+
+    return call
 
 
 def gathering(arrays: Arrays) -> Callable[[Any], tuple[Any, ...]]:
@@ -219,16 +214,7 @@ def gathering(arrays: Arrays) -> Callable[[Any], tuple[Any, ...]]:
     return take
 
 
-def build_state(model: Any, train: Arrays) -> None:
-    """Makes the optimizer's and the metrics' variables, which must exist before the steps are compiled."""
-    import numpy as np
-
-    model.optimizer.build(model.trainable_variables)
-    model.test_step(gathering(train.first())(np.zeros(1, dtype=np.int32)))
-    model.reset_metrics()
-
-
-def _batches(rows: Sequence[int] | np.ndarray | range, batch_size: int) -> list[np.ndarray]:
+def in_batches(rows: Sequence[int] | np.ndarray | range, batch_size: int) -> list[np.ndarray]:
     """Row numbers as whole batches, (steps, batch), and, where some are left, one smaller batch, (1, rest)."""
     import numpy as np
 
@@ -238,7 +224,13 @@ def _batches(rows: Sequence[int] | np.ndarray | range, batch_size: int) -> list[
     return [part for part in parts if part.size]
 
 
-def _not_finite(epoch: int, step: int, learning_rate: float) -> NotFiniteError:
+def _means(names: tuple[str, str], sums: Sequence[float]) -> dict[str, float]:
+    loss, metric, count, _ = sums
+    return dict(zip(names, (loss / count, metric / count), strict=True)) if count else {}
+
+
+def not_finite(epoch: int, step: int, learning_rate: float) -> NotFiniteError:
+    """The error of a loss that became NaN or infinite, with what to try."""
     return NotFiniteError(
         f"the loss is no longer finite since epoch {epoch}, step {step}",
         hint=f"lower optimizer.learning_rate (now {learning_rate:g}), for example to {learning_rate / 10:g}; or set "

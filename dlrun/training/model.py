@@ -54,22 +54,31 @@ def restore_weights(model: Any, saved: dict[str, np.ndarray]) -> None:
     Raises:
         RunError: if a name, a shape or a dtype differs; the first that does is named.
     """
+    put(saved, {variable.path: variable for variable in model.weights})
+
+
+def put(saved: dict[str, np.ndarray], variables: dict[str, Any]) -> None:
+    """Puts saved arrays into the Keras variables of the same names.
+
+    Raises:
+        RunError: if a name, a shape or a dtype differs; the first that does is named. None is changed then.
+    """
     import numpy as np
 
-    expected = {variable.path: variable for variable in model.weights}
-    for path in expected.keys() | saved.keys():
-        if path not in saved:
-            raise RunError(f"the saved weights have no {path}, which the model of the spec has")
-        if path not in expected:
-            raise RunError(f"the saved weights have {path}, which the model of the spec has not")
-    for path, variable in expected.items():
-        new = saved[path]
+    for name in variables.keys() | saved.keys():
+        if name not in saved:
+            raise RunError(f"the saved weights have no {name}, which the model of the spec has")
+        if name not in variables:
+            raise RunError(f"the saved weights have {name}, which the model of the spec has not")
+    for name, variable in variables.items():
+        new = saved[name]
         if new.shape != tuple(variable.shape) or new.dtype != np.dtype(variable.dtype):
             raise RunError(
-                f"the weight {path} is {new.dtype} {new.shape} in the run, and {variable.dtype} "
+                f"the weight {name} is {new.dtype} {new.shape} in the run, and {variable.dtype} "
                 f"{tuple(variable.shape)} in the model of its spec"
             )
-        variable.assign(new)
+    for name, variable in variables.items():
+        variable.assign(saved[name])
 
 
 def raw_model(model: Any, preparation: Preparation, loss: str) -> Any:

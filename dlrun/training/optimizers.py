@@ -167,3 +167,17 @@ Optimizer = Annotated[
     Annotated[AnyRule, Field(discriminator="kind")], BeforeValidator(with_kind("adam"), json_schema_input_type=AnyRule)
 ]
 """The rule; `kind` may be left out for adam."""
+
+
+def rate_factor(optimizer: Any) -> Any | None:
+    """What the schedule of an optimizer is multiplied with, a Keras variable; None where it has no schedule."""
+    return getattr(getattr(optimizer, "inner_optimizer", optimizer)._learning_rate, "factor", None)
+
+
+def scale_learning_rate(optimizer: Any, factor: float) -> None:
+    """Multiplies the learning rate from here on, whether it is one number or follows a schedule."""
+    scheduled = rate_factor(optimizer)
+    if scheduled is not None:
+        scheduled.assign(scheduled * factor)
+    else:
+        optimizer.learning_rate = float(optimizer.learning_rate) * factor

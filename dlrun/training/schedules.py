@@ -88,6 +88,8 @@ Schedule = Annotated[Constant | Exponential | Cosine | Step, Field(discriminator
 def build_schedule(schedule: Schedule | None, start: float, steps_per_epoch: int, epochs: int) -> Any:
     """The learning rate for a Keras optimizer: a plain number, or a schedule over its steps.
 
+    A schedule has a `factor` that it is multiplied with, 1 until somebody changes it.
+
     In a warm-up of w epochs the rate of step i (from 0) is start x (i + 1) / (w x steps_per_epoch); the schedule begins
     at its end.
 
@@ -104,10 +106,14 @@ def build_schedule(schedule: Schedule | None, start: float, steps_per_epoch: int
     warmup = moving.warmup * steps_per_epoch
 
     class Scheduled(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.factor = keras.Variable(1.0, dtype="float32", trainable=False, name="learning_rate_factor")
+
         def __call__(self, step: Any) -> Any:
             step = keras.ops.cast(step, "float32")
             rate = moving.rate(keras.ops.maximum(step - warmup, 0.0), start, steps_per_epoch, epochs)
-            return keras.ops.where(step < warmup, start * (step + 1) / warmup, rate) if warmup else rate
+            rate = keras.ops.where(step < warmup, start * (step + 1) / warmup, rate) if warmup else rate
+            return self.factor * rate
 
         def get_config(self) -> dict[str, Any]:
             return moving.tree() | {"start": start, "steps_per_epoch": steps_per_epoch, "epochs": epochs}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 
 from pydantic import Field
 
@@ -37,19 +37,43 @@ class ReduceOnPlateau(Spec):
     """The learning rate goes no lower."""
 
 
+class Checkpointing(Spec):
+    """When all that the next step depends on is written down, so that `dlrun resume` goes on to the same bits.
+
+    At the end of each epoch in any case, unless writing would take more than a twentieth of the time.
+    """
+
+    steps: int | None = Field(default=None, ge=1)
+    """Also after every so many steps of an epoch. Left out: not by steps."""
+    minutes: float | None = Field(default=10.0, gt=0)
+    """Also when this much time has passed since the last one; null: not by time."""
+
+
 class Training(Spec):
     """How the weights are learned."""
 
     epochs: int = Field(default=10, ge=1)
     """How often every example of the train split is seen, at the most."""
     batch_size: int = Field(default=64, ge=1)
-    """How many examples make one step."""
+    """How many examples go through the network at once."""
+    gradient_accumulation: int = Field(default=1, ge=1)
+    """Over how many batches the gradient is summed up before the weights move: a step is made of batch_size times this
+    many examples, in the memory of batch_size."""
     shuffle: bool = True
     """Whether the order of the examples differs in each epoch; it follows from seed and epoch."""
     early_stopping: EarlyStopping | None = None
     """When to stop before the last epoch. Left out: never."""
     reduce_on_plateau: ReduceOnPlateau | None = None
     """When to lower the learning rate. Left out: never."""
+    checkpoint: Checkpointing = Field(default_factory=Checkpointing)
+    """When the state of the training is written down."""
+    on_not_finite: Literal["stop", "skip", "rewind"] = "stop"
+    """When the loss becomes NaN or infinite. stop: the training ends with an error; skip: steps whose loss or gradient
+    is not finite leave the weights as they are; rewind: it goes back to the last checkpoint with half the learning
+    rate, three times at most."""
+    on_out_of_memory: Literal["stop", "halve"] = "stop"
+    """When the memory does not hold a batch. stop: the training ends with an error that says which batch size would
+    fit; halve: it goes on with half the batch_size and twice the gradient_accumulation, which makes the same steps."""
 
     def check(self, columns: Sequence[str]) -> Iterator[Problem]:
         """Whether what is monitored will be measured.
@@ -80,48 +104,15 @@ class Training(Spec):
             )
 
     def steps_per_epoch(self, examples: int) -> int:
-        """How many batches the examples make, a smaller last one included."""
-        return -(-examples // self.batch_size)
+        """How many steps the examples make, a smaller last one included."""
+        return -(-examples // self.examples_per_step)
+
+    @property
+    def examples_per_step(self) -> int:
+        """How many examples move the weights once."""
+        return self.batch_size * self.gradient_accumulation
 
     def monitored(self, columns: Iterable[str]) -> str:
         """The column of the history that tells the best epoch: that of early stopping, or the (validation) loss."""
         default = "validation_loss" if "validation_loss" in columns else "loss"
         return self.early_stopping.monitor if self.early_stopping else default
-
-    def best_epoch(self, rows: Sequence[Mapping[str, float]], monitor: str) -> int:
-        """The first epoch with the best value of a column."""
-        sign = -1 if direction(monitor) == "max" else 1
-        return int(min(rows, key=lambda row: sign * row[monitor])["epoch"])
-
-    def callbacks(self) -> list[Any]:
-        """The Keras callbacks of the sections that are given."""
-        import keras
-
-        found: list[Any] = []
-        if (plateau := self.reduce_on_plateau) is not None:
-            found.append(
-                keras.callbacks.ReduceLROnPlateau(
-                    monitor=plateau.monitor,
-                    factor=plateau.factor,
-                    patience=plateau.patience,
-                    min_lr=plateau.minimum,
-                    min_delta=0.0,
-                    mode=direction(plateau.monitor),
-                )
-            )
-        if (stopping := self.early_stopping) is not None:
-            found.append(
-                keras.callbacks.EarlyStopping(
-                    monitor=stopping.monitor,
-                    patience=stopping.patience,
-                    min_delta=stopping.min_delta,
-                    mode=direction(stopping.monitor),
-                    restore_best_weights=stopping.restore_best,
-                )
-            )
-        return found
-
-
-def direction(metric: str) -> str:
-    """Which way a training metric gets better: `max` for accuracy, `min` for losses and errors."""
-    return "max" if metric.removeprefix("validation_") == "accuracy" else "min"

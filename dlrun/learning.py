@@ -1,0 +1,182 @@
+"""What `train` and `resume` share: from a run that has begun to one that is finished."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from dlrun.checkpointing import Keeper
+from dlrun.errors import DlrunError, Interrupted, RunError, TrainingError
+from dlrun.experiment import Experiment
+from dlrun.models.blocks import describe_inputs
+from dlrun.run.environment import environment
+from dlrun.run.folder import RunFolder
+from dlrun.training.followed import followed_columns
+from dlrun.training.losses import describe
+from dlrun.training.progress import Progress
+from dlrun.training.signals import stop_signals
+
+if TYPE_CHECKING:
+    from dlrun.console import TrainingDisplay
+    from dlrun.data.dataset import Dataset
+    from dlrun.data.preparation import Preparation
+    from dlrun.evaluation.assess import Judge
+    from dlrun.run.checkpoints import Checkpoint
+    from dlrun.training.device import Device
+
+SECONDS_BETWEEN_WRITES = 1.0
+"""How often history.csv and status.json are written while training, at the most."""
+
+
+@contextmanager
+def recorded(run: RunFolder) -> Iterator[None]:
+    """Keeps status.json true, whatever happens within."""
+    try:
+        yield
+    except Interrupted:
+        run.interrupt()
+        raise
+    except BaseException as error:
+        told = error if isinstance(error, DlrunError) else TrainingError(f"{type(error).__name__}: {error}")
+        with suppress(RunError):  # of a full disk, say: what ended the run is what is to be told
+            run.fail(told)
+        raise
+    run.finish()
+
+
+def surroundings(device: Device) -> dict[str, Any]:
+    """What environment.json holds."""
+    import tensorflow as tf
+
+    threads = {
+        "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
+        "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
+    }
+    return environment(device=", ".join(device.names), threads=threads, runtime=asdict(device))
+
+
+def facts(dataset: Dataset, model: Any, device: Device) -> tuple[str, ...]:
+    """What is about to be trained, in words."""
+    signature = dataset.preparation.signature
+    examples = ", ".join(f"{len(part):,} {name}" for name, part in dataset.splits.items())
+    unused = f" (unused: {', '.join(dataset.unused)})" if dataset.unused else ""
+    return (
+        f"{describe_inputs(signature)} to {describe(signature.output)}{unused}",
+        f"{examples} examples",
+        f"{model.count_params():,} parameters",
+        f"on the {device.kind.upper()}",
+    )
+
+
+def learn(
+    experiment: Experiment,
+    dataset: Dataset,
+    model: Any,
+    run: RunFolder,
+    display: TrainingDisplay,
+    *,
+    checkpoint: Checkpoint | None = None,
+) -> None:
+    """Trains the model, writes history and checkpoints as it goes, and keeps the weights.
+
+    Args:
+        experiment: resolved, the way to compile included.
+        checkpoint: where to go on; None begins.
+
+    Raises:
+        Interrupted: the user asked for it; what there was until then is kept, and can be resumed.
+        NotFiniteError: the loss became NaN or infinite.
+    """
+    from dlrun.training.fit import fit, is_over
+    from dlrun.training.loop import Loop
+
+    settings, preparation = experiment.training, dataset.preparation
+    train = experiment.arrays(dataset.train, preparation, weigh=True)
+    validation = experiment.arrays(dataset.validation, preparation) if len(dataset.validation) else None
+    monitor = settings.monitored(followed_columns(preparation.signature.output, validation=validation is not None))
+    learner = experiment.learner(model, preparation, len(train))
+    loop = Loop(learner, train, validation, settings, experiment.seed, xla=experiment.runtime.compile == "xla")
+    keeper = Keeper(run, experiment, learner)
+    progress = keeper.begin(checkpoint)
+    scribe = Scribe(run, display)
+
+    display.start(settings.epochs, loop.steps_per_epoch, monitor=monitor)
+    with display, stop_signals() as stopped:
+        scribe.write(progress)
+        try:
+            progress = fit(loop, progress, monitor, reporter=scribe, keeper=keeper, stopped=stopped)
+        finally:
+            scribe.write()
+        save_model(model, experiment, preparation, run)
+        if not is_over(settings, monitor, progress.epoch, progress.rows):
+            epochs = f"{len(progress.rows)} of {settings.epochs} epochs"
+            raise Interrupted(
+                f"stopped after {epochs}; what there is until then is in {run.path}",
+                hint=f"to go on from there: dlrun resume {run.path}",
+            )
+
+
+class Scribe:
+    """Tells the display how it goes, and writes history.csv and status.json, not too often."""
+
+    def __init__(self, run: RunFolder, display: TrainingDisplay) -> None:
+        self._run, self._display = run, display
+        self._unwritten: Progress | None = None
+        self._written = 0.0
+
+    def on_chunk(self, epoch: int, step: int, metrics: dict[str, float], examples_per_second: float) -> None:
+        """Some steps are done."""
+        self._display.on_chunk(epoch, step, metrics, examples_per_second)
+
+    def on_epoch(self, progress: Progress) -> None:
+        """An epoch is done: the last row of the history."""
+        self._display.on_epoch(progress.rows[-1])
+        self._unwritten = progress
+        if time.monotonic() - self._written > SECONDS_BETWEEN_WRITES:
+            self.write()
+
+    def on_event(self, kind: str, message: str, **facts: Any) -> None:
+        """Something happened that is not as the spec would have it."""
+        self._display.on_event(message)
+        self._run.note(kind, message, **facts)
+
+    def write(self, progress: Progress | None = None) -> None:
+        """Writes what is not written yet: of a training that begins at `progress`, or since the last time."""
+        current = progress or self._unwritten
+        if current is not None and current.rows:
+            self._run.write_history(current.rows)
+            self._run.update_epoch(len(current.rows), current.best_epoch)
+        self._unwritten, self._written = None, time.monotonic()
+
+
+def save_model(model: Any, experiment: Experiment, preparation: Preparation, run: RunFolder) -> None:
+    """The weights as plain arrays, and the whole model for Keras."""
+    from dlrun.training.model import raw_model, weights
+
+    run.save_weights(weights(model))
+    run.save_model(raw_model(model, preparation, experiment.objective.kind))
+
+
+def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) -> None:
+    """Measures all splits, and writes metrics, predictions, confusion matrix, samples and plots."""
+    import polars
+
+    from dlrun.evaluation.assess import all_metrics
+    from dlrun.evaluation.confusion import confusion
+    from dlrun.evaluation.plots import redraw
+
+    metrics, predictions = all_metrics(judge, dataset.splits)
+    run.write_metrics(metrics)
+    judged = [predictions[name] for name in predictions if name != "train"] or [predictions["train"]]
+    run.write_predictions(polars.concat([said.to_frame() for said in judged]))
+    last = judged[-1]
+    if last.is_classification:
+        matrix = confusion(last)
+        run.write_confusion_matrix(matrix["labels"], matrix["counts"])
+    if last.task == "reconstruction":
+        run.save_samples(judge.samples(last.split, dataset.splits[last.split], last))
+    if plots:
+        redraw(run)

@@ -1,0 +1,160 @@
+"""`dlrun resume`: a training goes on from its last checkpoint, to the same bits as if it had never stopped."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlrun.errors import RunError, UsageError
+from dlrun.evaluate import check_unchanged
+from dlrun.experiment import Experiment
+from dlrun.learning import facts, judge_run, learn, recorded, surroundings
+from dlrun.reading import build_model, load_data, read_resolved
+from dlrun.run.files import plain
+from dlrun.run.folder import RunFolder
+from dlrun.run.resolved import resolved_fields, resolved_text
+from dlrun.training.fit import is_over
+
+if TYPE_CHECKING:
+    from dlrun.console import TrainingDisplay
+    from dlrun.run.checkpoints import Checkpoint
+
+PACKAGES = ("dlrun", "tensorflow", "keras", "numpy", "scikit-learn", "polars")
+"""Whose versions can change the numbers of a run."""
+
+SURROUNDINGS = ("device", "threads", "op_determinism", "runtime", "variables")
+"""What else of environment.json can."""
+
+
+def resume(path: Path, *, display: TrainingDisplay, epochs: int | None = None, force: bool = False) -> RunFolder:
+    """Goes on with a run that was interrupted or killed, or trains a finished one for more epochs.
+
+    Args:
+        path: the run's folder.
+        display: shows how it goes.
+        epochs: how many there are to be in all, instead of what the spec says.
+        force: go on though versions or surroundings are others than those it was begun with.
+
+    Raises:
+        RunError: it is finished, another process trains it, or data, spec or versions have changed; says what differs.
+        Interrupted, TrainingError: as `train`.
+    """
+    run = RunFolder.open(path)
+    with run.locked():
+        experiment, document = read_resolved(run.resolved_path)
+        checkpoint, warnings = last_checkpoint(run)
+        check_spec(run, experiment, checkpoint)
+        experiment = extended(run, experiment, checkpoint, epochs)
+        experiment, dataset = load_data(experiment, document, path)
+        check_unchanged(run, dataset.summary())
+        device = experiment.runtime.prepare()
+        model = build_model(experiment, document, dataset.preparation.signature)
+        changes = list(differences(*map(surrounding_fields, (run.environment(), surroundings(device)))))
+        if changes and not force:
+            raise RunError(
+                f"{path} was begun in other surroundings, and may end with other numbers: {'; '.join(changes)}",
+                hint="--force goes on all the same",
+            )
+        run.resume(experiment.training.epochs)
+        with recorded(run):
+            run.write_resolved(experiment.tree())
+            with display.logging_to(run.log_path):
+                display.announce(run.name, *facts(dataset, model, device))
+                for warning in warnings:
+                    display.on_event(warning)
+                    run.note("damaged", warning)
+                where = place(checkpoint)
+                display.on_event(where)
+                run.note("resumed", where, changed=changes)
+                learn(experiment, dataset, model, run, display, checkpoint=checkpoint)
+                judge_run(experiment.judge(model, dataset.preparation), dataset, run, plots=experiment.evaluation.plots)
+    return run
+
+
+def last_checkpoint(run: RunFolder) -> tuple[Checkpoint | None, list[str]]:
+    """The last checkpoint that is as it was written, and a warning for each that is not."""
+    run.checkpoints.clear_unfinished()
+    checkpoint = run.checkpoints.load()
+    instead = "the one before is used" if checkpoint else "the training begins again"
+    return checkpoint, [f"{each.name} is damaged: {instead}" for each in run.checkpoints.damaged]
+
+
+def place(checkpoint: Checkpoint | None) -> str:
+    """Where it goes on, in words."""
+    if checkpoint is None:
+        return "there is no checkpoint yet: the training begins again"
+    progress = checkpoint.state["progress"]
+    return f"goes on in epoch {progress['epoch']}, after {progress['step']:,} of its steps"
+
+
+def check_spec(run: RunFolder, experiment: Experiment, checkpoint: Checkpoint | None) -> None:
+    """That nobody has edited the spec since.
+
+    Raises:
+        RunError: with what differs.
+    """
+    epochs, begun = experiment.training.epochs, run.status().epochs
+    if epochs != begun:
+        raise RunError(
+            f"training.epochs in {run.resolved_path} is {epochs}, and the run was to have {begun}",
+            hint="put it back, and say how many with --epochs",
+        )
+    if checkpoint is None:
+        return
+    hint = "put it back; to train another spec: dlrun train"
+    then, now = (resolved_fields(resolved_text(tree)) for tree in (checkpoint.state["experiment"], experiment.tree()))
+    told = list(differences(then, now, but=("training.epochs",)))
+    if told:
+        raise RunError(f"{run.resolved_path} has changed since it was trained: {'; '.join(told)}", hint=hint)
+    if hashlib.sha256(run.spec()).hexdigest() != checkpoint.state["spec_sha256"]:
+        raise RunError(f"spec.yaml in {run.path} has changed since it was trained", hint=hint)
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any], *, but: Sequence[str] = ()) -> Iterator[str]:
+    """What is no longer as it was, in words."""
+    for name in {**then, **now}:
+        before, after = then.get(name), now.get(name)
+        if before != after and name not in but:
+            yield f"{name} was {_told(before)} and is {_told(after)}"
+
+
+def _told(value: object) -> str:
+    return "not set" if value is None else str(value)
+
+
+def surrounding_fields(environment: Mapping[str, Any]) -> dict[str, Any]:
+    """What of environment.json can change the numbers of a run, by name."""
+    fields = {name: environment.get("packages", {}).get(name) for name in PACKAGES}
+    for name in SURROUNDINGS:
+        value = environment.get(name)
+        fields |= dict(plain(value)) if isinstance(value, Mapping) else {name: value}
+    return fields
+
+
+def extended(run: RunFolder, experiment: Experiment, checkpoint: Checkpoint | None, epochs: int | None) -> Experiment:
+    """The experiment with its number of epochs, of which some must be left if the run is finished.
+
+    Raises:
+        RunError: nothing is left to train.
+        UsageError: so many epochs are done already.
+    """
+    rows = checkpoint.state["progress"]["rows"] if checkpoint else []
+    if epochs is not None and epochs <= len(rows):
+        raise UsageError(
+            f"--epochs {epochs}: {len(rows)} are done already", hint="it is how many there are to be in all"
+        )
+    settings = experiment.training.model_copy(update={"epochs": epochs} if epochs else {})
+    if run.status().state == "finished":
+        if checkpoint is None:
+            raise RunError(f"{run.path} is finished, and has no checkpoint from which it could go on")
+        if epochs is None:
+            hint = f"to train on: dlrun resume {run.path} --epochs {2 * len(rows)}"
+            raise RunError(f"{run.path} is finished, after {len(rows)} epochs", hint=hint)
+        if is_over(settings, settings.monitored(rows[-1]), len(rows) + 1, rows):
+            raise RunError(
+                f"{run.path} was ended by early stopping after epoch {len(rows)}: more epochs change nothing",
+                hint="to train longer, take training.early_stopping out of the spec, and train it anew",
+            )
+    return experiment.model_copy(update={"training": settings})
