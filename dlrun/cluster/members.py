@@ -83,9 +83,10 @@ def endpoint(address: str) -> tuple[str, int]:
     """
     host, _, port = address.rpartition(":")
     bare = host.removeprefix("[").removesuffix("]")
-    if not bare or (":" in bare) != host.startswith("[") or not port.isdecimal() or not 0 < int(port) < 65536:
+    number = int(port) if port.isascii() and port.isdecimal() else 0
+    if not bare or (":" in bare) != host.startswith("[") or not 0 < number < 65536:
         raise ValueError(f"{address!r} is no address")
-    return bare, int(port)
+    return bare, number
 
 
 def _from_tf_config(text: str) -> Cluster:
@@ -99,21 +100,19 @@ def _from_tf_config(text: str) -> Cluster:
     for name, value in (("cluster", cluster), ("task", task)):
         if not isinstance(value, dict):
             raise _broken(f"its {name} is {_kind(value)}, expected a mapping")
+    kind, index = task.get("type"), task.get("index", 0)
+    for name in (kind, *(name for name, values in cluster.items() if values)):
+        if name in OTHER_TASKS:
+            raise _unknown(name)
     addresses = {name: _addresses(name, values) for name, values in cluster.items()}
-    # A worker is told of an evaluator in its cluster; only the evaluator itself has no place here.
     workers = addresses.get("chief", ()) + addresses.get("worker", ())
     if not workers:
         raise _broken("its cluster names no worker")
-    if addresses.get("ps"):
-        raise _unknown("ps")
     if len(addresses.get("chief", ())) > 1:
         raise _broken("its cluster names more than one chief")
     if len(set(workers)) < len(workers):
         double = next(address for address in workers if workers.count(address) > 1)
         raise _broken(f"its cluster names {double} twice")
-    kind, index = task.get("type"), task.get("index", 0)
-    if kind in OTHER_TASKS:
-        raise _unknown(kind)
     if kind not in ("chief", "worker"):
         raise _broken(f"its task.type is {kind!r}, expected worker or chief")
     own = addresses.get(kind, ())

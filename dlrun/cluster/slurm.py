@@ -67,10 +67,10 @@ def expand_hosts(text: str) -> list[str]:
     """
     hosts: list[str] = []
     for pattern in re.split(r",(?![^\[]*\])", text):
-        if not re.fullmatch(r"([\w.-]|\[[\d,-]+\])+", pattern):
+        if not re.fullmatch(r"([\w.-]|\[[0-9,-]+\])+", pattern):
             raise ValueError(f"{pattern!r} is no name of nodes")
         names = [""]
-        for plain, ranges in re.findall(r"([\w.-]+)|\[([\d,-]+)\]", pattern):
+        for plain, ranges in re.findall(r"([\w.-]+)|\[([0-9,-]+)\]", pattern):
             endings = [plain] if plain else [number for each in ranges.split(",") for number in _numbers(each)]
             if len(names) * len(endings) + len(hosts) > MOST_HOSTS:
                 raise ValueError(f"{pattern!r} is more than {MOST_HOSTS:,} nodes")
@@ -81,7 +81,7 @@ def expand_hosts(text: str) -> list[str]:
 
 def _numbers(text: str) -> list[str]:
     """`01-03` as 01, 02, 03; `7` as 7."""
-    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
+    match = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", text)
     if match is None:
         raise ValueError(f"{text!r} is no range of numbers")
     first, last = match[1], match[2] or match[1]
@@ -98,7 +98,7 @@ def expand_counts(text: str) -> list[int]:
     """
     counts: list[int] = []
     for each in text.split(","):
-        match = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", each)
+        match = re.fullmatch(r"([0-9]+)(?:\(x([0-9]+)\))?", each)
         if match is None or int(match[2] or 1) > MOST_HOSTS:
             raise ValueError(f"{each!r} is no number of tasks")
         counts += [int(match[1])] * int(match[2] or 1)
@@ -106,7 +106,7 @@ def expand_counts(text: str) -> list[int]:
 
 
 def _whole(text: str) -> int:
-    if not text.isdecimal():
+    if not (text.isascii() and text.isdecimal()):
         raise ValueError("expected a whole number")
     return int(text)
 
