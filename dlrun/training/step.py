@@ -63,8 +63,7 @@ class Learner:
 
         if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
             return tf.constant(True)
-        values = [each.values if isinstance(each, tf.IndexedSlices) else each for each in gradients if each is not None]
-        return tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in values])
+        return tf.reduce_all([tf.reduce_all(tf.math.is_finite(each)) for each in gradients if each is not None])
 
 
 class Step:
@@ -90,11 +89,16 @@ class Step:
         """Moves the weights once by the examples of the rows, (n,); what it adds up, (SUMS,) float64."""
         import tensorflow as tf
 
-        gradients, sums = self._gradients(rows)
         if not self._skips:
+            gradients, sums = self._gradients(rows)
             self._learner.apply(gradients)
             return sums
+        statistics = self._learner.model.non_trainable_weights  # which batch normalization moves in the forward pass
+        before = [tf.identity(variable.value) for variable in statistics]
+        gradients, sums = self._gradients(rows)
         finite = tf.math.is_finite(sums[0]) & self._learner.are_finite(gradients)
+        for variable, value in zip(statistics, before, strict=True):
+            variable.assign(tf.where(finite, variable.value, value))
         tf.cond(finite, lambda: self._learner.apply(gradients), lambda: None)
         return tf.where(finite, sums, tf.constant(SKIPPED, tf.float64))
 
@@ -112,8 +116,7 @@ class Step:
 
         def add(index: Tensor, gradients: list[Tensor], sums: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
             first = index * self._batch_size
-            part = tf.ensure_shape(rows[first : first + self._batch_size], (self._batch_size,))
-            return index + 1, *plus(part, gradients, sums)
+            return index + 1, *plus(tf.slice(rows, [first], [self._batch_size]), gradients, sums)
 
         def plus(part: Tensor, gradients: list[Tensor], sums: Tensor) -> tuple[list[Tensor], Tensor]:
             more, what = self._of_part(part, part.shape[0] / rows.shape[0])
@@ -135,7 +138,17 @@ class Step:
             loss, penalty, metric = learner.forward(self._take(rows), training=True)
             scaled = learner.optimizer.scale_loss((loss + penalty) * share)
         gradients = tape.gradient(scaled, learner.model.trainable_variables)
-        return gradients, _sums(loss, penalty, metric, rows)
+        return list(map(_whole, gradients)), _sums(loss, penalty, metric, rows)
+
+
+def _whole(gradient: Tensor | None) -> Tensor | None:
+    """A gradient of an embedding, which comes as a row for each token, as one array, each of its rows summed up.
+
+    Keras's optimizers take the rows as they are, and so would square each instead of the sum of those of one token.
+    """
+    import tensorflow as tf
+
+    return tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
 
 
 def _sums(loss: Tensor, penalty: Tensor, metric: Tensor, rows: Tensor) -> Tensor:

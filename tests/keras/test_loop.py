@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -11,8 +12,12 @@ from keras import layers
 from keras.metrics import MeanAbsoluteError
 
 from dlrun.errors import NotFiniteError
-from dlrun.training.loop import Arrays, Loop, Row
+from dlrun.training.fit import fit
+from dlrun.training.followed import Followed
+from dlrun.training.loop import Arrays, Loop
+from dlrun.training.progress import Progress, Row
 from dlrun.training.settings import Training
+from dlrun.training.step import Learner
 
 EXAMPLES, FEATURES, BATCH = 107, 5, 16
 STEPS = 7  # six whole batches and one of 11
@@ -36,20 +41,42 @@ def model(*, norm: bool = True, dropout: float = 0.0, rate: float = 0.05) -> Any
     return made
 
 
-class Recorder:
-    """What the loop reported."""
+def learner(made: Any) -> Learner:
+    """What learns: a model with the optimizer and the loss that it was compiled with."""
+    made.optimizer.build(made.trainable_variables)
+    return Learner(made, made.optimizer, made.loss, Followed("mae", lambda y, said: keras.ops.abs(y - said)))
 
-    def __init__(self) -> None:
+
+class Recorder:
+    """What the training reported; as a keeper it keeps every checkpoint that it is offered, and writes none."""
+
+    def __init__(self, made: Any) -> None:
         self.chunks: list[tuple[int, int]] = []
         self.rows: list[Row] = []
+        self.events: list[dict[str, Any]] = []
+        self.weights: dict[int, list[np.ndarray]] = {}
+        self._model = made
 
     def on_chunk(self, epoch: int, step: int, metrics: dict[str, float], examples_per_second: float) -> None:
         assert examples_per_second > 0
-        assert metrics.keys() == {"loss", "mae"}
+        assert metrics.keys() in ({"loss", "mae"}, set())  # nothing where every step was left out
         self.chunks.append((epoch, step))
 
-    def on_epoch(self, row: Row) -> None:
-        self.rows.append(row)
+    def on_epoch(self, progress: Progress) -> None:
+        self.rows.append(progress.rows[-1])
+        self.weights[len(progress.rows)] = self._model.get_weights()
+
+    def on_event(self, kind: str, message: str, **facts: Any) -> None:
+        self.events.append({"kind": kind, "message": message, **facts})
+
+    def after_chunk(self, progress: Progress) -> None:
+        pass
+
+    def save(self, progress: Progress) -> None:
+        pass
+
+    def restore(self) -> Progress:
+        raise NotImplementedError
 
 
 def trained(
@@ -57,19 +84,22 @@ def trained(
     *,
     train: Arrays = TRAIN,
     validation: Arrays | None = None,
-    callbacks: tuple[Any, ...] = (),
     seed: int = 0,
     xla: bool = False,
+    recorder: Recorder | None = None,
+    stopped: Callable[[], bool] = lambda: False,
     **settings: Any,
 ) -> list[Row]:
-    section = Training(**({"epochs": 1, "batch_size": BATCH} | settings))
-    reporter = Recorder()
-    rows = list(Loop(made, train, validation, section, seed, xla=xla).run(reporter, callbacks, lambda: False))
-    assert reporter.rows == rows
-    assert [chunk for chunk in reporter.chunks if chunk[1] == -(-len(train) // section.batch_size)] == [
-        (row["epoch"], -(-len(train) // section.batch_size)) for row in rows
-    ]
-    return rows
+    section = Training.parse({"epochs": 1, "batch_size": BATCH} | settings)
+    recorder = recorder or Recorder(made)
+    loop = Loop(learner(made), train, validation, section, seed, xla=xla)
+    monitor = section.monitored(["loss", "validation_loss"] if validation else ["loss"])
+    start = Progress(section.batch_size)
+    progress = fit(loop, start, monitor, reporter=recorder, keeper=recorder, stopped=stopped)
+    assert recorder.rows == progress.rows
+    last = [chunk for chunk in recorder.chunks if chunk[1] == loop.steps_per_epoch]
+    assert last == [(row["epoch"], loop.steps_per_epoch) for row in progress.rows]
+    return progress.rows
 
 
 def assert_same_weights(one: Any, two: Any, tolerance: float = 1e-6) -> None:
@@ -125,14 +155,14 @@ def test_the_target_is_the_input_where_there_is_none() -> None:
 
 
 def test_each_epoch_sees_every_example_once_in_an_order_of_its_own() -> None:
-    loop = Loop(model(), TRAIN, None, Training(epochs=3, batch_size=BATCH), 7, xla=False)
+    loop = Loop(learner(model()), TRAIN, None, Training(epochs=3, batch_size=BATCH), 7, xla=False)
     orders = [list(loop._order(epoch)) for epoch in (1, 2, 3)]
     for order in orders:
         assert sorted(order) == list(range(EXAMPLES))
     assert len({tuple(order) for order in orders}) == 3
-    again = Loop(model(), TRAIN, None, Training(epochs=3, batch_size=BATCH), 7, xla=False)
+    again = Loop(learner(model()), TRAIN, None, Training(epochs=3, batch_size=BATCH), 7, xla=False)
     assert [list(again._order(epoch)) for epoch in (1, 2, 3)] == orders
-    other = Loop(model(), TRAIN, None, Training(epochs=3, batch_size=BATCH), 8, xla=False)
+    other = Loop(learner(model()), TRAIN, None, Training(epochs=3, batch_size=BATCH), 8, xla=False)
     assert list(other._order(1)) != orders[0]
 
 
@@ -208,13 +238,14 @@ def test_a_loss_that_is_not_finite_is_told_with_its_step(step: int, xla: bool) -
 
 
 def test_the_epoch_is_told_too() -> None:
-    class Spoiler(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            if epoch == 2:
-                self.model.layers[-1].bias.assign([np.nan])
+    class Spoiler(Recorder):
+        def after_chunk(self, progress: Progress) -> None:
+            if (progress.epoch, progress.step) == (3, 0):
+                self._model.layers[-1].bias.assign([np.nan])
 
+    made = model()
     with pytest.raises(NotFiniteError, match="since epoch 3, step 1"):
-        trained(model(), callbacks=(Spoiler(),), epochs=5)
+        trained(made, recorder=Spoiler(made), epochs=5)
 
 
 def test_a_validation_loss_that_is_not_finite_is_told() -> None:
@@ -224,93 +255,124 @@ def test_a_validation_loss_that_is_not_finite_is_told() -> None:
         trained(model(), validation=Arrays({"x": X[:37]}, target), epochs=3)
 
 
-def test_callbacks_are_called_as_fit_calls_them() -> None:
-    calls: list[str] = []
-    seen: list[int] = []
-
-    class Witness(keras.callbacks.Callback):
-        def on_train_begin(self, logs: Any = None) -> None:
-            calls.append(f"train {self.params['epochs']} {self.params['steps']}")
-
-        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-            calls.append(f"epoch {epoch}")
-
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            seen.append(batch)
-
-        def on_test_end(self, logs: Any = None) -> None:
-            calls.append("validated")
-
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            calls.append(f"end {epoch} {'validation_loss' in logs}")
-
-        def on_train_end(self, logs: Any = None) -> None:
-            calls.append("done")
-
-    trained(model(), validation=VALIDATION, callbacks=(Witness(),), epochs=2)
-    one = ["epoch 0", "validated", "end 0 True"]
-    two = ["epoch 1", "validated", "end 1 True"]
-    assert calls == [f"train 2 {STEPS}", *one, *two, "done"]
-    assert seen[-1] == STEPS - 1
-    assert seen == sorted(seen[: seen.index(STEPS - 1) + 1]) + seen[seen.index(STEPS - 1) + 1 :]
-
-
 def test_early_stopping_gives_the_best_weights_back() -> None:
-    kept: dict[int, list[np.ndarray]] = {}
-
-    class Keeper(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            kept[epoch + 1] = self.model.get_weights()
-
-    settings: dict[str, Any] = {"epochs": 60, "early_stopping": {"monitor": "validation_loss", "patience": 2}}
-    section = Training.parse(settings)
     made = model()
-    rows = trained(made, validation=VALIDATION, callbacks=(Keeper(), *section.callbacks()), epochs=60)
+    recorder = Recorder(made)
+    stopping = {"monitor": "validation_loss", "patience": 2}
+    rows = trained(made, validation=VALIDATION, recorder=recorder, epochs=60, early_stopping=stopping)
     losses = [row["validation_loss"] for row in rows]
     best = int(np.argmin(losses)) + 1
     assert len(rows) == best + 2 < 60
-    for mine, other in zip(made.get_weights(), kept[best], strict=True):
+    for mine, other in zip(made.get_weights(), recorder.weights[best], strict=True):
         np.testing.assert_array_equal(mine, other)
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # in Keras's own callback
 def test_the_learning_rate_falls_on_a_plateau() -> None:
-    section = Training.parse({"reduce_on_plateau": {"monitor": "loss", "patience": 1, "factor": 0.1, "minimum": 1e-9}})
-
-    class Plateau(keras.callbacks.Callback):
-        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            logs["loss"] = 1.0
-
-    rows = trained(model(), callbacks=(Plateau(), *section.callbacks()), epochs=4)
+    plateau = {"monitor": "loss", "patience": 1, "factor": 0.1, "minimum": 1e-9}
+    constant = Arrays({"x": np.zeros_like(X)}, np.zeros_like(Y))  # nothing gets better
+    made = model(norm=False)
+    for weight in made.trainable_variables:
+        weight.assign(keras.ops.zeros_like(weight))
+    rows = trained(made, train=constant, epochs=4, reduce_on_plateau=plateau)
     np.testing.assert_allclose([row["learning_rate"] for row in rows], [0.05, 0.05, 0.005, 0.0005], rtol=1e-5)
 
 
 def test_stop_is_obeyed_within_the_epoch_and_keeps_what_was_done() -> None:
-    made, reporter = model(norm=False, rate=1e-3), Recorder()
-    loop = Loop(made, TRAIN, None, Training(epochs=50, batch_size=1), 0, xla=False)
-    rows = list(loop.run(reporter, [], lambda: len(reporter.chunks) == 3))
-    assert rows == []
-    assert len(reporter.chunks) == 3
-    epoch, step = reporter.chunks[-1]
+    made = model(norm=False, rate=1e-3)
+    recorder = Recorder(made)
+    assert trained(made, recorder=recorder, stopped=lambda: len(recorder.chunks) == 3, epochs=50, batch_size=1) == []
+    assert len(recorder.chunks) == 3
+    epoch, step = recorder.chunks[-1]
     assert (epoch, int(made.optimizer.iterations)) == (1, step)
     assert step < EXAMPLES
 
 
 def test_stop_between_epochs_keeps_the_row() -> None:
-    reporter = Recorder()
-    rows = list(
-        Loop(model(), TRAIN, VALIDATION, Training(epochs=50, batch_size=BATCH), 0, xla=False).run(
-            reporter, [], lambda: bool(reporter.rows)
-        )
-    )
+    made = model()
+    recorder = Recorder(made)
+    rows = trained(made, validation=VALIDATION, recorder=recorder, stopped=lambda: bool(recorder.rows), epochs=50)
     assert [row["epoch"] for row in rows] == [1]
     assert "validation_loss" in rows[0]
 
 
+def test_accumulated_batches_are_one_large_batch() -> None:
+    large, summed = (model(norm=False) for _ in range(2))
+    rows = [
+        trained(large, validation=VALIDATION, epochs=2, batch_size=48),
+        trained(summed, validation=VALIDATION, epochs=2, batch_size=16, gradient_accumulation=3),
+    ]
+    assert int(large.optimizer.iterations) == int(summed.optimizer.iterations) == 2 * 3
+    assert_same_weights(large, summed, 1e-6)
+    for name in ("loss", "mae", "validation_loss"):
+        np.testing.assert_allclose([row[name] for row in rows[0]], [row[name] for row in rows[1]], rtol=1e-5)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_accumulation_takes_embeddings_and_parts_of_any_size(xla: bool) -> None:
+    def embedding() -> Any:
+        keras.utils.set_random_seed(1)
+        inputs = keras.Input((3,), dtype="int32", name="x")
+        x = layers.Flatten()(layers.Embedding(9, 4)(inputs))
+        made = keras.Model({"x": inputs}, layers.Dense(1)(x))
+        made.compile(keras.optimizers.Adam(0.01), keras.losses.MeanSquaredError())
+        return made
+
+    tokens = Arrays({"x": RANDOM.integers(0, 9, (50, 3)).astype(np.int32)}, Y[:50])
+    large, summed = embedding(), embedding()
+    trained(large, train=tokens, epochs=2, batch_size=35, xla=xla)
+    trained(summed, train=tokens, epochs=2, batch_size=7, gradient_accumulation=5, xla=xla)  # 35, then 7 + 7 + 1
+    assert_same_weights(large, summed, 1e-5)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_a_step_that_is_not_finite_is_left_out(xla: bool) -> None:
+    target = Y.copy()
+    target[2 * BATCH + 3] = np.nan  # in the third of seven steps
+    spoiled, without = model(norm=False), model(norm=False)
+    recorder = Recorder(spoiled)
+    rows = trained(
+        spoiled, train=Arrays({"x": X}, target), shuffle=False, on_not_finite="skip", recorder=recorder, xla=xla
+    )
+    kept = np.r_[0 : 2 * BATCH, 3 * BATCH : EXAMPLES]
+    others = trained(without, train=Arrays({"x": X[kept]}, Y[kept]), shuffle=False, xla=xla)
+    assert_same_weights(spoiled, without, 1e-6)
+    np.testing.assert_allclose(rows[0]["loss"], others[0]["loss"], rtol=1e-5)
+    assert int(spoiled.optimizer.iterations) == STEPS - 1
+    assert [(event["kind"], event["epoch"], event["steps"]) for event in recorder.events] == [("skipped", 1, 1)]
+
+
+def test_statistics_of_a_step_that_is_left_out_are_not_kept() -> None:
+    x = X.copy()
+    x[2 * BATCH + 3] = np.inf
+    made = model(norm=True)
+    trained(made, train=Arrays({"x": x}, Y), shuffle=False, on_not_finite="skip")
+    assert all(np.isfinite(values).all() for values in made.get_weights())
+
+
+def test_an_epoch_without_any_finite_step_is_an_error() -> None:
+    with pytest.raises(NotFiniteError, match="epoch 1"):
+        trained(model(), train=Arrays({"x": X}, np.full_like(Y, np.nan)), on_not_finite="skip", epochs=3)
+
+
 def test_chunks_grow_until_python_looks_up_a_few_times_a_second() -> None:
-    reporter = Recorder()
-    loop = Loop(model(norm=False, rate=1e-3), TRAIN, None, Training(epochs=12, batch_size=1), 0, xla=False)
-    list(loop.run(reporter, [], lambda: False))
-    of_epoch = [sum(1 for epoch, _ in reporter.chunks if epoch == each) for each in range(1, 13)]
+    made = model(norm=False, rate=1e-3)
+    recorder = Recorder(made)
+    trained(made, recorder=recorder, epochs=12, batch_size=1)
+    of_epoch = [sum(1 for epoch, _ in recorder.chunks if epoch == each) for each in range(1, 13)]
     assert of_epoch[0] > 1
     assert of_epoch[-1] == 1
+
+
+def test_chunks_end_where_a_checkpoint_is_due() -> None:
+    made = model(norm=False, rate=1e-3)
+    recorder = Recorder(made)
+    trained(made, recorder=recorder, epochs=12, batch_size=1, checkpoint={"steps": 40})
+    assert [step for epoch, step in recorder.chunks if epoch == 12] == [40, 80, 107]
+
+
+def test_where_a_chunk_ends_changes_no_bit() -> None:
+    one, two = model(dropout=0.3), model(dropout=0.3)
+    rows = trained(one, validation=VALIDATION, epochs=3)
+    others = trained(two, validation=VALIDATION, epochs=3, checkpoint={"steps": 1})
+    assert_same_weights(one, two, 0.0)
+    assert [row["loss"] for row in rows] == [row["loss"] for row in others]
