@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from dlrun.errors import NotFiniteError
 from dlrun.training.loop import Loop
 from dlrun.training.model import restore_weights, weights
-from dlrun.training.optimizers import scale_learning_rate
+from dlrun.training.optimizers import learning_rate, scale_learning_rate
 from dlrun.training.patience import Watch
 from dlrun.training.progress import Progress
 from dlrun.training.settings import Training
@@ -83,7 +83,7 @@ def fit(
             watch = Watch.replay(settings, monitor, progress.rows)
             continue
         keeper.after_chunk(progress)
-        if stopped():
+        if loop.learner.team.agree(stopped()):
             break
     keeper.save(progress)
     if settings.early_stopping and settings.early_stopping.restore_best and progress.best_weights:
@@ -119,7 +119,7 @@ def advance(loop: Loop, progress: Progress, watch: Watch, reporter: Reporter) ->
         progress.best_epoch, progress.best_weights = watch.best_epoch, weights(loop.learner.model)
     if watch.reduces:
         optimizer = loop.learner.optimizer
-        optimizer.learning_rate = watch.reduced(float(optimizer.learning_rate))
+        optimizer.learning_rate = watch.reduced(learning_rate(optimizer))
     reporter.on_epoch(progress)
 
 
@@ -134,6 +134,6 @@ def rewind(loop: Loop, rewinds: int, error: NotFiniteError, reporter: Reporter, 
         f"({rewinds} of {MOST_REWINDS} times)",
         epoch=progress.epoch,
         step=progress.step,
-        learning_rate=float(loop.learner.optimizer.learning_rate),
+        learning_rate=learning_rate(loop.learner.optimizer),
     )
     return progress

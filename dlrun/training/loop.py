@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import NotFiniteError
 from dlrun.seeds import generator
+from dlrun.training.optimizers import learning_rate
 from dlrun.training.progress import Progress, Row
 from dlrun.training.settings import Training
 from dlrun.training.step import SUMS, Learner, Step
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from dlrun.training.team import Team
 
 SECONDS_PER_CHUNK = 0.25
 """How long the compiled loop runs before Python looks at the clock, the keyboard and the display again."""
@@ -85,11 +88,11 @@ class Loop:
     def compile(self, batch_size: int) -> None:
         """Begins anew with so many examples through the network at once; the steps stay the same."""
         step = Step(self.learner, self._take, batch_size, skip_not_finite=self.settings.on_not_finite == "skip")
-        self._train = compiled(step.train, xla=self._xla)
+        self._train = compiled(step.train, self.learner.team, xla=self._xla)
         self._validate = None
         if self._take_validation is not None:
             measure = Step(self.learner, self._take_validation, batch_size)
-            self._validate = compiled(measure.validate, xla=self._xla)
+            self._validate = compiled(measure.validate, self.learner.team, xla=self._xla)
             self._validation_batches = in_batches(range(self._validation_examples), batch_size)
 
     def advance(self, progress: Progress) -> None:
@@ -99,12 +102,12 @@ class Loop:
             NotFiniteError: the loss became NaN or infinite, with epoch, step and advice.
         """
         if progress.step == 0:
-            progress.learning_rate = float(self.learner.optimizer.learning_rate)
+            progress.learning_rate = learning_rate(self.learner.optimizer)
         started = time.perf_counter()
         order, first = self._next(progress)
         last = min(first + self._chunk, len(order), self._until(progress) - progress.step + first)
         sums, bad = self._train(order, first, last, progress.sums)
-        seconds = time.perf_counter() - started
+        seconds = self.learner.team.agree(time.perf_counter() - started)
         if bad >= 0:
             raise not_finite(progress.epoch, progress.step + bad - first + 1, progress.learning_rate)
         progress.sums = sums
@@ -170,7 +173,7 @@ class Loop:
 Chunk = Callable[["np.ndarray", int, int, Sequence[float]], tuple[tuple[float, ...], int]]
 
 
-def compiled(step: Callable[[Any], Any], *, xla: bool) -> Chunk:
+def compiled(step: Callable[[Any], Any], team: Team, *, xla: bool) -> Chunk:
     """`run(order, first, last, sums)`: the steps of the rows `order[first:last]`, (steps, batch), in one call.
 
     It returns the sums and what the steps add to them, and the first of the steps whose loss is not finite, after
@@ -178,12 +181,10 @@ def compiled(step: Callable[[Any], Any], *, xla: bool) -> Chunk:
     """
     import tensorflow as tf
 
-    strategy = tf.distribute.get_strategy()
-
     @tf.function(jit_compile=xla, autograph=False)  # type: ignore[untyped-decorator]
     def run(order: Any, first: Any, last: Any, sums: Any) -> Any:
         def body(index: Any, sums: Any, bad: Any) -> tuple[Any, Any, Any]:
-            more = strategy.run(step, args=(order[index],))
+            more = team.run(step, order[index])
             return index + 1, sums + more, tf.where(tf.math.is_finite(more[0]), bad, index)
 
         def goes_on(index: Any, sums: Any, bad: Any) -> Any:
