@@ -6,7 +6,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
-from dlrun.errors import UsageError
+from dlrun.errors import RunError, UsageError
 from dlrun.experiment import fitting_name
 from dlrun.run.files import write_text
 from dlrun.schema import write_schema
@@ -62,7 +62,7 @@ def init(kind: str, out: Path | None = None) -> Path:
         text = text.replace(placeholder, value)
     try:
         write_text(path, MODELINE + text)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    except RunError as error:
+        raise UsageError(error.message) from None
     write_schema(path.parent / SCHEMA)
     return path

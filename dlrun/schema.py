@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dlrun.errors import UsageError
+from dlrun.errors import RunError, UsageError
 from dlrun.experiment import Experiment
 from dlrun.run.files import write_text
 
@@ -37,6 +37,8 @@ def write_schema(path: Path) -> None:
         write_text(path, schema_text())
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be written: {error}") from None
+    except RunError as error:
+        raise UsageError(error.message) from None
 
 
 def plain(schema: Any) -> Any:

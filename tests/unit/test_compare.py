@@ -30,9 +30,12 @@ def make(root: Path, name: str, spec: dict[str, Any] | None = None, **metrics: f
     run = RunFolder.create(root, name, datetime(2026, 11, 23, 4, 5, 6))
     run.write_resolved(SPEC | {"name": name} | (spec or {}))
     run.start(3, main_metric=next(iter(metrics), "accuracy"))
-    for epoch in (1, 2, 3):
-        run.append_epoch({"epoch": epoch, "loss": 1 / epoch, "validation_loss": 0.5, "validation_accuracy": epoch / 10})
-        run.update_epoch(epoch, best_epoch=2)
+    rows = [
+        {"epoch": epoch, "loss": 1 / epoch, "validation_loss": 0.5, "validation_accuracy": epoch / 10}
+        for epoch in (1, 2, 3)
+    ]
+    run.write_history(rows)
+    run.update_epoch(3, best_epoch=2)
     if metrics:
         run.write_metrics({"test": {**metrics, "per_class": {"a": {"f1": 1.0}}}, "validation": {"accuracy": 0.1}})
         run.finish()
@@ -162,7 +165,7 @@ def test_broken_and_unfinished_runs_are_listed_with_why(tmp_path: Path) -> None:
 def test_a_run_that_was_killed(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; from dlrun.run.folder import RunFolder\n"
-        "RunFolder(Path(sys.argv[1])).resume(); os._exit(1)"
+        "RunFolder(Path(sys.argv[1])).resume(3); os._exit(1)"
     )
     run = make(tmp_path, "killed")
     subprocess.run([sys.executable, "-c", program, str(run.path)], check=False)
