@@ -46,6 +46,9 @@ class Keeper:
         """
         if checkpoint is not None:
             return self._put(checkpoint)
+        from dlrun.training.following import send
+
+        send(self._learner, None)
         progress = Progress(self._settings.batch_size)
         if self._goes_back:
             self.save(progress)
@@ -88,10 +91,13 @@ class Keeper:
         raise RunError(f"{self._run.path} has no checkpoint to go back to")
 
     def _put(self, checkpoint: Checkpoint) -> Progress:
+        from dlrun.training.following import send
         from dlrun.training.state import restore
 
         restore(self._learner, checkpoint.arrays)
-        return Progress.parse(checkpoint.state["progress"], checkpoint.best)
+        progress = Progress.parse(checkpoint.state["progress"], checkpoint.best)
+        send(self._learner, progress)
+        return progress
 
     @property
     def _goes_back(self) -> bool:

@@ -248,15 +248,16 @@ class Experiment(Spec):
         evaluation = self.evaluation
         return Judge(model, preparation, self.objective, evaluation.metrics, evaluation.batch_size, noise, self.seed)
 
-    def compiled(self, device: Device, model: Any, examples: int) -> Experiment:
+    def compiled(self, device: Device, model: Any, examples: int, replicas: int = 1) -> Experiment:
         """The same experiment with the way to compile its steps filled in, on which the last bits depend.
 
         Args:
             device: on what it runs.
             model: as `build` made it.
             examples: in the train split.
+            replicas: on how many devices.
         """
-        xla = self.runtime.uses_xla(device, model, examples * self.training.epochs)
+        xla = self.runtime.uses_xla(device, model, examples * self.training.epochs, replicas)
         return self.model_copy(
             update={"runtime": self.runtime.model_copy(update={"compile": "xla" if xla else "graph"})}
         )

@@ -126,7 +126,7 @@ class Remote:
             return None
 
 
-def run_on_ray(arguments: Sequence[str], workers: int | None, environment: Mapping[str, str]) -> int:
+def run_on_ray(arguments: Sequence[str], workers: int | None) -> int:
     """Runs a command of dlrun on the nodes of an existing Ray cluster, until all workers have ended.
 
     Files must be the same on all nodes, under the same paths; the chief is where this process is, if it can be.
@@ -134,7 +134,6 @@ def run_on_ray(arguments: Sequence[str], workers: int | None, environment: Mappi
     Args:
         arguments: of `dlrun`, the same for all.
         workers: how many; None takes one for each node.
-        environment: what is added to the workers' own.
 
     Returns:
         The chief's exit code.
@@ -151,7 +150,7 @@ def run_on_ray(arguments: Sequence[str], workers: int | None, environment: Mappi
         try:
             ray.get(
                 [
-                    actor.start.remote(arguments, str(Path.cwd()), {**environment, TF_CONFIG: cluster.config(index)})
+                    actor.start.remote(arguments, str(Path.cwd()), {TF_CONFIG: cluster.config(index)})
                     for index, actor in enumerate(actors)
                 ]
             )

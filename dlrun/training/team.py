@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from dlrun.errors import ClusterError, Interrupted
+from dlrun.errors import ClusterError, DlrunError, Interrupted
 
 if TYPE_CHECKING:
     from dlrun.cluster.members import Cluster
@@ -61,6 +61,15 @@ class Team:
     @property
     def replicas(self) -> int:
         return int(self.strategy.num_replicas_in_sync)
+
+    @property
+    def workers(self) -> int:
+        """How many processes."""
+        return self.cluster.num_workers if self.cluster else 1
+
+    def __str__(self) -> str:
+        """As in `4 devices of 2 workers`."""
+        return f"{self.replicas} devices" + (f" of {self.workers} workers" if self.cluster else "")
 
     @property
     def is_chief(self) -> bool:
@@ -157,6 +166,8 @@ class Team:
         if self.cluster is None:
             return content
         length = int(self._sum([len(content) if self.is_chief else 0], "int64")[0])
+        if length == 0:  # of which TensorFlow would make a crash
+            return b""
         words = np.zeros(-(-length // 4), np.int32)
         if self.is_chief:
             words.view(np.uint8)[:length] = np.frombuffer(content, np.uint8)
@@ -165,16 +176,37 @@ class Team:
 
     @contextmanager
     def dismissed(self) -> Iterator[None]:
-        """Within it the chief works alone, while the others wait at its end; all go on when all have come there.
+        """Within it the chief works alone; the others wait for its end.
 
-        An error is not waited for: the others notice that the one it happened to is gone.
+        An error ends it at once: the others notice that the chief is gone.
         """
         try:
             yield
         except Interrupted:
-            self.agree(0.0)
+            self._part()
             raise
-        self.agree(0.0)
+        self._part()
+
+    @contextmanager
+    def until_dismissed(self) -> Iterator[None]:
+        """Within it a worker follows the chief, and waits at the end until the chief is done.
+
+        What ends all of them is the chief's to tell, so it may do so first.
+        """
+        try:
+            yield
+        except ClusterError:
+            raise
+        except DlrunError:
+            self._part()
+            raise
+        with self.noticing_loss():
+            self.agree(0.0)
+
+    def _part(self) -> None:
+        """Waits for the others, or until they are gone: there is nothing more to do together."""
+        with suppress(ClusterError), self.noticing_loss():
+            self.agree(0.0)
 
     @contextmanager
     def noticing_loss(self) -> Iterator[None]:
@@ -211,7 +243,7 @@ class Team:
     @property
     def _local(self) -> int:
         """How many of the replicas are in this process."""
-        return self.replicas // (self.cluster.num_workers if self.cluster else 1)
+        return self.replicas // self.workers
 
     def _sum(self, values: Any, dtype: str) -> Any:
         import tensorflow as tf
