@@ -71,22 +71,23 @@ class Keeper:
         state = {**self._identity, "progress": progress.tree()}
         place = progress.epoch, progress.step
         checkpoints = self._run.checkpoints
-        before = [each for each in checkpoints.places() if each < place and self._is_planned(each[1])]
-        protected = before[0] if before and self._goes_back and not self._is_planned(progress.step) else None
+        begun = (progress.epoch, 0)  # what `restore` goes back to, should it come to that
+        protected = begun if self._goes_back else None
         best = (progress.best_epoch, progress.best_weights) if progress.best_weights else None
         checkpoints.save(place, state, capture(self._learner), best, protected=protected)
         self._saved = time.monotonic()
         self._cost = self._saved - started
 
     def restore(self) -> Progress:
-        """Puts the variables back as they were at the last checkpoint whose place follows from the spec alone.
+        """Puts the variables back as they were at the beginning of the epoch, or as near before it as there are
+        checkpoints; later ones may depend on a clock, or be of weights that are on their way to infinity.
 
         Raises:
             RunError: there is none that is as it was written.
         """
         checkpoints = self._run.checkpoints
         for place in checkpoints.places():
-            if self._is_planned(place[1]) and (checkpoint := checkpoints.load(place)):
+            if place[1] == 0 and (checkpoint := checkpoints.load(place)):
                 return self._put(checkpoint)
         raise RunError(f"{self._run.path} has no checkpoint to go back to")
 
@@ -101,18 +102,13 @@ class Keeper:
 
     @property
     def _goes_back(self) -> bool:
-        """Whether the training may have to go back to a checkpoint. Its place must then not depend on a clock."""
+        """Whether the training may have to go back, to the beginning of an epoch: each must then be written down."""
         return self._settings.on_not_finite == "rewind" or self._settings.on_out_of_memory == "halve"
 
-    def _is_planned(self, step: int) -> bool:
-        every = self._settings.checkpoint.steps
-        return step == 0 or (every is not None and step % every == 0)
-
     def _is_due(self, progress: Progress) -> bool:
-        passed = time.monotonic() - self._saved
-        if self._is_planned(progress.step) and (progress.step or self._goes_back):
+        settings, passed = self._settings.checkpoint, time.monotonic() - self._saved
+        if settings.minutes is not None and passed >= settings.minutes * MINUTE:
             return True
-        minutes = self._settings.checkpoint.minutes
-        if minutes is not None and passed >= minutes * MINUTE:
-            return True
-        return progress.step == 0 and passed * MOST_TIME >= self._cost
+        if progress.step:
+            return settings.steps is not None and progress.step % settings.steps == 0
+        return self._goes_back or passed * MOST_TIME >= self._cost

@@ -29,7 +29,7 @@ from dlrun.training.team import Team
 
 if TYPE_CHECKING:
     from dlrun.evaluation.assess import Judge
-    from dlrun.training.device import Device
+    from dlrun.training.choice import Choice
     from dlrun.training.loop import Arrays
     from dlrun.training.step import Learner
 
@@ -248,19 +248,9 @@ class Experiment(Spec):
         evaluation = self.evaluation
         return Judge(model, preparation, self.objective, evaluation.metrics, evaluation.batch_size, noise, self.seed)
 
-    def compiled(self, device: Device, model: Any, examples: int, replicas: int = 1) -> Experiment:
-        """The same experiment with the way to compile its steps filled in, on which the last bits depend.
-
-        Args:
-            device: on what it runs.
-            model: as `build` made it.
-            examples: in the train split.
-            replicas: on how many devices.
-        """
-        xla = self.runtime.uses_xla(device, model, examples * self.training.epochs, replicas)
-        return self.model_copy(
-            update={"runtime": self.runtime.model_copy(update={"compile": "xla" if xla else "graph"})}
-        )
+    def compiled(self, choice: Choice) -> Experiment:
+        """The same experiment with the way to compile its steps filled in, on which the last bits depend."""
+        return self.model_copy(update={"runtime": self.runtime.model_copy(update={"compile": choice})})
 
     def learner(self, model: Any, preparation: Preparation, examples: int, team: Team | None = None) -> Learner:
         """A built model with its optimizer, its loss and the metric of its history.

@@ -17,6 +17,7 @@ from dlrun.experiment import Experiment
 from dlrun.models.blocks import describe_inputs
 from dlrun.run.environment import environment
 from dlrun.run.folder import RunFolder
+from dlrun.training.choice import Memory, cache_folder, choose
 from dlrun.training.followed import followed_columns
 from dlrun.training.losses import describe
 from dlrun.training.progress import Progress
@@ -126,7 +127,7 @@ def learn(
     """Trains the model, writes history and checkpoints as it goes, and keeps the weights.
 
     Args:
-        experiment: resolved, the way to compile included.
+        experiment: resolved.
         team: who trains.
         checkpoint: where to go on; None begins.
 
@@ -138,6 +139,10 @@ def learn(
 
     settings, preparation = experiment.training, dataset.preparation
     loop, monitor = prepare_loop(experiment, dataset, model, team)
+    if experiment.runtime.compile == "auto":
+        choice = choose(loop, memory(experiment, preparation, run)) if team.replicas == 1 else "graph"
+        experiment = experiment.compiled(choice)
+        run.write_resolved(experiment.tree())
     keeper = Keeper(run, experiment, loop.learner)
     scribe = Scribe(run, display)
 
@@ -191,6 +196,20 @@ def prepare_loop(experiment: Experiment, dataset: Dataset, model: Any, team: Tea
     learner = experiment.learner(model, preparation, len(train), team)
     loop = Loop(learner, train, validation, settings, experiment.seed, xla=experiment.runtime.compile == "xla")
     return loop, monitor
+
+
+def memory(experiment: Experiment, preparation: Preparation, run: RunFolder) -> Memory:
+    """What this machine knows of how to compile such a network, in such surroundings."""
+    tree, surroundings = experiment.tree(), run.environment()
+    sections = ("architecture", "optimizer", "regularization", "loss")
+    settings = experiment.training
+    key = {
+        **{name: tree[name] for name in sections},
+        "signature": asdict(preparation.signature),
+        "batch": [settings.batch_size, settings.gradient_accumulation, settings.on_not_finite],
+        **{name: surroundings.get(name) for name in ("packages", "device", "cpus", "threads", "runtime", "variables")},
+    }
+    return Memory(cache_folder() / "compile", key)
 
 
 class Scribe:

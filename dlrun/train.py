@@ -47,7 +47,6 @@ def train(
     experiment, dataset = load_data(experiment, document, spec)
     device, team = assemble(experiment, dataset, cluster, display)
     model = build_model(experiment, document, dataset.preparation.signature, team)
-    experiment = experiment.compiled(device, model, len(dataset.train), team.replicas)
     if not team.is_chief:
         follow(experiment, dataset, model, team)
         return None

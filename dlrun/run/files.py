@@ -62,10 +62,7 @@ def _unfinished(path: Path) -> Iterator[tuple[BufferedRandom, Callable[[Path], N
         with temporary.open("w+b") as file:
             yield file, finish
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise RunError(
-            f"{path} cannot be written: {error.strerror or error}", hint="make room on the disk" if full else None
-        ) from error
+        raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -200,6 +197,14 @@ def broken(path: Path, why: str) -> RunError:
     """The error for a file that is there and is not what it should be."""
     return RunError(
         f"{path} is broken: {why}", hint="it was cut off or changed after it was written; copy the run again"
+    )
+
+
+def unwritable(path: Path, error: OSError) -> RunError:
+    """The error for a file that cannot be written."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return RunError(
+        f"{path} cannot be written: {error.strerror or error}", hint="make room on the disk" if full else None
     )
 
 

@@ -20,6 +20,7 @@ from dlrun.run.files import (
     read_json,
     read_text,
     replacing,
+    unwritable,
     write_bytes,
     write_json,
     write_text,
@@ -339,7 +340,7 @@ class RunFolder:
             model.save(unfinished)
             unfinished.replace(self.model_path)
         except OSError as error:
-            raise RunError(f"{self.model_path} cannot be written: {error.strerror or error}") from error
+            raise unwritable(self.model_path, error) from error
         finally:
             unfinished.unlink(missing_ok=True)
 

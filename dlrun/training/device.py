@@ -21,12 +21,6 @@ from dlrun.training.team import Team
 LastWords = Callable[[DlrunError, float], AbstractContextManager[None]]
 """Within it the process may take so many seconds; then it ends with the error."""
 
-XLA_LAYERS = frozenset({"InputLayer", "Flatten", "Reshape", "Concatenate", "Dense", "Activation", "BatchNormalization"})
-"""What XLA is faster at than the graph on a CPU: dense layers, and nothing that draws random numbers at each step."""
-
-XLA_EXAMPLES = 500_000
-"""From how many examples on a training is long enough to make up for the time that XLA takes to compile."""
-
 
 @dataclass(frozen=True)
 class Device:
@@ -55,8 +49,8 @@ class Runtime(Spec):
     mixed_precision: bool = False
     """Computes in 16 bits where that is safe: float16 on a GPU, bfloat16 on a CPU. Weights stay in 32."""
     compile: Literal["auto", "graph", "xla"] = "auto"
-    """How the steps are compiled: as a plain graph or by XLA. auto takes XLA for a long training of dense layers
-    without dropout on a CPU, where it was measured to be faster, and the graph otherwise."""
+    """How the steps are compiled: as a plain graph or by XLA. auto takes the faster for the training as a whole, as
+    measured on its first batches; it is written into the run, since the two round differently."""
     threads: int = Field(default=0, ge=0)
     """Threads for one operation; 0 leaves the choice to TensorFlow. Other numbers may round differently."""
     strategy: Literal["auto", "single", "mirrored", "multi_worker"] = "auto"
@@ -141,22 +135,6 @@ class Runtime(Spec):
                 hint="write `compile: graph`, or `strategy: single`",
             )
         return team
-
-    def uses_xla(self, device: Device, model: Any, examples: int, replicas: int = 1) -> bool:
-        """Whether the steps are compiled by XLA: as the spec says, or by the measured rule of `auto`.
-
-        Args:
-            device: on what they run.
-            model: the Keras model.
-            examples: how many the training will see in all.
-            replicas: on how many devices, between which XLA cannot wait.
-        """
-        if replicas > 1:
-            return False
-        if self.compile != "auto":
-            return self.compile == "xla"
-        suits = all(type(layer).__name__ in XLA_LAYERS for layer in model.layers)
-        return device.kind == "cpu" and suits and examples >= XLA_EXAMPLES
 
 
 def multi_worker_strategy(cluster: Cluster) -> Any:

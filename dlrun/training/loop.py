@@ -24,6 +24,10 @@ SECONDS_PER_CHUNK = 0.25
 """How long the compiled loop runs before Python looks at the clock, the keyboard and the display again."""
 
 
+Chunk = Callable[["np.ndarray", int, int, Sequence[float]], tuple[tuple[float, ...], int]]
+"""Runs steps in one call, see `compiled`."""
+
+
 @dataclass(frozen=True)
 class Arrays:
     """The examples of one split, as the network takes them.
@@ -74,26 +78,36 @@ class Loop:
         self.examples = len(train)
         self.examples_per_step = min(settings.examples_per_step, self.examples)
         self.steps_per_epoch = math.ceil(self.examples / self.examples_per_step)
-        self._seed, self._xla = seed, xla
+        self.xla = xla
+        """Of what `compile` makes next."""
+        self._seed = seed
         self._take = gathering(train)
         self._take_validation = gathering(validation) if validation else None
         self._validation_examples = len(validation) if validation else 0
         self._epoch = 0
         """That `_batches` are of."""
         self._batches: list[np.ndarray] = []
+        self._ways: dict[tuple[int, bool], tuple[Chunk, Chunk | None]] = {}
+        """What was compiled, by the batch size and whether by XLA."""
         self._chunk = 1
         """Steps in the next call; one at first, then as many as fill `SECONDS_PER_CHUNK`."""
         self.compile(settings.batch_size)
 
     def compile(self, batch_size: int) -> None:
-        """Begins anew with so many examples through the network at once; the steps stay the same."""
-        step = Step(self.learner, self._take, batch_size, skip_not_finite=self.settings.on_not_finite == "skip")
-        self._train = compiled(step.train, self.learner.team, xla=self._xla)
-        self._validate = None
-        if self._take_validation is not None:
-            measure = Step(self.learner, self._take_validation, batch_size)
-            self._validate = compiled(measure.validate, self.learner.team, xla=self._xla)
-            self._validation_batches = in_batches(range(self._validation_examples), batch_size)
+        """Goes on with so many examples through the network at once; the steps stay the same."""
+        way = batch_size, self.xla
+        if way not in self._ways:
+            self._ways[way] = self._compiled(*way)
+        self._train, self._validate = self._ways[way]
+        self._validation_batches = in_batches(range(self._validation_examples), batch_size)
+
+    def _compiled(self, batch_size: int, xla: bool) -> tuple[Chunk, Chunk | None]:
+        """What runs the steps of the training, and what those of the validation."""
+        skips, team = self.settings.on_not_finite == "skip", self.learner.team
+        train = compiled(Step(self.learner, self._take, batch_size, skip_not_finite=skips).train, team, xla=xla)
+        if self._take_validation is None:
+            return train, None
+        return train, compiled(Step(self.learner, self._take_validation, batch_size).validate, team, xla=xla)
 
     def advance(self, progress: Progress) -> None:
         """Trains the next chunk of the epoch.
@@ -115,6 +129,17 @@ class Loop:
         progress.seconds += seconds
         wanted = max(1, int(SECONDS_PER_CHUNK / seconds * (last - first)))
         self._chunk = min(wanted, (last - first) * 8)  # the first calls include compilation
+
+    def trial(self) -> Callable[[int], int]:
+        """A function that runs so many of the first steps again, but no more than there are, and says how many."""
+        order = in_batches(self._order(1), self.examples_per_step)[0]
+
+        def run(steps: int) -> int:
+            last = min(steps, len(order))
+            self._train(order, 0, last, (0.0,) * SUMS)
+            return last
+
+        return run
 
     def end_epoch(self, progress: Progress) -> Row:
         """Measures the validation examples, and gives the epoch's row of the history; the next epoch begins.
@@ -168,9 +193,6 @@ class Loop:
         if not self.settings.shuffle:
             return range(self.examples)
         return generator(self._seed, "order", epoch).permutation(self.examples)
-
-
-Chunk = Callable[["np.ndarray", int, int, Sequence[float]], tuple[tuple[float, ...], int]]
 
 
 def compiled(step: Callable[[Any], Any], team: Team, *, xla: bool) -> Chunk:

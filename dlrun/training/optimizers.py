@@ -173,7 +173,7 @@ def learning_rate(optimizer: Any) -> float:
     """That of the next step, of an optimizer on one replica or on several."""
     from keras import ops
 
-    return float(ops.convert_to_numpy(optimizer.learning_rate))
+    return float(ops.convert_to_tensor(optimizer.learning_rate))
 
 
 def rate_factor(optimizer: Any) -> Any | None:

@@ -1,0 +1,129 @@
+"""`compile: auto`: whether the steps of a training run faster as a plain graph or through XLA, as measured here.
+
+The two round differently, so a run must not be the one today and the other tomorrow: what was chosen is written into
+the run, and remembered on this machine for the next run of the same network and length.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from dlrun.training.loop import Loop
+
+Choice = Literal["graph", "xla"]
+
+LEAST_SECONDS = 6.0
+"""A training that takes less as a graph is not worth the seconds in which XLA compiles, whatever it would win."""
+
+GLANCE, LOOK = 0.05, 0.2
+"""Seconds of steps that are timed: to see how long the training takes, and to compare."""
+
+ROUNDS = 2
+
+
+class Memory:
+    """What was measured and chosen on this machine for one network in one surrounding.
+
+    Args:
+        folder: where such files are; nothing is lost with them but time. One that cannot be written to is done without.
+        key: all that speed depends on, but for the number of steps.
+    """
+
+    def __init__(self, folder: Path, key: Mapping[str, Any]) -> None:
+        text = json.dumps(key, sort_keys=True, default=str)
+        self._path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json"
+
+    def choice(self, steps: int) -> Choice | None:
+        """What was chosen for a training of so many steps."""
+        found = self._read().get("choices", {}).get(str(steps))
+        return found if found in ("graph", "xla") else None
+
+    def remember(self, steps: int, choice: Choice, measured: Mapping[str, float]) -> None:
+        """Keeps a choice, and the seconds that it was made by."""
+        tree = {"measured": measured, "choices": {str(steps): choice, **self._read().get("choices", {})}}
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.write_text(json.dumps(tree, indent=1), encoding="utf-8")
+
+    def _read(self) -> dict[str, Any]:
+        with suppress(OSError, ValueError):  # of a file that is half written, too
+            tree = json.loads(self._path.read_text(encoding="utf-8"))
+            return tree if isinstance(tree, dict) else {}
+        return {}
+
+
+def cache_folder() -> Path:
+    """Where programs of this user keep what can be made again."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "dlrun" / "cache"
+    home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or home) / "dlrun"
+
+
+def choose(loop: Loop, memory: Memory) -> Choice:
+    """The way that takes less time for the whole training, compiling included; the training itself has not begun.
+
+    Both ways are timed on the first batches, and all variables are put back as they were.
+    """
+    from dlrun.training.state import capture, restore
+
+    steps = loop.steps_per_epoch * loop.settings.epochs
+    if remembered := memory.choice(steps):
+        return remembered
+    before = capture(loop.learner)
+    measured = compare(loop, steps)
+    restore(loop.learner, before)
+    through_xla = measured.get("xla", math.inf) * steps + measured.get("compile", 0.0)
+    choice: Choice = "xla" if through_xla < measured["graph"] * steps else "graph"
+    memory.remember(steps, choice, measured)
+    return choice
+
+
+def compare(loop: Loop, steps: int) -> dict[str, float]:
+    """Seconds of a step as a `graph` and, if the training is long enough to be worth it, through `xla`, and how long
+    XLA took to `compile`."""
+    graph = Trial(loop, xla=False)
+    measured = {"graph": graph.seconds_per_step(GLANCE)}
+    if measured["graph"] * steps < LEAST_SECONDS:
+        return measured
+    xla = Trial(loop, xla=True)
+    measured |= {"compile": xla.compile_seconds, "xla": math.inf}
+    for _ in range(ROUNDS):  # in turn, since something else may slow the machine down for a while
+        for name, trial in (("graph", graph), ("xla", xla)):
+            measured[name] = min(measured[name], trial.seconds_per_step(LOOK))
+    return measured
+
+
+class Trial:
+    """The first steps of a training in one way, compiled when it is made."""
+
+    def __init__(self, loop: Loop, *, xla: bool) -> None:
+        loop.xla = xla
+        loop.compile(loop.settings.batch_size)
+        self._run = loop.trial()
+        started = time.perf_counter()
+        self._run(1)
+        self.compile_seconds = time.perf_counter() - started
+
+    def seconds_per_step(self, least: float) -> float:
+        """The mean over as many steps as take `least` seconds, at least one."""
+        steps = done = 1
+        spent = 0.0
+        while spent < least:
+            started = time.perf_counter()
+            done = self._run(steps)
+            spent = time.perf_counter() - started
+            if done < steps:
+                break
+            steps *= 2
+        return spent / done
