@@ -171,9 +171,9 @@ Optimizer = Annotated[
 
 def learning_rate(optimizer: Any) -> float:
     """That of the next step, of an optimizer on one replica or on several."""
-    from keras import ops
+    import tensorflow as tf
 
-    return float(ops.convert_to_tensor(optimizer.learning_rate))
+    return float(tf.convert_to_tensor(optimizer.learning_rate))
 
 
 def rate_factor(optimizer: Any) -> Any | None:
