@@ -7,6 +7,7 @@ ended while it waits in native code. Ray places them, and gives each its share o
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from typing import Any
 
 from dlrun.cluster.launch import supervise
 from dlrun.cluster.local import Process, free_ports
-from dlrun.cluster.members import TF_CONFIG, Cluster
+from dlrun.cluster.members import TF_CONFIG, Cluster, endpoint
 from dlrun.errors import ClusterError, MissingExtraError
 from dlrun.training.signals import stop_signals
 
@@ -170,8 +171,9 @@ def _connected() -> Iterator[Any]:
             "--cluster ray needs Ray, which is not installed", hint="pip install 'dlrun[ray]'"
         ) from None
     try:
+        _look_for(os.environ.get("RAY_ADDRESS", ""))
         ray.init(address="auto", logging_level="ERROR", log_to_driver=False)
-    except ConnectionError:
+    except OSError:  # which a ConnectionError is
         raise ClusterError(
             "there is no Ray cluster that this machine belongs to",
             hint="start one with `ray start --head`, or say with RAY_ADDRESS where it is",
@@ -180,6 +182,20 @@ def _connected() -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _look_for(address: str) -> None:
+    """Whether somebody listens at an address, which Ray itself would call for many minutes.
+
+    Raises:
+        OSError: nobody does.
+    """
+    try:
+        host, port = endpoint(address)
+    except ValueError:  # left out, or of a form that only Ray knows
+        return
+    with socket.create_connection((host, port), timeout=SECONDS_TO_ANSWER):
+        pass
 
 
 def _placed(ray: Any, workers: int) -> list[Any]:
