@@ -52,6 +52,9 @@ class Keeper:
             progress = self._put(checkpoint)
             progress.batch_size = min(progress.batch_size, batch_size)
             return progress
+        from dlrun.training.following import send
+
+        send(self._learner, None)
         progress = Progress(batch_size)
         if self._goes_back:
             self.save(progress)
@@ -95,10 +98,13 @@ class Keeper:
         raise RunError(f"{self._run.path} has no checkpoint to go back to")
 
     def _put(self, checkpoint: Checkpoint) -> Progress:
+        from dlrun.training.following import send
         from dlrun.training.state import restore
 
         restore(self._learner, checkpoint.arrays)
-        return Progress.parse(checkpoint.state["progress"], checkpoint.best)
+        progress = Progress.parse(checkpoint.state["progress"], checkpoint.best)
+        send(self._learner, progress)
+        return progress
 
     @property
     def _goes_back(self) -> bool:

@@ -7,6 +7,7 @@ DlrunError                   1
 ├── DataError                1   the data cannot be read, or does not fit the spec or the model
 ├── RunError                 1   a run folder is missing, broken, unfinished or of another version
 ├── DeviceError              1   the device that was asked for is not there
+├── ClusterError             1   the workers do not find one another, or are not of one mind
 ├── TrainingError            1   training could not go on
 │   ├── NotFiniteError       1   a loss became NaN or infinite
 │   └── OutOfMemoryError     1   a batch does not fit in memory
@@ -111,6 +112,10 @@ class RunError(DlrunError):
 
 class DeviceError(DlrunError):
     """The device that was asked for is not there."""
+
+
+class ClusterError(DlrunError):
+    """The workers of a training do not find one another, or are not of one mind."""
 
 
 class TrainingError(DlrunError):

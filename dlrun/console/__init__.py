@@ -3,6 +3,7 @@
 streams.py      where it goes: the terminal, a pipe, a log file beside it
 numbers.py      how numbers, durations and values are written
 errors.py       how an error looks
+last_words.py   an error that is told though native code holds everything
 training.py     the live display of a training
 results.py      the end of a run, and runs side by side
 answers.py      the answers of the short commands

@@ -9,7 +9,7 @@ from dlrun.errors import NotFiniteError
 from dlrun.training.loop import Loop
 from dlrun.training.memory import fits, is_out_of_memory, out_of_memory, shortage
 from dlrun.training.model import restore_weights, weights
-from dlrun.training.optimizers import scale_learning_rate
+from dlrun.training.optimizers import learning_rate, scale_learning_rate
 from dlrun.training.patience import Watch
 from dlrun.training.progress import Progress
 from dlrun.training.settings import Training
@@ -91,7 +91,7 @@ def fit(
             watch = Watch.replay(settings, monitor, progress.rows)
             continue
         keeper.after_chunk(progress)
-        if stopped():
+        if loop.learner.team.agree(stopped()):
             break
     keeper.save(progress)
     if settings.early_stopping and settings.early_stopping.restore_best and progress.best_weights:
@@ -127,7 +127,7 @@ def advance(loop: Loop, progress: Progress, watch: Watch, reporter: Reporter) ->
         progress.best_epoch, progress.best_weights = watch.best_epoch, weights(loop.learner.model)
     if watch.reduces:
         optimizer = loop.learner.optimizer
-        optimizer.learning_rate = watch.reduced(float(optimizer.learning_rate))
+        optimizer.learning_rate = watch.reduced(learning_rate(optimizer))
     reporter.on_epoch(progress)
 
 
@@ -142,7 +142,7 @@ def rewind(loop: Loop, rewinds: int, error: NotFiniteError, reporter: Reporter, 
         f"({rewinds} of {MOST_REWINDS} times)",
         epoch=progress.epoch,
         step=progress.step,
-        learning_rate=float(loop.learner.optimizer.learning_rate),
+        learning_rate=learning_rate(loop.learner.optimizer),
     )
     return progress
 
@@ -156,7 +156,8 @@ def halve(loop: Loop, batch_size: int, error: Exception, reporter: Reporter, kee
     """
     if not is_out_of_memory(error):
         raise error
-    if loop.settings.on_out_of_memory == "stop" or batch_size == 1:
+    alone = loop.learner.team.workers == 1  # the others have not run out of memory, and wait for this one
+    if loop.settings.on_out_of_memory == "stop" or batch_size == 1 or not alone:
         raise out_of_memory(error, loop.learner.model, batch_size) from error
     progress = keeper.restore()
     progress.batch_size = (batch_size + 1) // 2
@@ -173,11 +174,12 @@ def fitting(loop: Loop, batch_size: int, reporter: Reporter) -> int:
     Raises:
         OutOfMemoryError: it is sure not to fit.
     """
-    model, smaller = loop.learner.model, min(batch_size, loop.examples)
+    model, team, smaller = loop.learner.model, loop.learner.team, min(batch_size, loop.examples)
     if loop.settings.on_out_of_memory == "halve":
-        while smaller > 1 and not fits(model, smaller):
+        while smaller > 1 and not fits(model, team.share_of(smaller)):
             smaller = (smaller + 1) // 2
-    if error := shortage(model, smaller):
+        smaller = -int(team.agree(-smaller))  # what fits in the smallest of the workers
+    if error := shortage(model, team.share_of(smaller)):
         raise error
     if smaller == loop.examples:
         return batch_size

@@ -170,6 +170,13 @@ Optimizer = Annotated[
 """The rule; `kind` may be left out for adam."""
 
 
+def learning_rate(optimizer: Any) -> float:
+    """That of the next step, of an optimizer on one replica or on several."""
+    import tensorflow as tf
+
+    return float(tf.convert_to_tensor(optimizer.learning_rate))
+
+
 def rate_factor(optimizer: Any) -> Any | None:
     """What the schedule of an optimizer is multiplied with, a Keras variable; None where it has no schedule."""
     return getattr(getattr(optimizer, "inner_optimizer", optimizer)._learning_rate, "factor", None)
@@ -181,4 +188,4 @@ def scale_learning_rate(optimizer: Any, factor: float) -> None:
     if scheduled is not None:
         scheduled.assign(scheduled * factor)
     else:
-        optimizer.learning_rate = float(optimizer.learning_rate) * factor
+        optimizer.learning_rate = learning_rate(optimizer) * factor
