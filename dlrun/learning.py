@@ -8,8 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from importlib import import_module
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from dlrun.checkpointing import Keeper
@@ -41,10 +39,6 @@ VERSIONS = ("dlrun", "tensorflow", "keras", "numpy")
 
 SECONDS_BETWEEN_WRITES = 1.0
 """How often history.csv and status.json are written while training, at the most."""
-
-
-NEEDED_AFTERWARDS = ("polars", "sklearn.metrics", "matplotlib.figure", "matplotlib.backends.backend_agg")
-"""What judges and draws."""
 
 
 @contextmanager
@@ -267,8 +261,6 @@ def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) ->
     from dlrun.evaluation.assess import all_metrics
     from dlrun.evaluation.confusion import confusion
 
-    # TensorFlow predicts without Python: meanwhile Python reads what it needs afterwards, which takes it two seconds.
-    Thread(target=lambda: [import_module(name) for name in NEEDED_AFTERWARDS], daemon=True).start()
     metrics, predictions = all_metrics(judge, dataset.splits)
     run.write_metrics(metrics)
     import polars

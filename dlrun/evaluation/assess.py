@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.preparation import Examples, Preparation, input_name
@@ -18,6 +20,9 @@ from dlrun.training.model import Forward
 
 if TYPE_CHECKING:
     import numpy as np
+
+NEEDED_NEXT = ("polars", "sklearn.metrics", "matplotlib.figure", "matplotlib.backends.backend_agg")
+"""What measures and draws."""
 
 NOISY_INPUT = "the noisy input itself"
 SAMPLES = 12
@@ -124,7 +129,11 @@ def all_metrics(judge: Judge, splits: Mapping[str, Examples]) -> tuple[dict[str,
         splits: train first, then validation and test where they have examples. The baselines are measured on the
             last of them.
     """
+    # TensorFlow predicts without Python: meanwhile Python reads what it needs next, which takes it two seconds.
+    loading = Thread(target=lambda: [import_module(name) for name in NEEDED_NEXT])
+    loading.start()
     predictions = {name: judge.predict(name, examples) for name, examples in splits.items()}
+    loading.join()  # none of these may be seen half loaded
     metrics: dict[str, Any] = {name: judge.measure(said) for name, said in predictions.items()}
     last = list(splits)[-1]
     metrics["baseline"] = {
