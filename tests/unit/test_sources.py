@@ -14,8 +14,10 @@ from pydantic import ValidationError
 
 from dlrun.data.columns import Column
 from dlrun.data.inference import describe
-from dlrun.data.sources import Arrays, Bundled, Csv, KerasSource, keras_datasets, load_file
-from dlrun.data.sources.csv_file import table_of
+from dlrun.data.new_data import load_file
+from dlrun.data.sources import Arrays, Bundled, Csv, KerasSource, keras_datasets
+from dlrun.data.sources.csv_text import Dialect, frame_of
+from dlrun.data.sources.frames import columns_of
 from dlrun.data.sources.known import BUNDLED, KERAS
 from dlrun.errors import DataError
 
@@ -233,7 +235,7 @@ def test_times_of_a_csv(tmp_path: pathlib.Path) -> None:
 @given(st.binary(max_size=120) | st.text(alphabet='a1,"\n\r;\x00 é', max_size=120).map(str.encode))
 def test_no_content_of_a_csv_makes_a_traceback(data: bytes) -> None:
     try:
-        columns = table_of(data, "t")
+        columns = columns_of(frame_of(data, "t", Dialect()))
     except DataError:
         return
     assert len({len(values) for values in columns.values()}) == 1

@@ -7,29 +7,21 @@ import gzip
 import io
 import pathlib
 import zlib
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import IO, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from dlrun.data.columns import Column, Defaults, Table, near
+from dlrun.data.columns import Batch, Column, Defaults, Table, near
+from dlrun.data.sources.csv_text import UTF8, Dialect, check_names, frame_of, frames_of
 from dlrun.data.sources.files import check_file, locate, read_bytes
+from dlrun.data.sources.frames import ColumnType, batch_of, columns_of, with_times
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 
-if TYPE_CHECKING:
-    import numpy as np
-    import polars
-
-UTF8 = "save the file as UTF-8"
-
 DELIMITERS = {",": '","', ";": '";"', "\t": r'"\t"', "|": '"|"'}
 """What usually stands between two values, and how a spec writes it."""
-
-DECIMAL = r"^\s*([+-]?\d+),(\d+)\s*$"
-"""A number with a decimal comma."""
 
 
 def _delimiter(character: str) -> str:
@@ -53,6 +45,8 @@ class Csv(Spec):
     """Whether numbers are written with a comma, as in 165,3; the delimiter is then another character."""
     missing: tuple[str, ...] = ()
     """Texts that stand for a missing value, such as NA; an empty cell always does."""
+    types: dict[str, ColumnType] | None = None
+    """What columns are read as, such as {zip: text}; those left out: as what their values are."""
 
     def check(self, base: pathlib.Path) -> Iterator[Problem]:
         """What is wrong with the file, as far as its first line shows it."""
@@ -115,15 +109,26 @@ class Csv(Spec):
             DataError: it cannot be read, or is damaged, with the line.
         """
         file = locate(base, self.path)
-        columns = table_of(
-            read_bytes(file),
-            str(file),
-            delimiter=self.delimiter,
-            time=self.time,
-            missing=self.missing,
-            decimal_comma=self.decimal_comma,
-        )
-        return Table(file.name, columns)
+        frame = frame_of(read_bytes(file), str(file), self.dialect)
+        if self.time is not None:
+            frame = with_times(frame, self.time, str(file))
+        return Table(file.name, columns_of(frame))
+
+    def batches(self, stream: IO[bytes], name: str, size: int) -> Iterator[Batch]:
+        """Reads the content of such a file in blocks of `size` bytes, -1: all at once.
+
+        Raises:
+            DataError: no rows can be made of it.
+        """
+        start = 0
+        for frame, bad in frames_of(stream, name, self.dialect, size):
+            yield batch_of(frame, bad, name, start, self.time)
+            start += frame.height + len(bad)
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the file is written."""
+        return Dialect(self.delimiter, self.missing, self.decimal_comma, self.types or {})
 
     def _header(self, base: pathlib.Path) -> list[str]:
         file = locate(base, self.path)
@@ -145,146 +150,3 @@ def _likely_delimiter(names: Sequence[str], delimiter: str) -> str | None:
 
 def _shortened(name: str) -> str:
     return repr(name if len(name) <= 40 else f"{name[:40]}…")
-
-
-def check_names(names: Sequence[str], file: str) -> None:
-    """That every column has a name, and no two the same.
-
-    Raises:
-        DataError: with the columns.
-    """
-    if not any(name.strip() for name in names):
-        raise DataError(f"{file} has no names of columns in its first line", hint="write them, comma-separated")
-    nameless = [position for position, name in enumerate(names, 1) if not name.strip()]
-    if nameless:
-        raise DataError(
-            f"{file}: column {nameless[0]} has no name in the first line",
-            hint="name it; pandas writes such a column unless told to_csv(index=False)",
-        )
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"{file} has two columns of the same name: {', '.join(twice)}", hint="rename one of them")
-
-
-def table_of(
-    data: bytes,
-    name: str,
-    *,
-    delimiter: str = ",",
-    time: str | None = None,
-    missing: Sequence[str] = (),
-    decimal_comma: bool = False,
-) -> dict[str, np.ndarray]:
-    """The columns of a CSV file's content, as `Table` has them.
-
-    Args:
-        data: the unpacked content.
-        name: what to call it in messages.
-        delimiter: the character between two values.
-        time: a column that must hold times.
-        missing: texts that stand for a missing value, besides the empty one.
-        decimal_comma: whether numbers are written with a comma.
-
-    Raises:
-        DataError: the content is damaged, with the line.
-    """
-    import polars
-
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if not data.strip():
-        raise DataError(f"{name} is empty")
-    _check_encoding(data, name)
-    rows = csv.reader(io.StringIO(data[: 1 << 20].decode(errors="ignore"), newline=""), delimiter=delimiter)
-    check_names(next(rows, []), name)
-    try:
-        frame = polars.read_csv(
-            data,
-            separator=delimiter,
-            infer_schema_length=None,
-            try_parse_dates=True,
-            null_values=["", *missing],
-            decimal_comma=decimal_comma,
-        )
-    except polars.exceptions.PolarsError as error:
-        _check_widths(data, name, delimiter)
-        raise DataError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
-    if frame.height == 0:
-        raise DataError(f"{name} has no rows below the names of its columns")
-    if frame[:, -1].null_count():  # that is how polars fills up a row that is too short
-        _check_widths(data, name, delimiter)
-    if decimal_comma:  # numbers beside other text: what is told of such a column are the other texts
-        frame = frame.with_columns(polars.col(polars.String).str.replace(DECIMAL, "${1}.${2}"))
-    if time is not None:
-        frame = frame.with_columns(_times(frame[time], name))
-    return {column.name: _values(column) for column in frame}
-
-
-def _check_encoding(data: bytes, name: str) -> None:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{name} is not UTF-8: line {line}, byte 0x{data[error.start]:02x}", hint=UTF8) from None
-
-
-def _check_widths(data: bytes, name: str, delimiter: str) -> None:
-    """That every row has as many values as the first line has names."""
-    reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), delimiter=delimiter)
-    try:
-        width = len(next(reader))
-        before = reader.line_num
-        for row in reader:
-            if row and len(row) != width:
-                quote = "; a quote may be left open" if reader.line_num > before + 1 else ""
-                raise DataError(
-                    f"{name}: line {before + 1} has {len(row)} {'value' if len(row) == 1 else 'values'}, "
-                    f"but there are {width} columns{quote}",
-                    hint="values that hold the delimiter or a line break have to stand in quotes",
-                )
-            before = reader.line_num
-    except csv.Error as error:
-        raise DataError(
-            f"{name}: line {reader.line_num} cannot be read: {error}", hint="a quote may be left open before it"
-        ) from None
-
-
-def _times(column: polars.Series, name: str) -> polars.Series:
-    """A column of times as it is, or read from its texts."""
-    import polars
-
-    if column.dtype != polars.String:
-        return column
-    try:
-        times = column.str.to_datetime(time_unit="us", strict=False)
-    except polars.exceptions.PolarsError:
-        times = polars.Series(column.name, [None] * len(column), polars.Datetime("us"))
-    bad = (times.is_null() & column.is_not_null()).arg_true()
-    if len(bad):
-        raise DataError(
-            f"{name}: {column.name} is no time in row {bad[0] + 1}: {column[bad[0]]!r}",
-            hint="write times as 2010-01-31 13:00, all in the same way",
-        )
-    return times
-
-
-def _values(column: polars.Series) -> np.ndarray:
-    """A column as NumPy has it: float64, int64, bool, datetime64[us], or an object array of str and None."""
-    import numpy as np
-    import polars
-
-    match column.dtype:
-        case polars.Datetime() as dtype:
-            plain = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if dtype.time_zone else column
-            return plain.cast(polars.Datetime("us")).to_numpy(writable=True)
-        case polars.Date():
-            return column.cast(polars.Datetime("us")).to_numpy(writable=True)
-        case polars.Boolean() if not column.null_count():
-            return column.to_numpy(writable=True)
-        case polars.Int64() if not column.null_count():
-            return column.to_numpy(writable=True)
-        case dtype if dtype.is_numeric():
-            return column.cast(polars.Float64).to_numpy(writable=True)
-        case _:
-            values = np.empty(len(column), object)
-            values[:] = column.cast(polars.String).to_list()
-            return values

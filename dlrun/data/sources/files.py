@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
+import io
+import lzma
 import pathlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
 
 from dlrun.errors import DataError
 from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
+
+PACKED: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+"""What opens a packed file, by the end of its name."""
+
+ZSTANDARD = ".zst"
+
+ZSTANDARD_START = b"\x28\xb5\x2f\xfd"
+
+FETCH = "fetch the file again"
 
 
 def check_file(base: pathlib.Path, path: str) -> Iterator[Problem]:
@@ -46,21 +60,60 @@ def _near_file(file: pathlib.Path) -> str:
     return f"did you mean {match}?" if match else "a relative path is relative to the spec file"
 
 
-def read_bytes(file: pathlib.Path) -> bytes:
-    """The content of a file, unpacked where its name ends in .gz.
+@contextmanager
+def opened(file: pathlib.Path) -> Iterator[IO[bytes]]:
+    """The content of a file, unpacked where its name says that it is packed. An error while it is read, within this
+    context, is told as one of the file.
 
     Raises:
         DataError: it cannot be read, or is damaged.
     """
     try:
-        data = file.read_bytes()
-        return gzip.decompress(data) if file.suffix.lower() == ".gz" else data
+        packed = file.suffix.lower()
+        with _unpacked(file) if packed == ZSTANDARD else PACKED.get(packed, open)(file, "rb") as stream:
+            yield stream
     except FileNotFoundError:
         raise DataError(f"there is no file {file}") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{file} is damaged: {error}", hint="fetch the file again") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read: {error}") from None
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise DataError(f"{file} is damaged: {error}", hint=FETCH) from None
+    except OSError as error:
+        if error.errno is None:  # bz2 has no error of its own
+            raise DataError(f"{file} is damaged: {error}", hint=FETCH) from None
+        raise DataError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _unpacked(file: pathlib.Path) -> IO[bytes]:
+    """The text in a .zst file, as the one cell that polars finds in it: Python can unpack them from 3.14 on only."""
+    import polars
+
+    data = file.read_bytes()
+    if not data.startswith(ZSTANDARD_START):
+        raise DataError(f"{file} is damaged: it is no Zstandard file", hint=FETCH)
+    try:
+        cell = polars.read_csv(
+            data, has_header=False, separator="\0", quote_char=None, eol_char="\1", infer_schema=False
+        )
+    except polars.exceptions.NoDataError:
+        return io.BytesIO()
+    except (polars.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{file} is damaged, or is not UTF-8: {error}", hint=FETCH) from None
+    return io.BytesIO("\1".join(cell.to_series().fill_null("").to_list()).encode())
+
+
+def read_bytes(file: pathlib.Path) -> bytes:
+    """The content of a file, unpacked where its name says that it is packed.
+
+    Raises:
+        DataError: it cannot be read, or is damaged.
+    """
+    with opened(file) as stream:
+        return stream.read()
+
+
+def plain_name(file: pathlib.Path) -> str:
+    """The name of a file in small letters, without the ending that says how it is packed."""
+    name = file.name.lower()
+    return name.removesuffix(file.suffix.lower()) if file.suffix.lower() in (*PACKED, ZSTANDARD) else name
 
 
 def matches(file: pathlib.Path, digest: str) -> bool:
