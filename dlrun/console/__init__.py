@@ -8,7 +8,7 @@ results.py      the end of a run, and runs side by side
 answers.py      the answers of the short commands
 """
 
-from dlrun.console.answers import print_checked, print_datasets, print_next, print_result, print_shown
+from dlrun.console.answers import print_checked, print_datasets, print_next, print_predicted, print_result, print_shown
 from dlrun.console.errors import print_error
 from dlrun.console.results import print_comparison, print_summary
 from dlrun.console.streams import capture_native_stderr, error_console, prepare_streams, standard_console
@@ -24,6 +24,7 @@ __all__ = [
     "print_datasets",
     "print_error",
     "print_next",
+    "print_predicted",
     "print_result",
     "print_shown",
     "print_summary",
