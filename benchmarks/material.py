@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 BUNDLED = HERE.parent / "dlrun" / "data" / "bundled"
 HOURS = 10
 TRAIN_IMAGES, TEST_IMAGES = 20_000, 2_000
+ROWS, COLUMNS = 20_000, 20
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,29 @@ class Material:
             rows = [[*map(str, row[:-1]), str(int(row[-1] > row[-2]))] for row in windows]
             header = [*(f"hour_{index}" for index in range(1, HOURS + 1)), "warmer"]
             path.write_text("".join(",".join(row) + "\n" for row in [header, *rows]), encoding="utf-8", newline="\n")
+        return path
+
+    @property
+    def table(self) -> Path:
+        """A CSV file of twenty random numbers a row, and which side of a plane they are on, more or less."""
+        path = self.folder / "table.csv"
+        if not path.exists():
+            random = np.random.default_rng(0)
+            numbers = random.standard_normal((ROWS, COLUMNS))
+            sides = numbers @ random.standard_normal(COLUMNS) + random.standard_normal(ROWS) > 0
+            header = ",".join([*(f"number_{index}" for index in range(1, COLUMNS + 1)), "label"])
+            rows = np.column_stack([numbers.round(5).astype(str), np.where(sides, "yes", "no")])
+            np.savetxt(path, rows, fmt="%s", delimiter=",", header=header, comments="", encoding="utf-8")
+        return path
+
+    @property
+    def iris(self) -> Path:
+        """A CSV file of the flowers, with their species as a number and without a header."""
+        path = self.folder / "iris.csv"
+        if not path.exists():
+            from sklearn.datasets import load_iris
+
+            np.savetxt(path, np.column_stack(load_iris(return_X_y=True)), delimiter=",")
         return path
 
     @property

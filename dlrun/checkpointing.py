@@ -38,15 +38,24 @@ class Keeper:
         self._cost = 0.0
         """Seconds that the last checkpoint took."""
 
-    def begin(self, checkpoint: Checkpoint | None) -> Progress:
+    def begin(self, checkpoint: Checkpoint | None, batch_size: int) -> Progress:
         """Puts the variables as they were at a checkpoint; without one the training begins.
+
+        Args:
+            checkpoint: where to go on.
+            batch_size: how many examples are thought to fit through the network at once.
 
         Raises:
             RunError: the checkpoint is of another network.
         """
         if checkpoint is not None:
-            return self._put(checkpoint)
-        progress = Progress(self._settings.batch_size)
+            progress = self._put(checkpoint)
+            progress.batch_size = min(progress.batch_size, batch_size)
+            return progress
+        from dlrun.training.following import send
+
+        send(self._learner, None)
+        progress = Progress(batch_size)
         if self._goes_back:
             self.save(progress)
         return progress
@@ -89,10 +98,13 @@ class Keeper:
         raise RunError(f"{self._run.path} has no checkpoint to go back to")
 
     def _put(self, checkpoint: Checkpoint) -> Progress:
+        from dlrun.training.following import send
         from dlrun.training.state import restore
 
         restore(self._learner, checkpoint.arrays)
-        return Progress.parse(checkpoint.state["progress"], checkpoint.best)
+        progress = Progress.parse(checkpoint.state["progress"], checkpoint.best)
+        send(self._learner, progress)
+        return progress
 
     @property
     def _goes_back(self) -> bool:

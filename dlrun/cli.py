@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -18,6 +19,7 @@ from dlrun import __version__, console
 from dlrun.errors import DlrunError, SpecError, UsageError
 
 if TYPE_CHECKING:
+    from dlrun.experiment import Experiment
     from dlrun.run.folder import RunFolder
 
 app = typer.Typer(
@@ -34,6 +36,10 @@ class DeviceName(StrEnum):
     auto = "auto"
     cpu = "cpu"
     gpu = "gpu"
+
+
+class ClusterName(StrEnum):
+    ray = "ray"
 
 
 class SplitName(StrEnum):
@@ -53,6 +59,18 @@ RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a ru
 Overrides = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Change a field, such as training.epochs=20; may be repeated."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        min=2, help="Train in so many processes together, on this machine or on --cluster.", show_default=False
+    ),
+]
+OnCluster = Annotated[
+    ClusterName | None,
+    typer.Option(
+        "--cluster", help="Place the workers there, one on each node if --workers does not say.", show_default=False
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program, and nothing else.")]
 
@@ -81,6 +99,8 @@ def train(
     device: Annotated[
         DeviceName | None, typer.Option(help="Instead of the spec's runtime.device.", show_default=False)
     ] = None,
+    workers: Workers = None,
+    cluster: OnCluster = None,
     as_json: AsJson = False,
 ) -> None:
     """Train what a spec describes, and judge it, into a new run folder."""
@@ -89,6 +109,12 @@ def train(
     flags = list(overrides or [])
     flags += [f"seed={seed}"] if seed is not None else []
     flags += [f"runtime.device={device}"] if device is not None else []
+    if workers or cluster:
+        from dlrun.reading import read_experiment
+
+        experiment, _ = read_experiment(spec, flags)
+        sets = [part for flag in flags for part in ("--set", flag)]
+        launch(experiment, ["train", str(spec), *sets, "--out", str(out)], workers, cluster, as_json=as_json)
     with native_log() as log:
         display = console.TrainingDisplay(console.error_console() if as_json else None)
         run = run_training(spec, out=out, display=display, overrides=flags, log=log)
@@ -103,15 +129,45 @@ def resume(
         typer.Option(min=1, help="How many there are to be in all; trains a finished run on.", show_default=False),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Go on though versions or device have changed.")] = False,
+    workers: Workers = None,
+    cluster: OnCluster = None,
     as_json: AsJson = False,
 ) -> None:
     """Go on with a run that was interrupted or killed, to the same bits as if it had not been."""
     from dlrun.resume import resume as go_on
 
+    if workers or cluster:
+        from dlrun.reading import read_resolved
+        from dlrun.run.folder import RunFolder
+
+        experiment, _ = read_resolved(RunFolder.open(run).resolved_path)
+        flags = [*(["--epochs", str(epochs)] if epochs else []), *(["--force"] if force else [])]
+        launch(experiment, ["resume", str(run), *flags], workers, cluster, as_json=as_json)
+
     with native_log():
         display = console.TrainingDisplay(console.error_console() if as_json else None)
         finished = go_on(run, display=display, epochs=epochs, force=force)
     print_run(finished, as_json=as_json)
+
+
+def launch(
+    experiment: Experiment, arguments: list[str], workers: int | None, cluster: ClusterName | None, *, as_json: bool
+) -> NoReturn:
+    """Runs the command in several processes, and ends as they do."""
+    strategy = experiment.runtime.strategy
+    if strategy not in ("auto", "multi_worker"):
+        raise UsageError(
+            f"runtime.strategy is {strategy}, which has one worker",
+            hint="write `strategy: auto` in the spec, or leave --workers and --cluster out",
+        )
+    arguments += ["--json"] if as_json else []
+    if cluster is None:
+        from dlrun.cluster.local import run_here
+
+        raise typer.Exit(run_here(arguments, workers or 2, os.environ))
+    from dlrun.cluster.ray import run_on_ray
+
+    raise typer.Exit(run_on_ray(arguments, workers))
 
 
 def evaluate(
@@ -286,12 +342,31 @@ def datasets(as_json: AsJson = False) -> None:
         console.print_datasets(found)
 
 
-def print_run(run: RunFolder, *, as_json: bool) -> None:
-    """A run that has just been trained."""
+def print_run(run: RunFolder | None, *, as_json: bool) -> None:
+    """A run that has just been trained; None where another process has it."""
+    if run is None:
+        return
     if as_json:
         print_json({"run": str(run.path), "status": run.status().tree(), "metrics": run.metrics()})
     else:
         console.print_summary(run)
+
+
+@app.command()
+def doctor(
+    out: Annotated[Path, typer.Option(help="Folder for runs, as given to train.")] = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Say what this machine has, how fast it is, and what is wrong with it."""
+    from dlrun.doctor import doctor as diagnose
+
+    found = diagnose(out)
+    if as_json:
+        print_json(found.tree())
+    else:
+        console.print_diagnosis(found)
+    if not found.able:
+        raise typer.Exit(1)
 
 
 def print_json(value: Any) -> None:

@@ -7,8 +7,10 @@ DlrunError                   1
 ├── DataError                1   the data cannot be read, or does not fit the spec or the model
 ├── RunError                 1   a run folder is missing, broken, unfinished or of another version
 ├── DeviceError              1   the device that was asked for is not there
+├── ClusterError             1   the workers do not find one another, or are not of one mind
 ├── TrainingError            1   training could not go on
-│   └── NotFiniteError       1   a loss became NaN or infinite
+│   ├── NotFiniteError       1   a loss became NaN or infinite
+│   └── OutOfMemoryError     1   a batch does not fit in memory
 ├── MissingExtraError        1   an optional package is not installed
 └── Interrupted              130 the user pressed Ctrl-C, or the process was told to end
 """
@@ -112,12 +114,29 @@ class DeviceError(DlrunError):
     """The device that was asked for is not there."""
 
 
+class ClusterError(DlrunError):
+    """The workers of a training do not find one another, or are not of one mind."""
+
+
 class TrainingError(DlrunError):
     """Training could not go on."""
 
 
 class NotFiniteError(TrainingError):
     """A loss became NaN or infinite."""
+
+
+class OutOfMemoryError(TrainingError):
+    """A batch does not fit in memory.
+
+    Args:
+        message, hint: as of every error.
+        fitting: the batch size that would fit, a power of two; None where not even 1 does.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, fitting: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.fitting = fitting
 
 
 class MissingExtraError(DlrunError):

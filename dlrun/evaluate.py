@@ -27,7 +27,7 @@ class Result:
         task: what is predicted.
         metrics: as in metrics.json.
         baseline: the metrics of trivial models by name; empty for new data.
-        notes: what one should know of the new data, such as categories that training has not seen.
+        notes: what one should know, such as categories of new data that training has not seen.
     """
 
     run: RunFolder
@@ -89,6 +89,7 @@ def evaluate(path: Path, *, split: Split | None = None, data: Path | None = None
         said.task,
         measured.measure(said),
         {each: measured.measure(trivial) for each, trivial in baseline.items()},
+        measured.notes,
     )
 
 
@@ -106,7 +107,7 @@ def evaluate_file(run: RunFolder, experiment: Experiment, data: Path) -> Result:
         f"{count:,} of {len(table):,} values of {column} are unknown to the model, such as {', '.join(values)}"
         for column, (count, values) in preparation.unknown(table).items()
     )
-    return Result(run, str(data), len(examples), said.task, measured.measure(said), {}, notes)
+    return Result(run, str(data), len(examples), said.task, measured.measure(said), {}, notes + measured.notes)
 
 
 def trained_model(run: RunFolder, experiment: Experiment, preparation: Any) -> Any:

@@ -25,6 +25,7 @@ from dlrun.training.followed import all_followed_columns, followed_columns, foll
 from dlrun.training.losses import Loss, check_loss, default_loss, describe, output_units, sample_weights
 from dlrun.training.optimizers import Adam, Optimizer
 from dlrun.training.settings import Training
+from dlrun.training.team import Team
 
 if TYPE_CHECKING:
     from dlrun.evaluation.assess import Judge
@@ -251,12 +252,18 @@ class Experiment(Spec):
         """The same experiment with the way to compile its steps filled in, on which the last bits depend."""
         return self.model_copy(update={"runtime": self.runtime.model_copy(update={"compile": choice})})
 
-    def learner(self, model: Any, preparation: Preparation, examples: int) -> Learner:
+    def learner(self, model: Any, preparation: Preparation, examples: int, team: Team | None = None) -> Learner:
         """A built model with its optimizer, its loss and the metric of its history.
 
         Args:
             examples: in the train split; schedules count their steps.
+            team: on what it will run, and the model was built; None: on one device.
         """
+        team = team or Team.alone()
+        with team.scope():
+            return self._learner(model, preparation, examples, team)
+
+    def _learner(self, model: Any, preparation: Preparation, examples: int, team: Team) -> Learner:
         import keras
 
         from dlrun.training.step import Learner
@@ -266,10 +273,10 @@ class Experiment(Spec):
         optimizer = self.optimizer.build(decay, self.training.steps_per_epoch(examples), self.training.epochs)
         if model.dtype_policy.name == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        optimizer.build(model.trainable_variables)
+        team.summed_here(optimizer).build(model.trainable_variables)
         scale = target.scale if isinstance(target, FittedNumbers) else 1.0
         loss = self.objective.build(output, self.regularization.label_smoothing)
-        return Learner(model, optimizer, loss, followed_metric(output, scale))
+        return Learner(model, optimizer, loss, followed_metric(output, scale), team)
 
 
 def _within_unit(limits: Sequence[float] | None) -> bool:

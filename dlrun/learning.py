@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dlrun.checkpointing import Keeper
+from dlrun.cluster.meeting import meet
 from dlrun.errors import DlrunError, Interrupted, RunError, TrainingError
 from dlrun.experiment import Experiment
 from dlrun.models.blocks import describe_inputs
@@ -19,14 +22,20 @@ from dlrun.training.followed import followed_columns
 from dlrun.training.losses import describe
 from dlrun.training.progress import Progress
 from dlrun.training.signals import stop_signals
+from dlrun.training.team import Team, synchronized
 
 if TYPE_CHECKING:
+    from dlrun.cluster.members import Cluster
     from dlrun.console import TrainingDisplay
     from dlrun.data.dataset import Dataset
     from dlrun.data.preparation import Preparation
     from dlrun.evaluation.assess import Judge
     from dlrun.run.checkpoints import Checkpoint
     from dlrun.training.device import Device
+    from dlrun.training.loop import Loop
+
+VERSIONS = ("dlrun", "tensorflow", "keras", "numpy")
+"""Of what all workers must have the same."""
 
 SECONDS_BETWEEN_WRITES = 1.0
 """How often history.csv and status.json are written while training, at the most."""
@@ -48,7 +57,39 @@ def recorded(run: RunFolder) -> Iterator[None]:
     run.finish()
 
 
-def surroundings(device: Device) -> dict[str, Any]:
+def assemble(
+    experiment: Experiment, dataset: Dataset, cluster: Cluster | None, display: TrainingDisplay
+) -> tuple[Device, Team]:
+    """Sets TensorFlow up, and brings together all who train.
+
+    Raises:
+        DeviceError: there is no such device.
+        ClusterError: other workers have not come, or are about to train something else.
+    """
+    runtime = experiment.runtime
+    device = runtime.prepare()
+    if cluster is not None:
+        meet(cluster, common(experiment, dataset, device), runtime.peer_timeout)
+    return device, runtime.team(device, cluster, display.last_words)
+
+
+def common(experiment: Experiment, dataset: Dataset, device: Device) -> dict[str, str]:
+    """What all workers must have in common, by what a person calls it."""
+    packages = environment(device=device.kind)["packages"]
+    return {
+        "spec": digest(experiment.tree()),
+        "data": digest(dataset.summary()),
+        "versions": ", ".join(f"{name} {packages[name]}" for name in VERSIONS),
+        "devices": f"{len(device.names)} {device.kind}",
+    }
+
+
+def digest(tree: Any) -> str:
+    """A hash of plain data."""
+    return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
+
+
+def surroundings(device: Device, team: Team) -> dict[str, Any]:
     """What environment.json holds."""
     import tensorflow as tf
 
@@ -56,10 +97,11 @@ def surroundings(device: Device) -> dict[str, Any]:
         "intra_op": tf.config.threading.get_intra_op_parallelism_threads(),
         "inter_op": tf.config.threading.get_inter_op_parallelism_threads(),
     }
-    return environment(device=", ".join(device.names), threads=threads, runtime=asdict(device))
+    runtime = {**asdict(device), "workers": team.workers, "replicas": team.replicas}
+    return environment(device=", ".join(device.names), threads=threads, runtime=runtime)
 
 
-def facts(dataset: Dataset, model: Any, device: Device) -> tuple[str, ...]:
+def facts(dataset: Dataset, model: Any, device: Device, team: Team) -> tuple[str, ...]:
     """What is about to be trained, in words."""
     signature = dataset.preparation.signature
     examples = ", ".join(f"{len(part):,} {name}" for name, part in dataset.splits.items())
@@ -68,7 +110,7 @@ def facts(dataset: Dataset, model: Any, device: Device) -> tuple[str, ...]:
         f"{describe_inputs(signature)} to {describe(signature.output)}{unused}",
         f"{examples} examples",
         f"{model.count_params():,} parameters",
-        f"on the {device.kind.upper()}",
+        f"on the {device.kind.upper()}" if team.replicas == 1 else f"on {team}",
     )
 
 
@@ -79,48 +121,84 @@ def learn(
     run: RunFolder,
     display: TrainingDisplay,
     *,
+    team: Team,
     checkpoint: Checkpoint | None = None,
 ) -> None:
     """Trains the model, writes history and checkpoints as it goes, and keeps the weights.
 
     Args:
         experiment: resolved.
+        team: who trains.
         checkpoint: where to go on; None begins.
 
     Raises:
         Interrupted: the user asked for it; what there was until then is kept, and can be resumed.
         NotFiniteError: the loss became NaN or infinite.
+        OutOfMemoryError: a batch does not fit in memory.
     """
-    from dlrun.training.fit import fit, is_over
+    from dlrun.training.fit import fit, fitting, is_over
+
+    settings, preparation = experiment.training, dataset.preparation
+    loop, monitor = prepare_loop(experiment, dataset, model, team)
+    scribe = Scribe(run, display)
+
+    with team.noticing_loss(), synchronized(model, team):
+        batch_size = fitting(loop, settings.batch_size, scribe)
+        if experiment.runtime.compile == "auto":
+            one = team.replicas == 1
+            choice = choose(loop, batch_size, memory(experiment, preparation, run)) if one else "graph"
+            experiment = experiment.compiled(choice)
+            run.write_resolved(experiment.tree())
+        keeper = Keeper(run, experiment, loop.learner)
+        progress = keeper.begin(checkpoint, batch_size)
+        display.start(settings.epochs, loop.steps_per_epoch, monitor=monitor)
+        with display, stop_signals() as stopped:
+            scribe.write(progress)
+            try:
+                progress = fit(loop, progress, monitor, reporter=scribe, keeper=keeper, stopped=stopped)
+            finally:
+                scribe.write()
+    save_model(model, experiment, preparation, run)
+    if not is_over(settings, monitor, progress.epoch, progress.rows):
+        epochs = f"{len(progress.rows)} of {settings.epochs} epochs"
+        raise Interrupted(
+            f"stopped after {epochs}; what there is until then is in {run.path}",
+            hint=f"to go on from there: dlrun resume {run.path}",
+        )
+
+
+def follow(experiment: Experiment, dataset: Dataset, model: Any, team: Team) -> None:
+    """Trains the model with the chief, who keeps what comes of it, and waits until the chief is done with it.
+
+    Raises:
+        Interrupted: all were asked to stop.
+        ClusterError: another worker is gone.
+        NotFiniteError: the loss became NaN or infinite.
+    """
+    from dlrun.training.fit import fit, fitting, is_over
+    from dlrun.training.following import Follower, Silent
+
+    loop, monitor = prepare_loop(experiment, dataset, model, team)
+    keeper, silent, settings = Follower(loop.learner), Silent(), experiment.training
+    with team.until_dismissed():
+        with team.noticing_loss(), synchronized(model, team), stop_signals() as stopped:
+            progress = keeper.begin(fitting(loop, settings.batch_size, silent))
+            progress = fit(loop, progress, monitor, reporter=silent, keeper=keeper, stopped=stopped)
+        if not is_over(settings, monitor, progress.epoch, progress.rows):
+            raise Interrupted("stopped with the chief, who has what there is until then")
+
+
+def prepare_loop(experiment: Experiment, dataset: Dataset, model: Any, team: Team) -> tuple[Loop, str]:
+    """What runs the steps, and the column of the history that tells the best epoch."""
     from dlrun.training.loop import Loop
 
     settings, preparation = experiment.training, dataset.preparation
     train = experiment.arrays(dataset.train, preparation, weigh=True)
     validation = experiment.arrays(dataset.validation, preparation) if len(dataset.validation) else None
     monitor = settings.monitored(followed_columns(preparation.signature.output, validation=validation is not None))
-    learner = experiment.learner(model, preparation, len(train))
+    learner = experiment.learner(model, preparation, len(train), team)
     loop = Loop(learner, train, validation, settings, experiment.seed, xla=experiment.runtime.compile == "xla")
-    if experiment.runtime.compile == "auto":
-        experiment = experiment.compiled(choose(loop, memory(experiment, preparation, run)))
-        run.write_resolved(experiment.tree())
-    keeper = Keeper(run, experiment, learner)
-    progress = keeper.begin(checkpoint)
-    scribe = Scribe(run, display)
-
-    display.start(settings.epochs, loop.steps_per_epoch, monitor=monitor)
-    with display, stop_signals() as stopped:
-        scribe.write(progress)
-        try:
-            progress = fit(loop, progress, monitor, reporter=scribe, keeper=keeper, stopped=stopped)
-        finally:
-            scribe.write()
-        save_model(model, experiment, preparation, run)
-        if not is_over(settings, monitor, progress.epoch, progress.rows):
-            epochs = f"{len(progress.rows)} of {settings.epochs} epochs"
-            raise Interrupted(
-                f"stopped after {epochs}; what there is until then is in {run.path}",
-                hint=f"to go on from there: dlrun resume {run.path}",
-            )
+    return loop, monitor
 
 
 def memory(experiment: Experiment, preparation: Preparation, run: RunFolder) -> Memory:

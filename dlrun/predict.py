@@ -47,12 +47,14 @@ class Predicted:
         rows: how many rows of predictions were written.
         left_out: the rows that could not be predicted.
         unknown: by file and column, how many values are unknown to the model, and a few of them.
+        asides: what one should know of how the predictions were made.
     """
 
     run: RunFolder
     rows: int = 0
     left_out: BadRows = field(default_factory=BadRows)
     unknown: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    asides: tuple[str, ...] = ()
 
     @property
     def notes(self) -> Iterator[str]:
@@ -60,6 +62,7 @@ class Predicted:
         for (file, column), (count, values) in self.unknown.items():
             told = "1 value" if count == 1 else f"{count:,} values"
             yield f"{file}: {told} of {column} unknown to the model, such as {', '.join(values)}"
+        yield from self.asides
 
     def note_unknown(self, file: str, found: dict[str, tuple[int, tuple[str, ...]]]) -> None:
         """Adds what a batch has of unknown categories."""
@@ -110,6 +113,7 @@ def predict(
                 for frame in predictions(judge, batch, good, every_window=every_window):
                     write(_named(frame, file, data))
                     predicted.rows += frame.height
+        predicted.asides = judge.notes
         if len(predicted.left_out) and not skip_bad_rows:
             raise DataError(
                 "; ".join(predicted.left_out.reasons()),

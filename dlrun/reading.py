@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.signature import Signature
@@ -15,6 +15,7 @@ from dlrun.spec.document import Document, read_document
 
 if TYPE_CHECKING:
     from dlrun.data.dataset import Dataset
+    from dlrun.training.team import Team
 
 
 def read_experiment(path: pathlib.Path, overrides: Sequence[str] = ()) -> tuple[Experiment, Document]:
@@ -62,13 +63,16 @@ def load_data(experiment: Experiment, document: Document, spec: pathlib.Path) ->
     return experiment, dataset
 
 
-def build_model(experiment: Experiment, document: Document, signature: Signature) -> Any:
+def build_model(experiment: Experiment, document: Document, signature: Signature, team: Team | None = None) -> Any:
     """Builds the Keras model of a resolved experiment.
+
+    Args:
+        team: whose replicas it is built on; None for one device.
 
     Raises:
         SpecError: layers do not fit one another.
     """
-    with placed(document):
+    with placed(document), team.scope() if team else nullcontext():
         return experiment.build(signature)
 
 

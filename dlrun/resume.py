@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError, UsageError
 from dlrun.evaluate import check_unchanged
 from dlrun.experiment import Experiment
-from dlrun.learning import facts, judge_run, learn, recorded, surroundings
+from dlrun.learning import assemble, facts, follow, judge_run, learn, recorded, surroundings
 from dlrun.reading import build_model, load_data, read_resolved
 from dlrun.run.files import plain
 from dlrun.run.folder import RunFolder
@@ -28,7 +30,7 @@ SURROUNDINGS = ("device", "threads", "op_determinism", "runtime", "variables")
 """What else of environment.json can."""
 
 
-def resume(path: Path, *, display: TrainingDisplay, epochs: int | None = None, force: bool = False) -> RunFolder:
+def resume(path: Path, *, display: TrainingDisplay, epochs: int | None = None, force: bool = False) -> RunFolder | None:
     """Goes on with a run that was interrupted or killed, or trains a finished one for more epochs.
 
     Args:
@@ -37,39 +39,48 @@ def resume(path: Path, *, display: TrainingDisplay, epochs: int | None = None, f
         epochs: how many there are to be in all, instead of what the spec says.
         force: go on though versions or surroundings are others than those it was begun with.
 
+    Returns:
+        The run; None where this process is not the chief of several workers.
+
     Raises:
         RunError: it is finished, another process trains it, or data, spec or versions have changed; says what differs.
         Interrupted, TrainingError: as `train`.
     """
     run = RunFolder.open(path)
-    with run.locked():
-        experiment, document = read_resolved(run.resolved_path)
+    experiment, document = read_resolved(run.resolved_path)
+    cluster = experiment.runtime.cluster(os.environ)
+    with run.locked() if cluster is None or cluster.is_chief else nullcontext():
         checkpoint, warnings = last_checkpoint(run)
         check_spec(run, experiment, checkpoint)
         experiment = extended(run, experiment, checkpoint, epochs)
         experiment, dataset = load_data(experiment, document, path)
         check_unchanged(run, dataset.summary())
-        device = experiment.runtime.prepare()
-        model = build_model(experiment, document, dataset.preparation.signature)
-        changes = list(differences(*map(surrounding_fields, (run.environment(), surroundings(device)))))
+        device, team = assemble(experiment, dataset, cluster, display)
+        model = build_model(experiment, document, dataset.preparation.signature, team)
+        if not team.is_chief:
+            follow(experiment, dataset, model, team)
+            return None
+        changes = list(differences(*map(surrounding_fields, (run.environment(), surroundings(device, team)))))
         if changes and not force:
             raise RunError(
                 f"{path} was begun in other surroundings, and may end with other numbers: {'; '.join(changes)}",
                 hint="--force goes on all the same",
             )
-        run.resume(experiment.training.epochs)
-        with recorded(run):
-            run.write_resolved(experiment.tree())
-            with display.logging_to(run.log_path):
-                display.announce(run.name, *facts(dataset, model, device))
-                for warning in warnings:
-                    display.on_event(warning)
-                    run.note("damaged", warning)
-                where = place(checkpoint)
-                display.on_event(where)
-                run.note("resumed", where, changed=changes)
-                learn(experiment, dataset, model, run, display, checkpoint=checkpoint)
-                judge_run(experiment.judge(model, dataset.preparation), dataset, run, plots=experiment.evaluation.plots)
+        with team.dismissed():
+            run.resume(experiment.training.epochs)
+            with recorded(run):
+                run.write_resolved(experiment.tree())
+                with display.logging_to(run.log_path):
+                    display.announce(run.name, *facts(dataset, model, device, team))
+                    for warning in warnings:
+                        display.on_event(warning)
+                        run.note("damaged", warning)
+                    where = place(checkpoint)
+                    display.on_event(where)
+                    run.note("resumed", where, changed=changes)
+                    learn(experiment, dataset, model, run, display, team=team, checkpoint=checkpoint)
+                    judge = experiment.judge(model, dataset.preparation)
+                    judge_run(judge, dataset, run, plots=experiment.evaluation.plots)
     return run
 
 

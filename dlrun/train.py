@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.evaluation.names import MAIN_METRIC
-from dlrun.learning import facts, judge_run, learn, recorded, surroundings
+from dlrun.learning import assemble, facts, follow, judge_run, learn, recorded, surroundings
 from dlrun.reading import build_model, load_data, read_experiment
 from dlrun.run.folder import RunFolder
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 
 def train(
     spec: Path, *, out: Path, display: TrainingDisplay, overrides: Sequence[str] = (), log: Path | None = None
-) -> RunFolder:
+) -> RunFolder | None:
     """Trains what a spec describes, and judges it.
+
+    Of several workers, the chief writes the run's folder and shows how it goes; the others follow it.
 
     Args:
         spec: the YAML file.
@@ -28,20 +31,28 @@ def train(
         overrides: `a.b=value`, as after `--set`.
         log: what TensorFlow has written until the run's own log begins; it is put in front.
 
+    Returns:
+        The run; None where this process is not the chief.
+
     Raises:
         SpecError: the spec is wrong, or does not fit its data. No run folder is made.
         DataError: the data cannot be read. No run folder is made.
         DeviceError: there is no such device. No run folder is made.
+        ClusterError: other workers have not come, or one is gone.
         Interrupted: the user pressed Ctrl-C; the run holds what there was until then.
         TrainingError: training could not go on; the run is marked failed.
     """
     experiment, document = read_experiment(spec, overrides)
+    cluster = experiment.runtime.cluster(os.environ)
     experiment, dataset = load_data(experiment, document, spec)
-    device = experiment.runtime.prepare()
-    model = build_model(experiment, document, dataset.preparation.signature)
+    device, team = assemble(experiment, dataset, cluster, display)
+    model = build_model(experiment, document, dataset.preparation.signature, team)
+    if not team.is_chief:
+        follow(experiment, dataset, model, team)
+        return None
 
     run = RunFolder.create(out, experiment.name or spec.stem, datetime.now())
-    with run.locked():
+    with team.dismissed(), run.locked():
         run.start(experiment.training.epochs, MAIN_METRIC[dataset.preparation.signature.output.task])
         with recorded(run):
             run.write_log(log.read_bytes() if log else b"")
@@ -49,9 +60,9 @@ def train(
             run.write_resolved(experiment.tree())
             run.write_data(dataset.summary())
             run.write_preparation(dataset.preparation.tree())
-            run.write_environment(surroundings(device))
+            run.write_environment(surroundings(device, team))
             with display.logging_to(run.log_path):
-                display.announce(run.name, *facts(dataset, model, device))
-                learn(experiment, dataset, model, run, display)
+                display.announce(run.name, *facts(dataset, model, device, team))
+                learn(experiment, dataset, model, run, display, team=team)
                 judge_run(experiment.judge(model, dataset.preparation), dataset, run, plots=experiment.evaluation.plots)
     return run

@@ -62,3 +62,8 @@ def history(run: Path) -> list[dict[str, str]]:
 def write(path: Path, tree: dict[str, Any]) -> Path:
     path.write_text(yaml.safe_dump(tree), encoding="utf-8")
     return path
+
+
+def plain(text: str) -> str:
+    """What was said, however it was broken into lines."""
+    return " ".join(text.split())

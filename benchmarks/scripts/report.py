@@ -1,4 +1,4 @@
-"""What the hand-written scripts tell the benchmark: their rate, or that the first step is done."""
+"""What the scripts tell the benchmark: their rate, when each epoch ends, or that the first step is done."""
 
 import time
 
@@ -19,6 +19,13 @@ class Rate(keras.callbacks.Callback):
         print(f"\nexamples_per_second {self.examples / (time.perf_counter() - self.started)}", flush=True)
 
 
+class EpochEnd(keras.callbacks.Callback):
+    """Prints when an epoch is done, validation included."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        print(f"\nepoch_end {time.perf_counter()}", flush=True)
+
+
 class FirstStep(keras.callbacks.Callback):
     """Prints a line after each step; the first one is waited for."""
 
@@ -27,4 +34,4 @@ class FirstStep(keras.callbacks.Callback):
 
 
 def report(what, examples):
-    return Rate(examples) if what == "rate" else FirstStep()
+    return {"rate": Rate(examples), "epochs": EpochEnd(), "first-step": FirstStep()}[what]

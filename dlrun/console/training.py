@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from dlrun.console.last_words import last_words
 from dlrun.console.numbers import duration, number, rate
 from dlrun.console.streams import capture_native_stderr, standard_console
 from dlrun.evaluation.names import higher_is_better, label
@@ -17,6 +18,8 @@ from dlrun.evaluation.names import higher_is_better, label
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
+
+    from dlrun.errors import DlrunError
 
 Row = Mapping[str, float | int | None]
 NUMBER_WIDTH = 9
@@ -75,6 +78,10 @@ class TrainingDisplay:
     def logging_to(self, path: Path) -> AbstractContextManager[None]:
         """Within it, the lines that TensorFlow's C++ code writes to stderr go to a file."""
         return capture_native_stderr(path)
+
+    def last_words(self, error: DlrunError, seconds: float) -> AbstractContextManager[None]:
+        """Within it the process may take so long; then it ends with an error, whatever native code waits for."""
+        return last_words(error, seconds)
 
     def announce(self, name: str, *facts: str) -> None:
         """What is about to be trained: its name, then what is known of it."""

@@ -54,6 +54,11 @@ class Judge:
             said = self.preparation.target.restore(said)
         return Predictions(split, output.task, output.name, output.classes, examples.rows, examples.truth, said)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What one should know of how the predictions were made."""
+        return (self._forward.note,) if self._forward.note else ()
+
     @cached_property
     def _forward(self) -> Forward:
         return Forward(self.model, self.batch_size)

@@ -70,33 +70,40 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or home) / "dlrun"
 
 
-def choose(loop: Loop, memory: Memory) -> Choice:
+def choose(loop: Loop, batch_size: int, memory: Memory) -> Choice:
     """The way that takes less time for the whole training, compiling included; the training itself has not begun.
 
     Both ways are timed on the first batches, and all variables are put back as they were.
+
+    Args:
+        loop: of the training.
+        batch_size: examples through the network at once.
+        memory: of what was measured before.
     """
     from dlrun.training.state import capture, restore
 
     steps = loop.steps_per_epoch * loop.settings.epochs
     if remembered := memory.choice(steps):
+        loop.xla = remembered == "xla"
         return remembered
     before = capture(loop.learner)
-    measured = compare(loop, steps)
+    measured = compare(loop, batch_size, steps)
     restore(loop.learner, before)
     through_xla = measured.get("xla", math.inf) * steps + measured.get("compile", 0.0)
     choice: Choice = "xla" if through_xla < measured["graph"] * steps else "graph"
     memory.remember(steps, choice, measured)
+    loop.xla = choice == "xla"
     return choice
 
 
-def compare(loop: Loop, steps: int) -> dict[str, float]:
+def compare(loop: Loop, batch_size: int, steps: int) -> dict[str, float]:
     """Seconds of a step as a `graph` and, if the training is long enough to be worth it, through `xla`, and how long
     XLA took to `compile`."""
-    graph = Trial(loop, xla=False)
+    graph = Trial(loop, batch_size, xla=False)
     measured = {"graph": graph.seconds_per_step(GLANCE)}
     if measured["graph"] * steps < LEAST_SECONDS:
         return measured
-    xla = Trial(loop, xla=True)
+    xla = Trial(loop, batch_size, xla=True)
     measured |= {"compile": xla.compile_seconds, "xla": math.inf}
     for _ in range(ROUNDS):  # in turn, since something else may slow the machine down for a while
         for name, trial in (("graph", graph), ("xla", xla)):
@@ -107,9 +114,9 @@ def compare(loop: Loop, steps: int) -> dict[str, float]:
 class Trial:
     """The first steps of a training in one way, compiled when it is made."""
 
-    def __init__(self, loop: Loop, *, xla: bool) -> None:
+    def __init__(self, loop: Loop, batch_size: int, *, xla: bool) -> None:
         loop.xla = xla
-        loop.compile(loop.settings.batch_size)
+        loop.compile(batch_size)
         self._run = loop.trial()
         started = time.perf_counter()
         self._run(1)

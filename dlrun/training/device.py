@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from dlrun.errors import DeviceError
+from dlrun.cluster.members import Cluster, read_cluster
+from dlrun.errors import ClusterError, DeviceError, DlrunError
 from dlrun.spec.base import Spec
+from dlrun.training.team import Team
+
+LastWords = Callable[[DlrunError, float], AbstractContextManager[None]]
+"""Within it the process may take so many seconds; then it ends with the error."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +53,12 @@ class Runtime(Spec):
     measured on its first batches; it is written into the run, since the two round differently."""
     threads: int = Field(default=0, ge=0)
     """Threads for one operation; 0 leaves the choice to TensorFlow. Other numbers may round differently."""
+    strategy: Literal["auto", "single", "mirrored", "multi_worker"] = "auto"
+    """Where the steps run. single: on one device; mirrored: on all GPUs of this machine, each with its share of the
+    batch; multi_worker: on the devices of all workers that TF_CONFIG or Slurm names. auto takes multi_worker where
+    several are named, mirrored where there are several GPUs, and single otherwise."""
+    peer_timeout: float = Field(default=300.0, gt=0)
+    """Seconds to wait at the start for the other workers."""
 
     def prepare(self) -> Device:
         """Sets TensorFlow up; to be called before anything else uses it in this process.
@@ -75,6 +90,77 @@ class Runtime(Spec):
             for device in gpus or tf.config.list_physical_devices("CPU")
         )
         return Device(kind, names, self.threads, precision, os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1") != "0")
+
+    def cluster(self, environment: Mapping[str, str]) -> Cluster | None:
+        """The workers to train with, which the environment names; None where this process trains by itself.
+
+        Raises:
+            ClusterError: it names none where the spec wants them, or is broken.
+        """
+        if self.strategy in ("single", "mirrored"):
+            return None
+        found = read_cluster(environment)
+        if found is None and self.strategy == "multi_worker":
+            raise ClusterError(
+                "runtime.strategy is multi_worker, and neither TF_CONFIG nor Slurm names several workers",
+                hint="start them on this machine with --workers, or with `srun`, or as a TFJob; or write "
+                "`strategy: auto`",
+            )
+        return found
+
+    def team(self, device: Device, cluster: Cluster | None, last_words: LastWords) -> Team:
+        """The replicas that train together; to be called after `prepare`, and when the workers have met.
+
+        Args:
+            device: as `prepare` gave it.
+            cluster: the workers; None for this process alone.
+            last_words: ends the process where TensorFlow waits in vain.
+
+        Raises:
+            DeviceError: XLA was asked for, which cannot wait for other replicas.
+        """
+        import tensorflow as tf
+
+        count = len(device.names)
+        if cluster is not None:
+            with last_words(no_start(cluster), self.peer_timeout):
+                team = Team(multi_worker_strategy(cluster), cluster)
+        elif self.strategy == "mirrored" or (self.strategy == "auto" and device.kind == "gpu" and count > 1):
+            team = Team(tf.distribute.MirroredStrategy(tf.config.list_logical_devices(device.kind.upper())))
+        else:
+            team = Team.alone()
+        if team.replicas > 1 and self.compile == "xla":
+            raise DeviceError(
+                f"runtime.compile is xla, which runs on one device, and there are {team.replicas}",
+                hint="write `compile: graph`, or `strategy: single`",
+            )
+        return team
+
+
+def multi_worker_strategy(cluster: Cluster) -> Any:
+    """TensorFlow's strategy for the workers of a cluster; comes back when all have asked for it."""
+    import tensorflow as tf
+
+    resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+        tf.train.ClusterSpec({"worker": list(cluster.addresses)}),
+        task_type="worker",
+        task_id=cluster.index,
+        rpc_layer="grpc",
+    )
+    strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver)
+    if threading.current_thread() is threading.main_thread():
+        # TensorFlow has taken SIGTERM for itself, and does nothing with it.
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    return strategy
+
+
+def no_start(cluster: Cluster) -> ClusterError:
+    """The error of workers that have met, and between which TensorFlow finds no way."""
+    names = ", ".join(cluster.addresses)
+    return ClusterError(
+        f"the {cluster.num_workers} workers have met, but TensorFlow cannot connect them: {names}",
+        hint="every worker must be able to reach every other one at its address, not only the chief",
+    )
 
 
 def why_no_gpu() -> str:

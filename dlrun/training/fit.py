@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from dlrun.errors import NotFiniteError
 from dlrun.training.loop import Loop
+from dlrun.training.memory import fits, is_out_of_memory, out_of_memory, shortage
 from dlrun.training.model import restore_weights, weights
-from dlrun.training.optimizers import scale_learning_rate
+from dlrun.training.optimizers import learning_rate, scale_learning_rate
 from dlrun.training.patience import Watch
 from dlrun.training.progress import Progress
 from dlrun.training.settings import Training
@@ -69,7 +70,10 @@ def fit(
 
     Raises:
         NotFiniteError: when a loss becomes NaN or infinite, with epoch, step and advice.
+        OutOfMemoryError: a batch does not fit in memory, with the batch size that would.
     """
+    import tensorflow as tf
+
     settings = loop.settings
     watch = Watch.replay(settings, monitor, progress.rows)
     loop.compile(progress.batch_size)
@@ -82,8 +86,12 @@ def fit(
             progress = rewind(loop, progress.rewinds + 1, error, reporter, keeper)
             watch = Watch.replay(settings, monitor, progress.rows)
             continue
+        except (MemoryError, tf.errors.OpError) as error:
+            progress = halve(loop, progress.batch_size, error, reporter, keeper)
+            watch = Watch.replay(settings, monitor, progress.rows)
+            continue
         keeper.after_chunk(progress)
-        if stopped():
+        if loop.learner.team.agree(stopped()):
             break
     keeper.save(progress)
     if settings.early_stopping and settings.early_stopping.restore_best and progress.best_weights:
@@ -119,7 +127,7 @@ def advance(loop: Loop, progress: Progress, watch: Watch, reporter: Reporter) ->
         progress.best_epoch, progress.best_weights = watch.best_epoch, weights(loop.learner.model)
     if watch.reduces:
         optimizer = loop.learner.optimizer
-        optimizer.learning_rate = watch.reduced(float(optimizer.learning_rate))
+        optimizer.learning_rate = watch.reduced(learning_rate(optimizer))
     reporter.on_epoch(progress)
 
 
@@ -134,6 +142,53 @@ def rewind(loop: Loop, rewinds: int, error: NotFiniteError, reporter: Reporter, 
         f"({rewinds} of {MOST_REWINDS} times)",
         epoch=progress.epoch,
         step=progress.step,
-        learning_rate=float(loop.learner.optimizer.learning_rate),
+        learning_rate=learning_rate(loop.learner.optimizer),
     )
     return progress
+
+
+def halve(loop: Loop, batch_size: int, error: Exception, reporter: Reporter, keeper: Keeper) -> Progress:
+    """Back to the last checkpoint, with half the examples through the network at once.
+
+    Raises:
+        Exception: the error, where it is none of memory.
+        OutOfMemoryError: the spec does not want that, or not even one example fits.
+    """
+    if not is_out_of_memory(error):
+        raise error
+    alone = loop.learner.team.workers == 1  # the others have not run out of memory, and wait for this one
+    if loop.settings.on_out_of_memory == "stop" or batch_size == 1 or not alone:
+        raise out_of_memory(error, loop.learner.model, batch_size) from error
+    progress = keeper.restore()
+    progress.batch_size = (batch_size + 1) // 2
+    loop.compile(progress.batch_size)
+    tell_halved(batch_size, progress.batch_size, reporter)
+    return progress
+
+
+def fitting(loop: Loop, batch_size: int, reporter: Reporter) -> int:
+    """The batch size to begin with: as given, or halved until it is thought to fit, where the spec wants that.
+
+    A batch that does not fit is better found before it is tried: on a CPU few such errors can be caught.
+
+    Raises:
+        OutOfMemoryError: it is sure not to fit.
+    """
+    model, team, smaller = loop.learner.model, loop.learner.team, min(batch_size, loop.examples)
+    if loop.settings.on_out_of_memory == "halve":
+        while smaller > 1 and not fits(model, team.share_of(smaller)):
+            smaller = (smaller + 1) // 2
+        smaller = -int(team.agree(-smaller))  # what fits in the smallest of the workers
+    if error := shortage(model, team.share_of(smaller)):
+        raise error
+    if smaller == loop.examples:
+        return batch_size
+    if smaller < batch_size:
+        tell_halved(batch_size, smaller, reporter)
+    return smaller
+
+
+def tell_halved(before: int, after: int, reporter: Reporter) -> None:
+    """What a batch became that did not fit."""
+    message = f"{before:,} examples at once do not fit in memory: a step takes them in parts of {after:,}"
+    reporter.on_event("halved", message, batch_size=after)

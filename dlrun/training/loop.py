@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import NotFiniteError
+from dlrun.models.quick import quick_layers
 from dlrun.seeds import generator
+from dlrun.training.optimizers import learning_rate
 from dlrun.training.progress import Progress, Row
 from dlrun.training.settings import Training
 from dlrun.training.step import SUMS, Learner, Step
 
 if TYPE_CHECKING:
     import numpy as np
+
 
 SECONDS_PER_CHUNK = 0.25
 """How long the compiled loop runs before Python looks at the clock, the keyboard and the display again."""
@@ -100,11 +103,11 @@ class Loop:
 
     def _compiled(self, batch_size: int, xla: bool) -> tuple[Chunk, Chunk | None]:
         """What runs the steps of the training, and what those of the validation."""
-        skips = self.settings.on_not_finite == "skip"
-        train = compiled(Step(self.learner, self._take, batch_size, skip_not_finite=skips).train, xla=xla)
+        skips, learner = self.settings.on_not_finite == "skip", self.learner
+        train = compiled(Step(learner, self._take, batch_size, skip_not_finite=skips).train, learner, xla=xla)
         if self._take_validation is None:
             return train, None
-        return train, compiled(Step(self.learner, self._take_validation, batch_size).validate, xla=xla)
+        return train, compiled(Step(learner, self._take_validation, batch_size).validate, learner, xla=xla)
 
     def advance(self, progress: Progress) -> None:
         """Trains the next chunk of the epoch.
@@ -113,12 +116,12 @@ class Loop:
             NotFiniteError: the loss became NaN or infinite, with epoch, step and advice.
         """
         if progress.step == 0:
-            progress.learning_rate = float(self.learner.optimizer.learning_rate)
+            progress.learning_rate = learning_rate(self.learner.optimizer)
         started = time.perf_counter()
         order, first = self._next(progress)
         last = min(first + self._chunk, len(order), self._until(progress) - progress.step + first)
         sums, bad = self._train(order, first, last, progress.sums)
-        seconds = time.perf_counter() - started
+        seconds = self.learner.team.agree(time.perf_counter() - started)
         if bad >= 0:
             raise not_finite(progress.epoch, progress.step + bad - first + 1, progress.learning_rate)
         progress.sums = sums
@@ -192,7 +195,7 @@ class Loop:
         return generator(self._seed, "order", epoch).permutation(self.examples)
 
 
-def compiled(step: Callable[[Any], Any], *, xla: bool) -> Chunk:
+def compiled(step: Callable[[Any], Any], learner: Learner, *, xla: bool) -> Chunk:
     """`run(order, first, last, sums)`: the steps of the rows `order[first:last]`, (steps, batch), in one call.
 
     It returns the sums and what the steps add to them, and the first of the steps whose loss is not finite, after
@@ -200,12 +203,11 @@ def compiled(step: Callable[[Any], Any], *, xla: bool) -> Chunk:
     """
     import tensorflow as tf
 
-    strategy = tf.distribute.get_strategy()
-
     @tf.function(jit_compile=xla, autograph=False)  # type: ignore[untyped-decorator]
     def run(order: Any, first: Any, last: Any, sums: Any) -> Any:
         def body(index: Any, sums: Any, bad: Any) -> tuple[Any, Any, Any]:
-            more = strategy.run(step, args=(order[index],))
+            with quick_layers(learner.model, xla=xla):
+                more = learner.team.run(step, order[index])
             return index + 1, sums + more, tf.where(tf.math.is_finite(more[0]), bad, index)
 
         def goes_on(index: Any, sums: Any, bad: Any) -> Any:

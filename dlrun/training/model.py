@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.preparation import Preparation
@@ -18,6 +19,8 @@ BATCH_SIZE = 512
 class Forward:
     """A model in evaluation mode, compiled once for batches of any size.
 
+    A batch that does not fit in memory is halved until it does, with a warning.
+
     Args:
         model: the Keras model, its inputs by name.
         batch_size: how many examples go through at once; changes speed and memory, not the result.
@@ -26,21 +29,57 @@ class Forward:
     def __init__(self, model: Any, batch_size: int | None = None) -> None:
         import tensorflow as tf
 
-        self._batch_size = batch_size or BATCH_SIZE
+        self.batch_size = batch_size or BATCH_SIZE
+        """Smaller than it was after it did not fit."""
+        self.note: str | None = None
+        """What is to be said of it then."""
+        self._model = model
         shapes = {each.name: tf.TensorSpec((None, *each.shape[1:]), each.dtype, each.name) for each in model.inputs}
         self._run = tf.function(lambda batch: model(batch, training=False), input_signature=[shapes])
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """The network's outputs for all examples: (n, …) each by name to (n, …) in float32."""
+        """The network's outputs for all examples: (n, …) each by name to (n, …) in float32.
+
+        Raises:
+            OutOfMemoryError: not even one example fits in memory.
+        """
         import numpy as np
+
+        from dlrun.training.memory import fits
+
+        count, asked = len(next(iter(inputs.values()))), self.batch_size
+        while self.batch_size > 1 and not fits(self._model, min(self.batch_size, count), training=False):
+            self.batch_size //= 2
+        parts: list[np.ndarray] = []
+        start = 0
+        while start < count:
+            part = self._outputs({name: values[start : start + self.batch_size] for name, values in inputs.items()})
+            if part is not None:
+                parts.append(part)
+                start += len(part)
+        if self.batch_size < asked:
+            self.note = f"{asked} examples at once did not fit in memory: went on with {self.batch_size} "
+            self.note += f"(write `evaluation.batch_size: {self.batch_size}`)"
+            warnings.warn(self.note, RuntimeWarning, stacklevel=2)
+        return np.concatenate(parts).astype(np.float32, copy=False)
+
+    def _outputs(self, batch: dict[str, np.ndarray]) -> np.ndarray | None:
+        """Those of one batch; None where it did not fit, after which the batches are smaller."""
         import tensorflow as tf
 
-        count = len(next(iter(inputs.values())))
-        parts = [
-            self._run({name: tf.constant(values[start : start + self._batch_size]) for name, values in inputs.items()})
-            for start in range(0, count, self._batch_size)
-        ]
-        return np.concatenate([part.numpy() for part in parts]).astype(np.float32, copy=False)
+        from dlrun.training.memory import is_out_of_memory, out_of_memory
+
+        try:
+            outputs: np.ndarray = self._run({name: tf.constant(values) for name, values in batch.items()}).numpy()
+        except (MemoryError, tf.errors.OpError) as error:
+            if not is_out_of_memory(error):
+                raise
+            examples = len(next(iter(batch.values())))
+            if examples == 1:
+                raise out_of_memory(error, self._model, 1, training=False) from None
+            self.batch_size = examples // 2
+            return None
+        return outputs
 
 
 def weights(model: Any) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from dlrun.spec.base import Spec, with_kind
 from dlrun.spec.problem import Problem
+from dlrun.training.fused import fused
 from dlrun.training.schedules import Schedule, build_schedule
 
 
@@ -69,7 +70,7 @@ class Sgd(Rule):
         import keras
 
         shared = self.shared(weight_decay, steps_per_epoch, epochs)
-        return keras.optimizers.SGD(momentum=self.momentum, nesterov=self.nesterov, **shared)
+        return fused(keras.optimizers.SGD)(momentum=self.momentum, nesterov=self.nesterov, **shared)
 
 
 class Adam(Rule):
@@ -90,7 +91,7 @@ class Adam(Rule):
 
         rule = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "nadam": keras.optimizers.Nadam}
         shared = self.shared(weight_decay, steps_per_epoch, epochs)
-        return rule[self.kind](beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon, **shared)
+        return fused(rule[self.kind])(beta_1=self.beta_1, beta_2=self.beta_2, epsilon=self.epsilon, **shared)
 
 
 class RmsProp(Rule):
@@ -169,6 +170,13 @@ Optimizer = Annotated[
 """The rule; `kind` may be left out for adam."""
 
 
+def learning_rate(optimizer: Any) -> float:
+    """That of the next step, of an optimizer on one replica or on several."""
+    import tensorflow as tf
+
+    return float(tf.convert_to_tensor(optimizer.learning_rate))
+
+
 def rate_factor(optimizer: Any) -> Any | None:
     """What the schedule of an optimizer is multiplied with, a Keras variable; None where it has no schedule."""
     return getattr(getattr(optimizer, "inner_optimizer", optimizer)._learning_rate, "factor", None)
@@ -180,4 +188,4 @@ def scale_learning_rate(optimizer: Any, factor: float) -> None:
     if scheduled is not None:
         scheduled.assign(scheduled * factor)
     else:
-        optimizer.learning_rate = float(optimizer.learning_rate) * factor
+        optimizer.learning_rate = learning_rate(optimizer) * factor

@@ -34,9 +34,10 @@ def capture(learner: Learner) -> dict[str, np.ndarray]:
 
 
 def restore(learner: Learner, saved: dict[str, np.ndarray]) -> None:
-    """Puts back what `capture` gave.
+    """Puts back what `capture` gave, on every replica.
 
     Raises:
         RunError: if a name, a shape or a dtype differs; the first that does is named.
     """
     put(saved, variables(learner))
+    learner.team.spread_seeds(learner.model)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from dlrun.training.team import Team
 
 if TYPE_CHECKING:
     from dlrun.training.followed import Followed
@@ -29,12 +31,14 @@ class Learner:
         optimizer: a Keras optimizer, built for the model's trainable variables.
         loss: the Keras loss of targets and outputs.
         metric: what is followed beside the loss.
+        team: the replicas that learn it together.
     """
 
     model: Any
     optimizer: Any
     loss: Any
     metric: Followed
+    team: Team = field(default_factory=Team.alone)
 
     @property
     def names(self) -> tuple[str, str]:
@@ -42,15 +46,16 @@ class Learner:
         return "loss", self.metric.name
 
     def forward(self, batch: Batch, *, training: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """The loss of a batch, the penalties of the network's weights and layers, and the metric: scalars each."""
+        """The loss of a batch, this replica's part of the penalties of the weights, and the metric: scalars each."""
         import tensorflow as tf
 
         x, y, *weights = batch
         outputs = self.model(x, training=training)
         loss = tf.cast(self.loss(y, outputs, sample_weight=weights[0] if weights else None), tf.float32)
+        loss *= self.team.replicas  # by which Keras divides it
         penalties = self.model.losses
         penalty = tf.add_n([tf.cast(each, tf.float32) for each in penalties]) if penalties else tf.constant(0.0)
-        return loss, penalty, tf.reduce_mean(tf.cast(self.metric.values(y, outputs), tf.float32))
+        return loss, penalty / self.team.replicas, tf.reduce_mean(tf.cast(self.metric.values(y, outputs), tf.float32))
 
     def apply(self, gradients: Sequence[Tensor]) -> None:
         """Moves the weights."""
@@ -67,7 +72,7 @@ class Learner:
 
 
 class Step:
-    """The steps of a learner, to be called in a graph.
+    """The steps of a learner, to be called in a graph, on each replica with the same row numbers.
 
     Args:
         learner: what learns.
@@ -90,21 +95,34 @@ class Step:
         import tensorflow as tf
 
         if not self._skips:
-            gradients, sums = self._gradients(rows)
+            gradients, sums = self._total(*self._gradients(rows), rows)
             self._learner.apply(gradients)
             return sums
         statistics = self._learner.model.non_trainable_weights  # which batch normalization moves in the forward pass
         before = [tf.identity(variable.value) for variable in statistics]
-        gradients, sums = self._gradients(rows)
+        gradients, sums = self._total(*self._gradients(rows), rows)
         finite = tf.math.is_finite(sums[0]) & self._learner.are_finite(gradients)
         for variable, value in zip(statistics, before, strict=True):
             variable.assign(tf.where(finite, variable.value, value))
-        tf.cond(finite, lambda: self._learner.apply(gradients), lambda: None)
+        self._learner.team.run_if(finite, self._learner.apply, gradients)
         return tf.where(finite, sums, tf.constant(SKIPPED, tf.float64))
 
     def validate(self, rows: Tensor) -> Tensor:
         """What the examples of the rows, (n,), add up to in evaluation mode, (SUMS,) float64."""
-        return _sums(*self._learner.forward(self._take(rows), training=False), rows)
+        mine, weight = self._learner.team.share(rows)
+        loss, penalty, metric = self._learner.forward(self._take(mine), training=False)
+        return self._total([], _sums(loss * weight, penalty, metric * weight, rows), rows)[1]
+
+    def _total(self, gradients: list[Tensor], sums: Tensor, rows: Tensor) -> tuple[list[Tensor], Tensor]:
+        """What the gradients and the sums of all replicas add up to."""
+        import tensorflow as tf
+
+        team = self._learner.team
+        if team.replicas == 1:
+            return gradients, sums
+        # In the gradients' type the sums travel with them.
+        *gradients, total = team.total([*gradients, tf.cast(sums, tf.float32)])
+        return gradients, tf.concat([tf.cast(total[:2], tf.float64), [float(rows.shape[0]), 0.0]], 0)
 
     def _gradients(self, rows: Tensor) -> tuple[list[Tensor], Tensor]:
         """The gradient of the mean loss over all rows, and what they add up to."""
@@ -114,19 +132,15 @@ class Step:
         if whole + bool(rest) == 1:
             return self._of_part(rows, 1.0)
 
-        def add(index: Tensor, gradients: list[Tensor], sums: Tensor) -> tuple[Tensor, list[Tensor], Tensor]:
-            first = index * self._batch_size
-            return index + 1, *plus(tf.slice(rows, [first], [self._batch_size]), gradients, sums)
+        def add(index: Tensor, gradients: list[Tensor], sums: Tensor) -> tuple[list[Tensor], Tensor]:
+            return plus(tf.slice(rows, [index * self._batch_size], [self._batch_size]), gradients, sums)
 
         def plus(part: Tensor, gradients: list[Tensor], sums: Tensor) -> tuple[list[Tensor], Tensor]:
             more, what = self._of_part(part, part.shape[0] / rows.shape[0])
             return [a if b is None else a + b for a, b in zip(gradients, more, strict=True)], sums + what
 
-        # A loop rather than one part after the other in the graph, which would run them side by side, and so need the
-        # memory of all of them.
         zeros = [tf.zeros(each.shape, each.dtype) for each in self._learner.model.trainable_variables]
-        start = (tf.constant(0), zeros, tf.zeros(SUMS, tf.float64))
-        _, gradients, sums = tf.while_loop(lambda index, *_: index < whole, add, start, parallel_iterations=1)
+        gradients, sums = self._learner.team.repeat(whole, add, (zeros, tf.zeros(SUMS, tf.float64)))
         return plus(rows[whole * self._batch_size :], gradients, sums) if rest else (gradients, sums)
 
     def _of_part(self, rows: Tensor, share: float) -> tuple[list[Tensor], Tensor]:
@@ -134,11 +148,13 @@ class Step:
         import tensorflow as tf
 
         learner = self._learner
+        mine, weight = learner.team.share(rows)
         with tf.GradientTape() as tape:
-            loss, penalty, metric = learner.forward(self._take(rows), training=True)
+            loss, penalty, metric = learner.forward(self._take(mine), training=True)
+            loss *= weight
             scaled = learner.optimizer.scale_loss((loss + penalty) * share)
         gradients = tape.gradient(scaled, learner.model.trainable_variables)
-        return list(map(_whole, gradients)), _sums(loss, penalty, metric, rows)
+        return list(map(_whole, gradients)), _sums(loss, penalty, metric * weight, rows)
 
 
 def _whole(gradient: Tensor | None) -> Tensor | None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from running import CONFIGS, IMAGE, ROOT, TEXT, dlrun, history, read, trained, write
+from running import CONFIGS, IMAGE, ROOT, TEXT, dlrun, history, plain, read, trained, write
 
 from dlrun.run.checkpoints import Checkpoints
 
@@ -96,11 +96,6 @@ def spec_of(name: str, folder: Path, **training: Any) -> Path:
     tree = {"name": name, "seed": 3, "evaluation": {"plots": False}} | SPECS[name]
     tree["training"] = tree["training"] | training
     return write(folder / f"{name}.yaml", tree)
-
-
-def plain(text: str) -> str:
-    """What was said, however it was broken into lines."""
-    return " ".join(text.split())
 
 
 def killed(how: str, *arguments: str | Path) -> bool:

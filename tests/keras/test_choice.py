@@ -40,9 +40,9 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     found: list[bool] = []
     make = choice.Trial.__init__
 
-    def recorded(self: Any, loop: Loop, *, xla: bool) -> None:
+    def recorded(self: Any, loop: Loop, batch_size: int, *, xla: bool) -> None:
         found.append(xla)
-        make(self, loop, xla=xla)
+        make(self, loop, batch_size, xla=xla)
 
     monkeypatch.setattr(choice.Trial, "__init__", recorded)
     return found
@@ -51,7 +51,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 def test_a_long_training_tries_both_and_begins_as_if_it_had_not(tmp_path: Path, tried: list[bool]) -> None:
     loop = loop_of(10_000_000)
     before = capture(loop.learner)
-    chosen = choose(loop, Memory(tmp_path, {"key": 1}))
+    chosen = choose(loop, 16, Memory(tmp_path, {"key": 1}))
     assert chosen in ("graph", "xla")
     assert tried == [False, True]
     after = capture(loop.learner)
@@ -61,7 +61,7 @@ def test_a_long_training_tries_both_and_begins_as_if_it_had_not(tmp_path: Path, 
 
 
 def test_a_short_one_is_a_graph(tmp_path: Path, tried: list[bool]) -> None:
-    assert choose(loop_of(3), Memory(tmp_path, {"key": 1})) == "graph"
+    assert choose(loop_of(3), 16, Memory(tmp_path, {"key": 1})) == "graph"
     assert tried == [False]
 
 
@@ -77,16 +77,16 @@ def test_a_short_one_is_a_graph(tmp_path: Path, tried: list[bool]) -> None:
 def test_compiling_counts(
     measured: dict[str, float], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice, "compare", lambda loop, steps: measured)
-    assert choose(loop_of(100), Memory(tmp_path, {})) == expected
+    monkeypatch.setattr(choice, "compare", lambda loop, batch_size, steps: measured)
+    assert choose(loop_of(100), 16, Memory(tmp_path, {})) == expected
 
 
 def test_it_is_remembered_for_the_same_length_alone(tmp_path: Path, tried: list[bool]) -> None:
     memory = Memory(tmp_path, {"network": [8]})
     memory.remember(26, "xla", {"graph": 1.0, "xla": 0.1})
-    assert choose(loop_of(2), memory) == "xla"
+    assert choose(loop_of(2), 16, memory) == "xla"
     assert tried == []
-    assert choose(loop_of(3), memory) == "graph"
+    assert choose(loop_of(3), 16, memory) == "graph"
     assert memory.choice(26) == "xla"
     assert memory.choice(39) == "graph"
     assert Memory(tmp_path, {"network": [9]}).choice(26) is None
