@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dlrun.data.columns import Batch
     from dlrun.data.features import FittedSeries
     from dlrun.data.signature import Output
+    from dlrun.data.sources import Source
     from dlrun.evaluation.assess import Judge
 
 PIPE = "-"
@@ -84,7 +85,7 @@ def predict(
 
     Args:
         path: the run's folder.
-        files: in the form of its source, or `-`.
+        files: in the form of its source, folders of such, patterns, or `-`.
         output: takes the predictions, batch by batch.
         piped: what `-` stands for.
         skip_bad_rows: whether rows that cannot be read are left out.
@@ -97,8 +98,7 @@ def predict(
     run = RunFolder.open(path)
     experiment, _ = read_resolved(run.resolved_path)
     preparation = Preparation.parse(run.preparation())
-    source = experiment.data.source
-    data = [NewData.of(source, None if str(file) == PIPE else file, preparation) for file in files]
+    data = [each for file in files for each in new_data(experiment.data.source, file, preparation)]
     predicted = Predicted(run)
     with output as write:
         experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
@@ -120,6 +120,14 @@ def predict(
                 hint="mend them, or leave them out with --skip-bad-rows",
             )
     return predicted
+
+
+def new_data(source: Source, file: Path, preparation: Preparation) -> Iterator[NewData]:
+    """What a word of the command line stands for: a pipe, a file, or several."""
+    if str(file) == PIPE:
+        yield NewData.piped(source, preparation)
+    else:
+        yield from NewData.at(source, file, preparation)
 
 
 def _named(frame: polars.DataFrame, file: NewData, files: Sequence[NewData]) -> polars.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO
 
@@ -12,37 +12,53 @@ from dlrun.data.preparation import Preparation
 from dlrun.data.sources import Source
 from dlrun.data.sources.arrays import Arrays
 from dlrun.data.sources.csv_file import Csv
-from dlrun.data.sources.files import opened, plain_name
+from dlrun.data.sources.files import opened, parts, plain_name
 from dlrun.data.sources.frames import Types
+from dlrun.data.sources.json_lines import Json
+from dlrun.data.sources.parquet_file import Parquet
+from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError
+
+KINDS: Mapping[type[Tabular], str] = {Csv: "csv", Parquet: "parquet", Json: "json"}
+"""The sources of tables."""
+
+ALL_ROWS = {"select": None, "where": (), "limit": None}
+"""What keeps a source from leaving out any rows or columns."""
 
 BLOCK = 1 << 23
 """Bytes of a file that are read at once."""
 
 
 def load_file(source: Source, path: pathlib.Path) -> Table:
-    """Reads new data in the source's form: a CSV file with its columns, or a .npz file with its arrays.
+    """Reads new data in the source's form: a table with its columns, or a .npz file with its arrays.
 
     Raises:
         DataError: the file is of another form, cannot be read, or is damaged.
     """
-    return of_file(source, path).load(path.parent)
+    found = of_path(source, path)
+    return found.load(pathlib.Path(), new=True) if isinstance(found, Tabular) else found.load(pathlib.Path())
 
 
-def of_file(source: Source, path: pathlib.Path) -> Csv | Arrays:
-    """The source that a file is, by its name and by the source of the training.
+def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays:
+    """The source that new data is, by its name and by the source of the training; that one's types count, and not
+    which of its rows it kept.
 
     Raises:
         DataError: it is none.
     """
     name, time = plain_name(path), source.defaults(pathlib.Path()).time
+    place = str(path.absolute())
     if name.endswith(".npz"):
-        return Arrays(kind="arrays", path=str(path.absolute()), time=time)
-    if isinstance(source, Csv):
-        return source.model_copy(update={"path": str(path.absolute())})
-    if name.endswith((".csv", ".tsv", ".txt")):
-        return Csv(kind="csv", path=str(path.absolute()), time=time)
-    raise DataError(f"{path} is of no known form", hint="a CSV file (.csv, .csv.gz) or arrays (.npz)")
+        return Arrays(kind="arrays", path=place, time=time)
+    kind = next((kind for kind in KINDS if name.endswith(kind.endings)), None)
+    if isinstance(source, Tabular) and (kind is None or isinstance(source, kind)):
+        return source.model_copy(update={"path": place, **ALL_ROWS})
+    if kind is None:
+        raise DataError(
+            f"{path} is of no known form", hint="a table (.csv, .parquet, .jsonl; packed too) or arrays (.npz)"
+        )
+    types = source.types if isinstance(source, Tabular) else None
+    return kind.parse({"kind": KINDS[kind], "path": place, "time": time, "types": types})
 
 
 @dataclass(frozen=True)
@@ -55,25 +71,34 @@ class NewData:
         preparation: of the trained model: which columns are texts, and whether times are needed.
     """
 
-    source: Csv | Arrays
+    source: Tabular | Arrays
     path: pathlib.Path | None
     preparation: Preparation
 
     @classmethod
-    def of(cls, source: Source, path: pathlib.Path | None, preparation: Preparation) -> NewData:
-        """A file as the source of the training says that it is.
+    def piped(cls, source: Source, preparation: Preparation) -> NewData:
+        """What comes through a pipe: in the form of the training's table, or else CSV."""
+        table = source if isinstance(source, Tabular) else Csv(kind="csv", path="-")
+        return cls(table.model_copy(update=ALL_ROWS), None, preparation)
+
+    @classmethod
+    def at(cls, source: Source, path: pathlib.Path, preparation: Preparation) -> Iterator[NewData]:
+        """A file, or each part that a folder or a pattern stands for.
 
         Raises:
-            DataError: it is of no known form, or not there.
+            DataError: it is of no known form, or not there, or a table that its beginning shows to be none.
         """
-        if path is None:
-            piped = source if isinstance(source, Csv) else Csv(kind="csv", path="-")
-            return cls(piped, None, preparation)
-        found = of_file(source, path)
-        for problem in found.check(pathlib.Path()):
-            if problem.path != ("time",):  # which is missed only where it is needed
-                raise DataError(f"{path}: {problem.message}", hint=problem.hint)
-        return cls(found, path, preparation)
+        found = of_path(source, path)
+        if isinstance(found, Arrays) or path.is_file():
+            files = [path]
+        else:
+            files = parts(pathlib.Path(), str(path), found.endings)
+        for file in files:
+            part = found.model_copy(update={"path": str(file.absolute())})
+            for problem in part.check(pathlib.Path()):
+                if problem.path == ("path",) or problem.path[0] in ("delimiter", "decimal_comma"):
+                    raise DataError(f"{file}: {problem.message}", hint=problem.hint)
+            yield cls(part, file, preparation)
 
     @property
     def name(self) -> str:
@@ -105,4 +130,7 @@ class NewData:
             yield from source.batches(stream, self.name, size)
 
     def _types(self) -> Types:
-        return {name: "text" for name, feature in self.preparation.features.items() if feature.kind == "text"}
+        """The types that training found, and text for what it took as such."""
+        found = dict(self.source.types or {}) if isinstance(self.source, Tabular) else {}
+        texts = [name for name, feature in self.preparation.features.items() if feature.kind == "text"]
+        return {**found, **dict.fromkeys(texts, "text")}

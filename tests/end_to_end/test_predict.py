@@ -276,13 +276,62 @@ def test_a_pipe_and_several_files(table_run: Path, houses: Path, tmp_path: Path)
     assert said[0]["probability_no"] == said[2]["probability_no"]
 
 
+def test_a_table_in_parts_and_its_rows_in_other_forms(tmp_path: Path) -> None:
+    """Trained on Parquet in parts, cut by conditions; predicted as JSON lines, as Parquet and as CSV."""
+    rng = np.random.default_rng(0)
+    frame = pl.DataFrame(
+        {
+            "zip": [f"{index % 5:03}" for index in range(200)],
+            "size": rng.normal(100, 20, 200),
+            "year": [2000 + index % 20 for index in range(200)],
+            "price": rng.normal(10, 2, 200),
+        }
+    )
+    (tmp_path / "parts").mkdir()
+    for start in (0, 100):
+        frame[start : start + 100].write_parquet(tmp_path / "parts" / f"{start:03}.parquet")
+    source = {"kind": "parquet", "path": "parts", "where": [{"column": "year", "max": 2014}]}
+    tree = {
+        "name": "parts",
+        "data": {"source": {**source, "select": ["zip", "size", "price"]}, "target": "price"},
+        "architecture": {"kind": "ann", "dense": [4]},
+        "training": TRAINING,
+    }
+    run = trained(write(tmp_path / "parts.yaml", tree), tmp_path / "runs")
+    data = json.loads((run / "data.json").read_text(encoding="utf-8"))
+    assert (data["rows"], list(data["columns"])) == (150, ["zip", "size", "price"])
+    assert "zip: text" in (run / "resolved.yaml").read_text(encoding="utf-8")
+    again = dlrun("eval", run, "--json")
+    assert json.loads(again.stdout)["metrics"] == json.loads((run / "metrics.json").read_text())["test"]
+
+    new = frame.select("size", "zip")
+    new.write_csv(tmp_path / "new.csv")
+    new.write_ndjson(tmp_path / "new.jsonl")
+    new.write_parquet(tmp_path / "new.parquet")
+    said = {}
+    for form in ("csv", "jsonl", "parquet"):
+        done = dlrun("predict", run, tmp_path / f"new.{form}")
+        assert (done.returncode, done.stderr) == (0, "")
+        said[form] = done.stdout
+    assert said["csv"] == said["jsonl"] == said["parquet"]
+    parts = read_csv(dlrun("predict", run, tmp_path / "parts").stdout)
+    assert [row["prediction"] for row in parts] == [row["prediction"] for row in read_csv(said["csv"])]
+    assert [(Path(row["file"]).name, row["row"]) for row in (parts[0], parts[100], parts[199])] == [
+        *(("000.parquet", "1"), ("100.parquet", "1"), ("100.parquet", "100")),
+    ]
+    expected = pl.read_parquet(run / "predictions.parquet")
+    kept = [row for row in range(200) if frame["year"][row] <= 2014]
+    received = [float(parts[kept[row]]["prediction"]) for row in expected["row"].to_list()]
+    np.testing.assert_allclose(received, expected["prediction"].to_list(), rtol=0, atol=1e-6)
+
+
 def test_what_does_not_fit_is_told(table_run: Path, houses: Path, tmp_path: Path) -> None:
     answers = {
         texts(tmp_path / "few.csv", {"siz": [1], "wall": ["wood"]}): "the column size is missing (did you mean siz?)",
-        texts(tmp_path / "times.csv", {"size": ["2020-01-01"], "wall": ["wood"]}): "size is a time",
+        texts(tmp_path / "times.csv", {"size": ["2020-01-01"], "wall": ["wood"]}): "size is not a number, such as '2020-01-01'",
         tmp_path / "fewer.csv": "did you mean few.csv?",
         houses.parent / "table.yaml": "size is missing",
-        tmp_path: "this is a folder",
+        tmp_path / "runs": "is missing too",
     }
     for file, answer in answers.items():
         done = dlrun("predict", table_run, file)

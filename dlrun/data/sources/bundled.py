@@ -52,7 +52,7 @@ class Bundled(NamedSource):
                 frame = frame_of(_content(f"{self.name}.csv.gz", unpack=True), self.name, Dialect())
                 if self.about.defaults.time is not None:
                     frame = with_times(frame, self.about.defaults.time, self.name)
-                return Table(self.name, columns_of(frame), known=self.about.columns)
+                return Table(self.name, columns_of(frame, self.name), known=self.about.columns)
             case _:
                 return self._sklearn()
 

@@ -77,7 +77,7 @@ def frame_of(data: bytes, name: str, dialect: Dialect) -> polars.DataFrame:
     data = data.removeprefix(BYTE_ORDER_MARK)
     if not data.strip():
         raise DataError(f"{name} is empty")
-    _check_encoding(data, name)
+    check_encoding(data, name)
     _first_line(data, name, dialect)
     try:
         frame = _parse(data, dialect)
@@ -108,7 +108,7 @@ def frames_of(
     """
     header, line, empty = b"", 1, True
     for block in _blocks(stream, dialect.delimiter, size):
-        _check_encoding(block, name, line)
+        check_encoding(block, name, line)
         line += block.count(b"\n")
         if not header:
             block = block.removeprefix(BYTE_ORDER_MARK)
@@ -248,7 +248,15 @@ def _width_fault(row: list[str], width: int, *, quoted: bool) -> str:
     return f"has {len(row)} {'value' if len(row) == 1 else 'values'}, but there are {width} columns{quote}"
 
 
-def _check_encoding(data: bytes, name: str, line: int = 1) -> None:
+def check_encoding(data: bytes, name: str, line: int = 1) -> None:
+    """That a content is UTF-8.
+
+    Args:
+        line: the number of its first line.
+
+    Raises:
+        DataError: with the line.
+    """
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:

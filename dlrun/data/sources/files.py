@@ -48,6 +48,46 @@ def check_file(base: pathlib.Path, path: str) -> Iterator[Problem]:
         yield Problem(("path",), f"the file cannot be read: {reason}", received=path)
 
 
+def parts(base: pathlib.Path, path: str, endings: tuple[str, ...]) -> list[pathlib.Path]:
+    """The files that a path stands for: itself, those in the folder that it is, or those that fit it as a pattern,
+    sorted by name.
+
+    Args:
+        base: what a relative path is relative to.
+        path: as the spec has it.
+        endings: of the files of a folder that count; packed ones count too.
+
+    Raises:
+        DataError: there is none, or one cannot be read.
+    """
+    place = locate(base, path)
+    try:
+        if place.is_dir():
+            files = [each for each in place.iterdir() if _is_part(each, endings)]
+        elif is_pattern(path) and not place.exists():
+            anchor = pathlib.Path(place.anchor)
+            files = [each for each in anchor.glob(str(place.relative_to(anchor))) if _is_part(each, ("",))]
+        else:
+            files = [place]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    if not files:
+        where = f"no file in {place} ends in {', '.join(endings)}" if place.is_dir() else f"no file fits {place}"
+        raise DataError(where, hint="name the files with a pattern, such as parts/*.csv" if place.is_dir() else None)
+    for problem in (problem for file in files for problem in check_file(base, str(file))):
+        raise DataError(problem.message, hint=problem.hint)
+    return sorted(files, key=str)
+
+
+def is_pattern(path: str) -> bool:
+    """Whether a path stands for the files that fit it."""
+    return any(sign in path for sign in "*?[")
+
+
+def _is_part(file: pathlib.Path, endings: tuple[str, ...]) -> bool:
+    return file.is_file() and not file.name.startswith((".", "_")) and plain_name(file).endswith(endings)
+
+
 def locate(base: pathlib.Path, path: str) -> pathlib.Path:
     """The absolute path of a file that the spec names."""
     return (base / pathlib.Path(path).expanduser()).absolute()
