@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from dlrun.checkpointing import Keeper
@@ -39,6 +41,10 @@ VERSIONS = ("dlrun", "tensorflow", "keras", "numpy")
 
 SECONDS_BETWEEN_WRITES = 1.0
 """How often history.csv and status.json are written while training, at the most."""
+
+
+NEEDED_AFTERWARDS = ("polars", "sklearn.metrics", "matplotlib.figure", "matplotlib.backends.backend_agg")
+"""What judges and draws."""
 
 
 @contextmanager
@@ -258,14 +264,15 @@ def save_model(model: Any, experiment: Experiment, preparation: Preparation, run
 
 def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) -> None:
     """Measures all splits, and writes metrics, predictions, confusion matrix, samples and plots."""
-    import polars
-
     from dlrun.evaluation.assess import all_metrics
     from dlrun.evaluation.confusion import confusion
-    from dlrun.evaluation.plots import redraw
 
+    # TensorFlow predicts without Python: meanwhile Python reads what it needs afterwards, which takes it two seconds.
+    Thread(target=lambda: [import_module(name) for name in NEEDED_AFTERWARDS], daemon=True).start()
     metrics, predictions = all_metrics(judge, dataset.splits)
     run.write_metrics(metrics)
+    import polars
+
     judged = [predictions[name] for name in predictions if name != "train"] or [predictions["train"]]
     run.write_predictions(polars.concat([said.to_frame() for said in judged]))
     last = judged[-1]
@@ -275,4 +282,6 @@ def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) ->
     if last.task == "reconstruction":
         run.save_samples(judge.samples(last.split, dataset.splits[last.split], last))
     if plots:
+        from dlrun.evaluation.plots import redraw
+
         redraw(run)

@@ -52,15 +52,15 @@ def supervise(workers: Sequence[Worker], cluster: Cluster, stopped: Callable[[],
 
     Raises:
         ClusterError: a worker has died without the chief's doing; all have ended.
-        Interrupted: they were told to stop, and have.
+        Interrupted: they were told to stop, from here or one of them, and have.
     """
     first = _first_failure(workers, stopped)
-    if stopped():
+    code = 0 if first is None else workers[first].poll() or 0
+    if stopped() or code == Interrupted.exit_code:
         _wait(workers, SECONDS_TO_STOP)
         raise Interrupted("all workers have stopped")
     if first is None:
         return 0
-    code = workers[first].poll() or 0
     for worker in workers[1:]:
         worker.terminate()
     _wait(workers, SECONDS_TO_END)

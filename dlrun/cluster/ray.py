@@ -6,6 +6,7 @@ ended while it waits in native code. Ray places them, and gives each its share o
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -172,7 +173,7 @@ def _connected() -> Iterator[Any]:
         ) from None
     try:
         _look_for(os.environ.get("RAY_ADDRESS", ""))
-        ray.init(address="auto", logging_level="ERROR", log_to_driver=False)
+        ray.init(address="auto", logging_level=logging.ERROR, log_to_driver=False)
     except OSError:  # which a ConnectionError is
         raise ClusterError(
             "there is no Ray cluster that this machine belongs to",

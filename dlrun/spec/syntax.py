@@ -32,6 +32,11 @@ class _Rule(NamedTuple):
 
 _RULES: Final = [
     _Rule(
+        "nesting depth",  # libyaml's own limit, a thousand, which it may meet before ours
+        "too many mappings and lists are inside each other here",
+        "no setting needs that: see whether a bracket is missing",
+    ),
+    _Rule(
         "unexpected end of stream|unexpected document",
         "the quote that is opened here is never closed",
         "close it; a quote inside single quotes is written twice (''), inside double quotes as \\\"",
@@ -93,7 +98,7 @@ def syntax_problem(error: Exception, source: Source, start: int, bracket: int | 
     if "cannot start any token" in problem or ("node content" in problem and bracket is None):
         character = source.text[at : at + 1]
         return _problem(source, at, f"a text cannot begin with `{character}`", "put quotes around it")
-    if bracket is not None and "escape" not in problem and "quoted" not in context:
+    if bracket is not None and not re.search("escape|nesting", problem) and "quoted" not in context:
         mark = getattr(error, "problem_mark", None)
         return _bracket(source, at, bracket, ended=mark is None or mark.index + start >= len(source.text.rstrip()))
     if re.search("expected key|<block end>", problem) and context != "while parsing a block collection":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dlrun.data.preparation import Preparation
 from dlrun.data.target import FittedNumbers
 from dlrun.errors import RunError
+from dlrun.models.quick import quick_layers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +36,7 @@ class Forward:
         """What is to be said of it then."""
         self._model = model
         shapes = {each.name: tf.TensorSpec((None, *each.shape[1:]), each.dtype, each.name) for each in model.inputs}
-        self._run = tf.function(lambda batch: model(batch, training=False), input_signature=[shapes])
+        self._run = tf.function(self._forward, input_signature=[shapes], autograph=False)
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """The network's outputs for all examples: (n, …) each by name to (n, …) in float32.
@@ -62,6 +63,10 @@ class Forward:
             self.note += f"(write `evaluation.batch_size: {self.batch_size}`)"
             warnings.warn(self.note, RuntimeWarning, stacklevel=2)
         return np.concatenate(parts).astype(np.float32, copy=False)
+
+    def _forward(self, batch: dict[str, Any]) -> Any:
+        with quick_layers(self._model, xla=False):
+            return self._model(batch, training=False)
 
     def _outputs(self, batch: dict[str, np.ndarray]) -> np.ndarray | None:
         """Those of one batch; None where it did not fit, after which the batches are smaller."""

@@ -38,7 +38,7 @@ def dlrun(*arguments: str, folder: Path, **environment: str) -> subprocess.Compl
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def address(folder: Path) -> Iterator[str]:
     """Of a cluster of two nodes, each with room for one worker."""
     pytest.importorskip("ray")
@@ -59,7 +59,7 @@ def address(folder: Path) -> Iterator[str]:
         cluster.stdin.close()
 
 
-def test_one_worker_a_node(folder: Path, address: str) -> None:
+def test_workers_are_placed_one_on_each_node(folder: Path, address: str, tmp_path: Path) -> None:
     done = dlrun("train", "spec.yaml", "--cluster", "ray", "--json", folder=folder, RAY_ADDRESS=address)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -68,14 +68,6 @@ def test_one_worker_a_node(folder: Path, address: str) -> None:
     assert environment["runtime"]["workers"] == 2
     assert "epoch 3/3" in done.stderr  # the chief's own words, as they come
 
-
-def test_a_worker_that_fails_is_named(folder: Path, address: str) -> None:
-    done = dlrun(*("resume", "nothing", "--cluster", "ray", "--workers", "2"), folder=folder, RAY_ADDRESS=address)
-    assert done.returncode == 1
-    assert "there is no run at nothing" in done.stderr
-
-
-def test_too_many_workers_are_told(folder: Path, address: str, tmp_path: Path) -> None:
     hook = "import dlrun.cluster.ray as placing; placing.SECONDS_TO_PLACE = 8.0"
     (tmp_path / "sitecustomize.py").write_text(hook, encoding="utf-8")
     done = dlrun(

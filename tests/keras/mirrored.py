@@ -46,11 +46,6 @@ SPECS: dict[str, dict[str, Any]] = {
         "regularization": {"l2": 1e-2, "weight_decay": 1e-2},
     },
     "recurrent": {"data": TEXT, "architecture": {"kind": "lstm", "embedding_size": 4, "units": [4]}},
-    "attention": {
-        "data": TEXT,
-        "architecture": {"kind": "transformer", "embedding_size": 4, "heads": 2, "blocks": 1, "feed_forward": 4},
-        "optimizer": {"kind": "sgd", "learning_rate": 0.05},
-    },
     "reconstruction": {"data": IMAGE, "architecture": {"kind": "autoencoder", "encoder": [8], "latent": 2}},
     "numbers": {
         "data": {"source": {"kind": "bundled", "name": "diabetes"}},

@@ -48,7 +48,7 @@ def write_large(path: Path) -> None:
 
 
 def write_deep(path: Path) -> None:
-    path.write_text(f"data: {'[' * 1000}{']' * 1000}\n", encoding="utf-8")
+    path.write_text(f"data: {'[' * 500}{']' * 500}\n", encoding="utf-8")
 
 
 def write_latin(path: Path) -> None:
@@ -118,6 +118,14 @@ def test_text_of_files_that_are_made_here(
     assert code == 2
 
 
+def test_libyaml_has_a_limit_of_its_own_which_is_told_alike(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(f"data: {'[' * 3000}{']' * 3000}\n", encoding="utf-8")
+    code, text = complaint(tmp_path / "mine.yaml")
+    assert "mappings and lists are inside each other here" in text
+    assert "see whether a bracket is missing" in text
+    assert code == 2
+
+
 def test_a_missing_spec_is_answered_with_one_of_a_near_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("cnn_mnist.yaml").touch()
@@ -132,7 +140,8 @@ def test_a_flag_is_shown_as_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
         "--set  training.epohs: unknown field",
         "      | --set training.epohs=3",
         "      |                ^^^^^",
-        "        expected  one of epochs, batch_size, shuffle, early_stopping, reduce_on_plateau",
+        "        expected  one of epochs, batch_size, gradient_accumulation, shuffle, early_stopping,",
+        "                  reduce_on_plateau, checkpoint, on_not_finite, on_out_of_memory",
         "        mend      write `epochs`",
         "",
         "1 mistake in near_kind.yaml",

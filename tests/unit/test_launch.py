@@ -129,6 +129,13 @@ def test_a_stop_is_passed_on_once(start: Start) -> None:
     assert [script.poll() for script in scripts] == [130, 130]
 
 
+def test_a_worker_that_was_told_to_stop_is_no_death(start: Start) -> None:
+    scripts = start("import time; time.sleep(0.5); raise SystemExit(130)", "raise SystemExit(130)")
+    with pytest.raises(Interrupted):
+        watched(scripts)
+    assert [script.poll() for script in scripts] == [130, 130]
+
+
 # Processes of dlrun
 
 
