@@ -12,7 +12,7 @@ from dlrun.data.preparation import Preparation
 from dlrun.data.sources import Source
 from dlrun.data.sources.arrays import Arrays
 from dlrun.data.sources.csv_file import Csv
-from dlrun.data.sources.files import opened, parts, plain_name
+from dlrun.data.sources.files import is_pattern, near_file, opened, parts, plain_name
 from dlrun.data.sources.frames import Types
 from dlrun.data.sources.json_lines import Json
 from dlrun.data.sources.parquet_file import Parquet
@@ -89,6 +89,8 @@ class NewData:
             DataError: it is of no known form, or not there, or a table that its beginning shows to be none.
         """
         found = of_path(source, path)
+        if not path.exists() and not is_pattern(str(path)):
+            raise DataError(f"there is no file {path}", hint=near_file(path))
         if isinstance(found, Arrays) or path.is_file():
             files = [path]
         else:

@@ -331,7 +331,7 @@ def test_what_does_not_fit_is_told(table_run: Path, houses: Path, tmp_path: Path
         texts(tmp_path / "times.csv", {"size": ["2020-01-01"], "wall": ["wood"]}): "size is not a number",
         tmp_path / "fewer.csv": "did you mean few.csv?",
         houses.parent / "table.yaml": "size is missing",
-        tmp_path / "runs": "is missing too",
+        tmp_path / "gone" / "new.csv": f"the folder {tmp_path / 'gone'} is missing too",
     }
     for file, answer in answers.items():
         done = dlrun("predict", table_run, file)

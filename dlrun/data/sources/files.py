@@ -24,6 +24,8 @@ ZSTANDARD = ".zst"
 
 ZSTANDARD_START = b"\x28\xb5\x2f\xfd"
 
+RELATIVE = "a relative path is relative to the spec file"
+
 FETCH = "fetch the file again"
 
 
@@ -42,7 +44,7 @@ def check_file(base: pathlib.Path, path: str) -> Iterator[Problem]:
         with file.open("rb") as handle:
             handle.read(1)
     except FileNotFoundError:
-        yield Problem(("path",), f"there is no file {file}", received=path, hint=_near_file(file))
+        yield Problem(("path",), f"there is no file {file}", received=path, hint=near_file(file) or RELATIVE)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         yield Problem(("path",), f"the file cannot be read: {reason}", received=path)
@@ -93,11 +95,12 @@ def locate(base: pathlib.Path, path: str) -> pathlib.Path:
     return (base / pathlib.Path(path).expanduser()).absolute()
 
 
-def _near_file(file: pathlib.Path) -> str:
+def near_file(file: pathlib.Path) -> str | None:
+    """A hint at the file that was probably meant, or at the folder that is missing too."""
     if not file.parent.is_dir():
-        return f"the folder {file.parent} is missing too; a relative path is relative to the spec file"
+        return f"the folder {file.parent} is missing too"
     match = nearest(file.name, sorted(each.name for each in file.parent.iterdir() if each.is_file()))
-    return f"did you mean {match}?" if match else "a relative path is relative to the spec file"
+    return f"did you mean {match}?" if match else None
 
 
 @contextmanager

@@ -216,9 +216,10 @@ def _values(column: polars.Series) -> np.ndarray:
             return column.to_numpy(writable=True)
         case dtype if dtype.is_numeric():
             return column.cast(polars.Float64).to_numpy(writable=True)
-        case _:
+        case dtype:
+            texts = column.struct.json_encode() if dtype == polars.Struct else column.cast(polars.String)
             values = np.empty(len(column), object)
-            values[:] = column.cast(polars.String).to_list()
+            values[:] = texts.to_list()
             return values
 
 

@@ -106,6 +106,9 @@ class Tabular(Spec):
             if name not in names:
                 problem = Problem(path, f"the file has no column {name}", hint=near(name, names))
                 yield replace(problem, at="key") if path[0] == "types" else problem
+        for index, name in enumerate(self.select or ()):
+            if name in (self.select or ())[:index]:
+                yield Problem(("select", index), f"{name} is named twice", hint="take one out")
         if self.time in names and self.select is not None and self.time not in self.select:
             yield Problem(("select",), f"the column of the times is not among them: {self.time}", hint="add it")
 
