@@ -48,6 +48,12 @@ class SplitName(StrEnum):
     test = "test"
 
 
+class FormatName(StrEnum):
+    csv = "csv"
+    parquet = "parquet"
+    jsonl = "jsonl"
+
+
 SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML file.", show_default=False)]
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.", show_default=False)]
 Overrides = Annotated[
@@ -187,6 +193,37 @@ def evaluate(
 
 app.command("eval")(evaluate)
 app.command("evaluate", hidden=True)(evaluate)
+
+
+@app.command()
+def predict(
+    run: RunPath,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="New data in the source's form; - for a pipe.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="A .csv, .parquet or .jsonl file; left out: printed."),
+    ] = None,
+    form: Annotated[
+        FormatName | None, typer.Option("--format", help="Left out: as FILE ends, or csv.", show_default=False)
+    ] = None,
+    skip_bad_rows: Annotated[
+        bool, typer.Option("--skip-bad-rows", help="Leave out rows that cannot be read, and say which.")
+    ] = False,
+    every_window: Annotated[
+        bool, typer.Option("--every-window", help="Of a series: forecast after every row, not only after the last.")
+    ] = False,
+) -> None:
+    """Predict new data: a row for each of its rows, numbered from 1, in their order."""
+    from dlrun.predict import predict as predict_files
+    from dlrun.writing import format_of, to_file, to_stream
+
+    written = format_of(out, form.value if form else None)
+    output = to_file(out, written) if out else to_stream(sys.stdout.buffer, written, at_once=not skip_bad_rows)
+    with native_log():
+        predicted = predict_files(
+            run, files, output, piped=sys.stdin.buffer, skip_bad_rows=skip_bad_rows, every_window=every_window
+        )
+    console.print_predicted(predicted, out)
 
 
 @app.command()

@@ -278,6 +278,8 @@ def _explained(path: str, varies: Callable[[str], bool]) -> bool:
     source, whose columns the features are."""
     if path.startswith(("data.features.", "data.target.")) and (varies("data.source.kind") or varies(SOURCE_NAME)):
         return True
+    if path.startswith("data.source.types.") and varies("data.source.path"):
+        return True
     parents = path.split(".")
     return any(varies(".".join([*parents[:depth], "kind"])) for depth in range(1, len(parents)))
 

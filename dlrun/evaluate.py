@@ -95,8 +95,8 @@ def evaluate(path: Path, *, split: Split | None = None, data: Path | None = None
 
 def evaluate_file(run: RunFolder, experiment: Experiment, data: Path) -> Result:
     """Measures a run on a file in its source's form."""
+    from dlrun.data.new_data import load_file
     from dlrun.data.preparation import Preparation
-    from dlrun.data.sources import load_file
 
     preparation = Preparation.parse(run.preparation())
     table = load_file(experiment.data.source, data)

@@ -10,7 +10,7 @@ answers.py      the answers of the short commands
 diagnosis.py    the answer of doctor
 """
 
-from dlrun.console.answers import print_checked, print_datasets, print_next, print_result, print_shown
+from dlrun.console.answers import print_checked, print_datasets, print_next, print_predicted, print_result, print_shown
 from dlrun.console.diagnosis import print_diagnosis
 from dlrun.console.errors import print_error
 from dlrun.console.results import print_comparison, print_summary
@@ -28,6 +28,7 @@ __all__ = [
     "print_diagnosis",
     "print_error",
     "print_next",
+    "print_predicted",
     "print_result",
     "print_shown",
     "print_summary",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlrun.console.numbers import number
 from dlrun.console.results import GAP, metrics_table
-from dlrun.console.streams import standard_console
+from dlrun.console.streams import error_console, standard_console
 from dlrun.evaluation.names import label
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dlrun.data.signature import Signature
     from dlrun.datasets import Entry
     from dlrun.evaluate import Result
+    from dlrun.predict import Predicted
     from dlrun.show import Shown
 
 
@@ -37,6 +38,20 @@ def print_result(result: Result) -> None:
         console.print(Text(f"\n95% interval of {label(result.main_metric)} {bounds}", "dim"))
     for note in result.notes:
         console.print(Text(f"note: {note}", "yellow"), soft_wrap=True)
+
+
+def print_predicted(predicted: Predicted, out: Path | None) -> None:
+    """What was left out and what is odd, on stderr; and the file with the predictions, where it is not printed."""
+    from rich.text import Text
+
+    errors = error_console()
+    for reason in predicted.left_out.reasons():
+        errors.print(Text(f"left out: {reason}", "yellow"), soft_wrap=True)
+    for note in predicted.notes:
+        errors.print(Text(f"note: {note}", "yellow"), soft_wrap=True)
+    if out is not None:
+        count = "1 row" if predicted.rows == 1 else f"{number(predicted.rows)} rows"
+        standard_console().print(Text.assemble(("wrote", "dim"), f" {out}  ", (count, "dim")), soft_wrap=True)
 
 
 def print_checked(checked: Checked, spec: Path) -> None:

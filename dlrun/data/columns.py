@@ -72,6 +72,21 @@ class Table:
         return len(next(iter(self.columns.values())))
 
 
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a file, as new data is read.
+
+    Args:
+        table: those that could be read.
+        rows: which rows of the file they are, counted from 0, (rows,) int64.
+        unreadable: what is wrong with each row between them that could not be, by its number.
+    """
+
+    table: Table
+    rows: np.ndarray
+    unreadable: Mapping[int, str] = field(default_factory=dict)
+
+
 def near(name: str, names: Iterable[str]) -> str | None:
     """A hint that names the nearest of `names`, or all of them where they are few and none is near."""
     names = list(names)

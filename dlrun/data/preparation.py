@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns import Table
 from dlrun.data.features import Fitted, FittedCategory, FittedSeries
 from dlrun.data.features.series import check_stamps
-from dlrun.data.features.values import complaint
+from dlrun.data.features.values import Fault, complaint
 from dlrun.data.signature import Input, Output, Signature
 from dlrun.data.target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.errors import DataError
@@ -137,27 +137,37 @@ class Preparation(Spec):
                 found[name] = (len(unknown), tuple(dict.fromkeys(unknown))[:3])
         return found
 
+    def missing(self, table: Table, *, target: bool = False) -> list[str]:
+        """A clause for each column that is needed and not there."""
+        names = list(self._readers(target))
+        if self.series is not None and self.time is not None:
+            names.append(self.time)
+        return _missing_columns([name for name in dict.fromkeys(names) if name not in table.columns], table)
+
+    def faults(self, table: Table, rows: np.ndarray, *, target: bool = False) -> list[tuple[str, Fault]]:
+        """What keeps rows from being encoded: columns, and the positions of the rows among those given."""
+        return [
+            (name, fault)
+            for name, readers in self._readers(target).items()
+            if name in table.columns
+            for reader in readers
+            for fault in reader.faults(_cut(table, name, rows))
+        ]
+
+    def _readers(self, target: bool) -> dict[str, list[Fitted | FittedTarget]]:
+        """What reads each column that is needed."""
+        readers: dict[str, list[Fitted | FittedTarget]] = {name: [each] for name, each in self.features.items()}
+        if target and self.target is not None:
+            readers.setdefault(self.target.column, []).append(self.target)
+        return readers
+
     def _columns(self, table: Table, rows: np.ndarray, target: bool) -> dict[str, np.ndarray]:
         """The columns that are needed, cut to the rows, after all that is wrong with them has been told."""
-        fitted: dict[str, list[Fitted | FittedTarget]] = {name: [each] for name, each in self.features.items()}
-        if target and self.target is not None:
-            fitted.setdefault(self.target.column, []).append(self.target)
-        whole = len(rows) == len(table)
-        columns: dict[str, np.ndarray] = {}
-        missing: list[str] = []
-        complaints: list[str] = []
-        for name, readers in fitted.items():
-            if name not in table.columns:
-                missing.append(name)
-                continue
-            columns[name] = table.columns[name] if whole else table.columns[name][rows]
-            faults = [fault for reader in readers for fault in reader.faults(columns[name])]
-            complaints.extend(dict.fromkeys(complaint(name, fault, rows) for fault in faults))
-        if self.series is not None and self.time is not None and self.time not in table.columns:
-            missing.append(self.time)
-        if complaints := _missing_columns(missing, table) + complaints:
-            raise DataError(f"{table.name}: " + "; ".join(complaints))
-        return columns
+        complaints = self.missing(table, target=target)
+        complaints += [complaint(name, fault, rows) for name, fault in self.faults(table, rows, target=target)]
+        if complaints:
+            raise DataError(f"{table.name}: " + "; ".join(dict.fromkeys(complaints)))
+        return {name: _cut(table, name, rows) for name in self._readers(target)}
 
     def _origins(self, table: Table, rows: np.ndarray, target: bool) -> np.ndarray:
         series = self.series
@@ -239,6 +249,10 @@ class Preparation(Spec):
                 case _:
                     raw[input_name(name)] = values.reshape(len(values), *feature.input(name).shape)
         return raw
+
+
+def _cut(table: Table, name: str, rows: np.ndarray) -> np.ndarray:
+    return table.columns[name] if len(rows) == len(table) else table.columns[name][rows]
 
 
 def _missing_columns(names: list[str], table: Table) -> list[str]:

@@ -38,7 +38,7 @@ def test_there_are_enough_of_them() -> None:
 def test_text(spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(BAD_SPECS)
     code, text = complaint(Path(spec.name))
-    text = text.replace(str(BAD_SPECS / "nowhere.csv"), "<folder>/nowhere.csv")
+    text = text.replace(str(BAD_SPECS), "<folder>")
     assert text.splitlines() == spec.with_suffix(".txt").read_text(encoding="utf-8").splitlines()
     assert code == 2
 

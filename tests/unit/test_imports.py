@@ -66,6 +66,17 @@ def test_init_and_compare_are_light(tmp_path: Path) -> None:
     assert not modules & HEAVY
 
 
+def test_checking_a_table_reads_none_of_it(tmp_path: Path) -> None:
+    (tmp_path / "1.jsonl").write_text('{"a": 1, "b": 2}\n', encoding="utf-8")
+    (tmp_path / "1.parquet").write_bytes(b"PAR1 what polars alone can read PAR1")
+    for kind, path in (("json", "*.jsonl"), ("parquet", "1.parquet")):
+        source = f"{{kind: {kind}, path: '{path}', where: [{{column: a, min: 0}}], limit: 10}}"
+        spec = f"data: {{source: {source}, target: b}}\narchitecture: {{kind: ann}}\n"
+        (tmp_path / "spec.yaml").write_text(spec, encoding="utf-8")
+        code, modules = loaded("check", "spec.yaml", folder=tmp_path)
+        assert (code, modules & HEAVY) == (0, set())
+
+
 def test_the_package_has_these_names_and_no_others() -> None:
     program = (
         "import dlrun; print(*sorted(name for name in vars(dlrun) if not name.startswith('_')), dlrun.__version__)"

@@ -15,9 +15,9 @@ from dlrun.data.columns import Column, Table
 from dlrun.data.content import content_hash
 from dlrun.data.dataset import Data, Dataset
 from dlrun.data.features import Category, Number
+from dlrun.data.new_data import load_file
 from dlrun.data.preparation import Preparation
 from dlrun.data.signature import Input, Output
-from dlrun.data.sources import load_file
 from dlrun.data.splits import AutoSplit, GroupSplit, RandomSplit, TimeSplit
 from dlrun.data.target import FittedNumbers
 from dlrun.errors import DataError, MisfitError

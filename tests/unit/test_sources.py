@@ -14,8 +14,10 @@ from pydantic import ValidationError
 
 from dlrun.data.columns import Column
 from dlrun.data.inference import describe
-from dlrun.data.sources import Arrays, Bundled, Csv, KerasSource, keras_datasets, load_file
-from dlrun.data.sources.csv_file import table_of
+from dlrun.data.new_data import load_file
+from dlrun.data.sources import Arrays, Bundled, Csv, KerasSource, keras_datasets
+from dlrun.data.sources.csv_text import Dialect, frame_of
+from dlrun.data.sources.frames import columns_of
 from dlrun.data.sources.known import BUNDLED, KERAS
 from dlrun.errors import DataError
 
@@ -209,9 +211,9 @@ def test_objects_in_a_npz_are_texts_that_were_saved_wrongly(tmp_path: pathlib.Pa
     assert problem.hint == "save texts with dtype=str: numpy.array(name, dtype=str)"
 
 
-def test_a_folder_is_no_file(tmp_path: pathlib.Path) -> None:
+def test_a_folder_without_files_and_one_that_is_missing(tmp_path: pathlib.Path) -> None:
     [problem] = Csv(kind="csv", path=".").check(tmp_path)
-    assert problem.message == "this is a folder"
+    assert problem.message == f"no file in {tmp_path} ends in .csv, .tsv, .txt"
     [problem] = Csv(kind="csv", path="nowhere/data.csv").check(tmp_path)
     assert "is missing too" in (problem.hint or "")
 
@@ -233,7 +235,7 @@ def test_times_of_a_csv(tmp_path: pathlib.Path) -> None:
 @given(st.binary(max_size=120) | st.text(alphabet='a1,"\n\r;\x00 é', max_size=120).map(str.encode))
 def test_no_content_of_a_csv_makes_a_traceback(data: bytes) -> None:
     try:
-        columns = table_of(data, "t")
+        columns = columns_of(frame_of(data, "t", Dialect()), "t")
     except DataError:
         return
     assert len({len(values) for values in columns.values()}) == 1

@@ -70,6 +70,27 @@ class FittedSeries(Spec):
         scaled /= np.float32(self.scale)
         return windows(scaled, origins - self.window + 1, self.window)[:, :, None]
 
+    def next_times(self, stamps: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        """The times of the steps that are predicted, datetime64[us] (windows, horizon).
+
+        Rows that stand on one day of the month each follow one another by months, others by `step`. Where rows follow
+        one another whatever their times, the next times are not known: NaT.
+
+        Args:
+            stamps: the time of each row, datetime64[us] (rows,).
+            origins: the positions of the last past steps, (windows,).
+        """
+        import numpy as np
+
+        ahead, last = np.arange(1, self.horizon + 1), stamps[origins][:, None]
+        if self.holes == "ignore":
+            return np.full((len(origins), self.horizon), np.datetime64("NaT", "us"))
+        months = stamps.astype("datetime64[M]")
+        apart, within = np.unique(np.diff(months).astype(np.int64)), np.unique(stamps - months)
+        if len(apart) == 1 and apart[0] > 0 and len(within) == 1:
+            return np.asarray((last.astype("datetime64[M]") + ahead * apart[0]).astype("datetime64[us]") + within[0])
+        return np.asarray(last + ahead * np.timedelta64(round(self.step * 1e6), "us"))
+
     def raw_input(self, name: str) -> KerasTensor:
         import keras
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from dlrun.data.columns import Table
-from dlrun.data.sources.csv_file import table_of
+from dlrun.data.sources.csv_text import Dialect, frame_of
+from dlrun.data.sources.frames import columns_of, with_times
 from dlrun.data.sources.known import BUNDLED, KnownSet
 from dlrun.data.sources.named import NamedSource
 from dlrun.errors import DataError
@@ -48,10 +49,10 @@ class Bundled(NamedSource):
             case "digits":
                 return self._digits()
             case "sotu_eras" | "seattle_temps":
-                columns = table_of(
-                    _content(f"{self.name}.csv.gz", unpack=True), self.name, time=self.about.defaults.time
-                )
-                return Table(self.name, columns, known=self.about.columns)
+                frame = frame_of(_content(f"{self.name}.csv.gz", unpack=True), self.name, Dialect())
+                if self.about.defaults.time is not None:
+                    frame = with_times(frame, self.about.defaults.time, self.name)
+                return Table(self.name, columns_of(frame, self.name), known=self.about.columns)
             case _:
                 return self._sklearn()
 

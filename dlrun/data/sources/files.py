@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
+import io
+import lzma
 import pathlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
 
 from dlrun.errors import DataError
 from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
+
+PACKED: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+"""What opens a packed file, by the end of its name."""
+
+ZSTANDARD = ".zst"
+
+ZSTANDARD_START = b"\x28\xb5\x2f\xfd"
+
+RELATIVE = "a relative path is relative to the spec file"
+
+FETCH = "fetch the file again"
 
 
 def check_file(base: pathlib.Path, path: str) -> Iterator[Problem]:
@@ -28,10 +44,50 @@ def check_file(base: pathlib.Path, path: str) -> Iterator[Problem]:
         with file.open("rb") as handle:
             handle.read(1)
     except FileNotFoundError:
-        yield Problem(("path",), f"there is no file {file}", received=path, hint=_near_file(file))
+        yield Problem(("path",), f"there is no file {file}", received=path, hint=near_file(file) or RELATIVE)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         yield Problem(("path",), f"the file cannot be read: {reason}", received=path)
+
+
+def parts(base: pathlib.Path, path: str, endings: tuple[str, ...]) -> list[pathlib.Path]:
+    """The files that a path stands for: itself, those in the folder that it is, or those that fit it as a pattern,
+    sorted by name.
+
+    Args:
+        base: what a relative path is relative to.
+        path: as the spec has it.
+        endings: of the files of a folder that count; packed ones count too.
+
+    Raises:
+        DataError: there is none, or one cannot be read.
+    """
+    place = locate(base, path)
+    try:
+        if place.is_dir():
+            files = [each for each in place.iterdir() if _is_part(each, endings)]
+        elif is_pattern(path) and not place.exists():
+            anchor = pathlib.Path(place.anchor)
+            files = [each for each in anchor.glob(str(place.relative_to(anchor))) if _is_part(each, ("",))]
+        else:
+            files = [place]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    if not files:
+        where = f"no file in {place} ends in {', '.join(endings)}" if place.is_dir() else f"no file fits {place}"
+        raise DataError(where, hint="name the files with a pattern, such as parts/*.csv" if place.is_dir() else None)
+    for problem in (problem for file in files for problem in check_file(base, str(file))):
+        raise DataError(problem.message, hint=problem.hint)
+    return sorted(files, key=str)
+
+
+def is_pattern(path: str) -> bool:
+    """Whether a path stands for the files that fit it."""
+    return any(sign in path for sign in "*?[")
+
+
+def _is_part(file: pathlib.Path, endings: tuple[str, ...]) -> bool:
+    return file.is_file() and not file.name.startswith((".", "_")) and plain_name(file).endswith(endings)
 
 
 def locate(base: pathlib.Path, path: str) -> pathlib.Path:
@@ -39,28 +95,68 @@ def locate(base: pathlib.Path, path: str) -> pathlib.Path:
     return (base / pathlib.Path(path).expanduser()).absolute()
 
 
-def _near_file(file: pathlib.Path) -> str:
+def near_file(file: pathlib.Path) -> str | None:
+    """A hint at the file that was probably meant, or at the folder that is missing too."""
     if not file.parent.is_dir():
-        return f"the folder {file.parent} is missing too; a relative path is relative to the spec file"
+        return f"the folder {file.parent} is missing too"
     match = nearest(file.name, sorted(each.name for each in file.parent.iterdir() if each.is_file()))
-    return f"did you mean {match}?" if match else "a relative path is relative to the spec file"
+    return f"did you mean {match}?" if match else None
 
 
-def read_bytes(file: pathlib.Path) -> bytes:
-    """The content of a file, unpacked where its name ends in .gz.
+@contextmanager
+def opened(file: pathlib.Path) -> Iterator[IO[bytes]]:
+    """The content of a file, unpacked where its name says that it is packed. An error while it is read, within this
+    context, is told as one of the file.
 
     Raises:
         DataError: it cannot be read, or is damaged.
     """
     try:
-        data = file.read_bytes()
-        return gzip.decompress(data) if file.suffix.lower() == ".gz" else data
+        packed = file.suffix.lower()
+        with _unpacked(file) if packed == ZSTANDARD else PACKED.get(packed, open)(file, "rb") as stream:
+            yield stream
     except FileNotFoundError:
         raise DataError(f"there is no file {file}") from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{file} is damaged: {error}", hint="fetch the file again") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read: {error}") from None
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise DataError(f"{file} is damaged: {error}", hint=FETCH) from None
+    except OSError as error:
+        if error.errno is None:  # bz2 has no error of its own
+            raise DataError(f"{file} is damaged: {error}", hint=FETCH) from None
+        raise DataError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def _unpacked(file: pathlib.Path) -> IO[bytes]:
+    """The text in a .zst file, as the one cell that polars finds in it: Python can unpack them from 3.14 on only."""
+    import polars
+
+    data = file.read_bytes()
+    if not data.startswith(ZSTANDARD_START):
+        raise DataError(f"{file} is damaged: it is no Zstandard file", hint=FETCH)
+    try:
+        cell = polars.read_csv(
+            data, has_header=False, separator="\0", quote_char=None, eol_char="\1", infer_schema=False
+        )
+    except polars.exceptions.NoDataError:
+        return io.BytesIO()
+    except (polars.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"{file} is damaged, or is not UTF-8: {error}", hint=FETCH) from None
+    return io.BytesIO("\1".join(cell.to_series().fill_null("").to_list()).encode())
+
+
+def read_bytes(file: pathlib.Path) -> bytes:
+    """The content of a file, unpacked where its name says that it is packed.
+
+    Raises:
+        DataError: it cannot be read, or is damaged.
+    """
+    with opened(file) as stream:
+        return stream.read()
+
+
+def plain_name(file: pathlib.Path) -> str:
+    """The name of a file in small letters, without the ending that says how it is packed."""
+    name = file.name.lower()
+    return name.removesuffix(file.suffix.lower()) if file.suffix.lower() in (*PACKED, ZSTANDARD) else name
 
 
 def matches(file: pathlib.Path, digest: str) -> bool:

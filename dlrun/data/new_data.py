@@ -1,0 +1,138 @@
+"""New data for a trained model: files in the form of its source, whole or in batches."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO
+
+from dlrun.data.columns import Batch, Table
+from dlrun.data.preparation import Preparation
+from dlrun.data.sources import Source
+from dlrun.data.sources.arrays import Arrays
+from dlrun.data.sources.csv_file import Csv
+from dlrun.data.sources.files import is_pattern, near_file, opened, parts, plain_name
+from dlrun.data.sources.frames import Types
+from dlrun.data.sources.json_lines import Json
+from dlrun.data.sources.parquet_file import Parquet
+from dlrun.data.sources.tabular import Tabular
+from dlrun.errors import DataError
+
+KINDS: Mapping[type[Tabular], str] = {Csv: "csv", Parquet: "parquet", Json: "json"}
+"""The sources of tables."""
+
+ALL_ROWS = {"select": None, "where": (), "limit": None}
+"""What keeps a source from leaving out any rows or columns."""
+
+BLOCK = 1 << 23
+"""Bytes of a file that are read at once."""
+
+
+def load_file(source: Source, path: pathlib.Path) -> Table:
+    """Reads new data in the source's form: a table with its columns, or a .npz file with its arrays.
+
+    Raises:
+        DataError: the file is of another form, cannot be read, or is damaged.
+    """
+    found = of_path(source, path)
+    return found.load(pathlib.Path(), new=True) if isinstance(found, Tabular) else found.load(pathlib.Path())
+
+
+def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays:
+    """The source that new data is, by its name and by the source of the training; that one's types count, and not
+    which of its rows it kept.
+
+    Raises:
+        DataError: it is none.
+    """
+    name, time = plain_name(path), source.defaults(pathlib.Path()).time
+    place = str(path.absolute())
+    if name.endswith(".npz"):
+        return Arrays(kind="arrays", path=place, time=time)
+    kind = next((kind for kind in KINDS if name.endswith(kind.endings)), None)
+    if isinstance(source, Tabular) and (kind is None or isinstance(source, kind)):
+        return source.model_copy(update={"path": place, **ALL_ROWS})
+    if kind is None:
+        raise DataError(
+            f"{path} is of no known form", hint="a table (.csv, .parquet, .jsonl; packed too) or arrays (.npz)"
+        )
+    types = source.types if isinstance(source, Tabular) else None
+    return kind.parse({"kind": KINDS[kind], "path": place, "time": time, "types": types})
+
+
+@dataclass(frozen=True)
+class NewData:
+    """A file with rows to predict.
+
+    Args:
+        source: what the file is.
+        path: the file; None: what comes through a pipe.
+        preparation: of the trained model: which columns are texts, and whether times are needed.
+    """
+
+    source: Tabular | Arrays
+    path: pathlib.Path | None
+    preparation: Preparation
+
+    @classmethod
+    def piped(cls, source: Source, preparation: Preparation) -> NewData:
+        """What comes through a pipe: in the form of the training's table, or else CSV."""
+        table = source if isinstance(source, Tabular) else Csv(kind="csv", path="-")
+        return cls(table.model_copy(update=ALL_ROWS), None, preparation)
+
+    @classmethod
+    def at(cls, source: Source, path: pathlib.Path, preparation: Preparation) -> Iterator[NewData]:
+        """A file, or each part that a folder or a pattern stands for.
+
+        Raises:
+            DataError: it is of no known form, or not there, or a table that its beginning shows to be none.
+        """
+        found = of_path(source, path)
+        if not path.exists() and not is_pattern(str(path)):
+            raise DataError(f"there is no file {path}", hint=near_file(path))
+        if isinstance(found, Arrays) or path.is_file():
+            files = [path]
+        else:
+            files = parts(pathlib.Path(), str(path), found.endings)
+        for file in files:
+            part = found.model_copy(update={"path": str(file.absolute())})
+            for problem in part.check(pathlib.Path()):
+                if problem.path == ("path",) or problem.path[0] in ("delimiter", "decimal_comma"):
+                    raise DataError(f"{file}: {problem.message}", hint=problem.hint)
+            yield cls(part, file, preparation)
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages and in the output."""
+        return "stdin" if self.path is None else str(self.path)
+
+    def batches(self, piped: IO[bytes]) -> Iterator[Batch]:
+        """The rows, in order; of a series all at once, since its windows reach across them.
+
+        Args:
+            piped: where rows come from that are in no file.
+
+        Raises:
+            DataError: the file is damaged so that no rows can be made of it.
+        """
+        import numpy as np
+
+        if isinstance(self.source, Arrays):
+            table = self.source.load(pathlib.Path())
+            yield Batch(table, np.arange(len(table), dtype=np.int64))
+            return
+        time = self.preparation.time if self.preparation.series else None
+        source = self.source.model_copy(update={"time": time, "types": self._types()})
+        size = -1 if self.preparation.series else BLOCK
+        if self.path is None:
+            yield from source.batches(piped, self.name, size)
+            return
+        with opened(self.path) as stream:
+            yield from source.batches(stream, self.name, size)
+
+    def _types(self) -> Types:
+        """The types that training found, and text for what it took as such."""
+        found = dict(self.source.types or {}) if isinstance(self.source, Tabular) else {}
+        texts = [name for name, feature in self.preparation.features.items() if feature.kind == "text"]
+        return {**found, **dict.fromkeys(texts, "text")}

@@ -1,0 +1,284 @@
+"""The content of CSV files: read whole, or in blocks whose damaged rows are set apart."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING
+
+from dlrun.data.sources.frames import Types, dtypes, soften
+from dlrun.errors import DataError
+
+if TYPE_CHECKING:
+    import polars
+
+UTF8 = "save the file as UTF-8"
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+DECIMAL = r"^\s*([+-]?\d+),(\d+)\s*$"
+"""A number with a decimal comma."""
+
+HEADER = 1 << 20
+"""In so many bytes the first line ends."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written.
+
+    Args:
+        delimiter: the character between two values.
+        missing: texts that stand for a missing value, besides the empty one.
+        decimal_comma: whether numbers are written with a comma.
+        types: what columns are read as; the others by what they hold.
+    """
+
+    delimiter: str = ","
+    missing: Sequence[str] = ()
+    decimal_comma: bool = False
+    types: Types = field(default_factory=dict)
+
+
+def check_names(names: Sequence[str], file: str) -> None:
+    """That every column has a name, and no two the same.
+
+    Raises:
+        DataError: with the columns.
+    """
+    if not any(name.strip() for name in names):
+        raise DataError(f"{file} has no names of columns in its first line", hint="write them, comma-separated")
+    nameless = [position for position, name in enumerate(names, 1) if not name.strip()]
+    if nameless:
+        raise DataError(
+            f"{file}: column {nameless[0]} has no name in the first line",
+            hint="name it; pandas writes such a column unless told to_csv(index=False)",
+        )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{file} has two columns of the same name: {', '.join(twice)}", hint="rename one of them")
+
+
+def frame_of(data: bytes, name: str, dialect: Dialect) -> polars.DataFrame:
+    """The table in the content of a CSV file.
+
+    A column whose type is given and that has other values too is text.
+
+    Args:
+        data: the unpacked content.
+        name: what to call it in messages.
+
+    Raises:
+        DataError: the content is damaged, with the line.
+    """
+    data = data.removeprefix(BYTE_ORDER_MARK)
+    if not data.strip():
+        raise DataError(f"{name} is empty")
+    check_encoding(data, name)
+    _first_line(data, name, dialect)
+    try:
+        frame = _parse(data, dialect)
+    except UnreadableError as error:
+        _check_widths(data, name, dialect.delimiter)
+        raise DataError(f"{name} cannot be read: {error}") from None
+    if frame.height == 0:
+        raise DataError(f"{name} has no rows below the names of its columns")
+    if frame[:, -1].null_count():  # that is how polars fills up a row that is too short
+        _check_widths(data, name, dialect.delimiter)
+    return frame
+
+
+def frames_of(
+    stream: IO[bytes], name: str, dialect: Dialect, size: int
+) -> Iterator[tuple[polars.DataFrame, dict[int, str]]]:
+    """The same in blocks of rows; a row that has too few or too many values is set apart.
+
+    Args:
+        stream: the unpacked content.
+        size: of a block, in bytes; -1: all at once.
+
+    Returns:
+        Frames, each with what is wrong with the rows that are not in it, by their position in the block.
+
+    Raises:
+        DataError: no rows can be made of the content.
+    """
+    header, line, empty = b"", 1, True
+    for block in _blocks(stream, dialect.delimiter, size):
+        check_encoding(block, name, line)
+        line += block.count(b"\n")
+        if not header:
+            block = block.removeprefix(BYTE_ORDER_MARK)
+            if not block.strip():
+                break
+            header, block = _first_line(block, name, dialect)
+        names = next(csv.reader([header.decode()], delimiter=dialect.delimiter))
+        if block:
+            empty = False
+            yield _sound_frame(header, block, name, len(names), dialect)
+    if empty:
+        raise DataError(f"{name} has no rows below the names of its columns" if header else f"{name} is empty")
+
+
+class UnreadableError(Exception):
+    """polars cannot read a content; the message says why."""
+
+
+def _parse(data: bytes, dialect: Dialect) -> polars.DataFrame:
+    import polars
+
+    names = next(
+        csv.reader(io.StringIO(data[:HEADER].decode(errors="ignore"), newline=""), delimiter=dialect.delimiter)
+    )
+    types: Types = {name: kind for name, kind in dialect.types.items() if name in names}
+
+    def read(overrides: dict[str, type[polars.DataType]]) -> polars.DataFrame:
+        return polars.read_csv(
+            data,
+            separator=dialect.delimiter,
+            infer_schema_length=None,
+            schema_overrides=overrides,
+            try_parse_dates=True,
+            null_values=["", *dialect.missing],
+            decimal_comma=dialect.decimal_comma,
+        )
+
+    try:
+        frame = read(dtypes(types))
+    except polars.exceptions.PolarsError:
+        try:
+            frame = read(dict.fromkeys(dtypes(types), polars.String))
+        except polars.exceptions.PolarsError as error:
+            raise UnreadableError(str(error).splitlines()[0]) from None
+    if dialect.decimal_comma:  # numbers beside other text: what is told of such a column are the other texts
+        frame = frame.with_columns(polars.col(polars.String).str.replace(DECIMAL, "${1}.${2}"))
+    return soften(frame, types)
+
+
+def _first_line(data: bytes, name: str, dialect: Dialect) -> tuple[bytes, bytes]:
+    """The line with the names of the columns, and the rest.
+
+    Raises:
+        DataError: the names cannot be those of columns.
+    """
+    lines = io.StringIO(data[:HEADER].decode(errors="ignore"), newline="")
+    reader = csv.reader(lines, delimiter=dialect.delimiter)
+    try:
+        check_names(next(reader, []), name)
+    except csv.Error as error:
+        raise DataError(f"the first line of {name} cannot be read: {error}") from None
+    lines.seek(0)
+    end = len("".join(next(lines) for _ in range(reader.line_num)).encode())
+    return data[:end], data[end:]
+
+
+def _blocks(stream: IO[bytes], delimiter: str, size: int) -> Iterator[bytes]:
+    """The content in pieces that end where a row ends."""
+    rest = b""
+    while chunk := stream.read(size):
+        rest += chunk
+        if size > 0 and (end := _whole_rows(rest, delimiter)):
+            yield rest[:end]
+            rest = rest[end:]
+    if rest:
+        yield rest
+
+
+def _whole_rows(data: bytes, delimiter: str) -> int:
+    """How many bytes are whole rows for certain: a line break within quotes ends none."""
+    end = data.rfind(b"\n") + 1
+    if b'"' not in data[:end]:
+        return end
+    lines = data[:end].decode(errors="replace").split("\n")[:-1]
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter)
+    before = last = 0
+    try:
+        for _ in reader:
+            before, last = last, reader.line_num
+    except csv.Error:
+        return 0  # what is wrong is told when all of it is there
+    position = 0
+    for _ in range(before):
+        position = data.index(b"\n", position) + 1
+    return position
+
+
+def _sound_frame(
+    header: bytes, block: bytes, name: str, width: int, dialect: Dialect
+) -> tuple[polars.DataFrame, dict[int, str]]:
+    try:
+        frame = _parse(header + block, dialect)
+        if not frame[:, -1].null_count():
+            return frame, {}
+    except UnreadableError:
+        pass
+    kept, bad = _sort_rows(block, name, width, dialect.delimiter)
+    try:
+        return _parse(header + kept, dialect), bad
+    except UnreadableError as error:
+        raise DataError(f"{name} cannot be read: {error}") from None
+
+
+def _sort_rows(block: bytes, name: str, width: int, delimiter: str) -> tuple[bytes, dict[int, str]]:
+    """The rows that have as many values as there are columns, and what is wrong with the others."""
+    lines = list(io.StringIO(block.decode(), newline=""))
+    reader = csv.reader(lines, delimiter=delimiter)
+    kept: list[str] = []
+    bad: dict[int, str] = {}
+    before = 0
+    try:
+        for position, row in enumerate(reader):
+            if len(row) == width or (width == 1 and not row):
+                kept.extend(lines[before : reader.line_num])
+            else:
+                bad[position] = _width_fault(row, width, quoted=reader.line_num > before + 1)
+            before = reader.line_num
+    except csv.Error as error:
+        raise DataError(f"{name}: {error}", hint="a quote may be left open") from None
+    return "".join(kept).encode(), bad
+
+
+def _width_fault(row: list[str], width: int, *, quoted: bool) -> str:
+    if not row:
+        return "is empty"
+    quote = "; a quote may be left open" if quoted else ""
+    return f"has {len(row)} {'value' if len(row) == 1 else 'values'}, but there are {width} columns{quote}"
+
+
+def check_encoding(data: bytes, name: str, line: int = 1) -> None:
+    """That a content is UTF-8.
+
+    Args:
+        line: the number of its first line.
+
+    Raises:
+        DataError: with the line.
+    """
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line += data.count(b"\n", 0, error.start)
+        raise DataError(f"{name} is not UTF-8: line {line}, byte 0x{data[error.start]:02x}", hint=UTF8) from None
+
+
+def _check_widths(data: bytes, name: str, delimiter: str) -> None:
+    """That every row has as many values as the first line has names."""
+    reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), delimiter=delimiter)
+    try:
+        width = len(next(reader))
+        before = reader.line_num
+        for row in reader:
+            if row and len(row) != width:
+                fault = _width_fault(row, width, quoted=reader.line_num > before + 1)
+                raise DataError(
+                    f"{name}: line {before + 1} {fault}",
+                    hint="values that hold the delimiter or a line break have to stand in quotes",
+                )
+            before = reader.line_num
+    except csv.Error as error:
+        raise DataError(
+            f"{name}: line {reader.line_num} cannot be read: {error}", hint="a quote may be left open before it"
+        ) from None

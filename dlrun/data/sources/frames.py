@@ -1,0 +1,233 @@
+"""From the columns of a polars frame to those of a table, and the types that both have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from dlrun.data.columns import Batch, Table
+from dlrun.data.features.values import text_of
+from dlrun.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars
+
+ColumnType = Literal["text", "integer", "number", "boolean", "time"]
+"""What the values of a column are read as."""
+
+Types = Mapping[str, ColumnType]
+
+
+def dtypes(types: Types) -> dict[str, type[polars.DataType]]:
+    """What polars is to read columns as. Times are left to it, since they are written in many ways."""
+    import polars
+
+    found = {"text": polars.String, "integer": polars.Int64, "number": polars.Float64, "boolean": polars.Boolean}
+    return {name: found[kind] for name, kind in types.items() if kind in found}
+
+
+def frozen_type(values: np.ndarray) -> ColumnType:
+    """The type with which the column of a table is read again as it is, (rows,)."""
+    found: dict[str, ColumnType] = {"M": "time", "b": "boolean", "i": "integer", "u": "integer", "f": "number"}
+    if values.dtype == object:  # truth values of which some are missing are texts in a table
+        texts = set(values.tolist()) - {None}
+        return "boolean" if texts and texts <= {"true", "false"} else "text"
+    return found.get(values.dtype.kind, "text")
+
+
+def _type_of(column: polars.Series) -> ColumnType | None:
+    """The type of a column of a frame; None where it has no value."""
+    import polars
+
+    if column.null_count() == len(column):
+        return None
+    if column.dtype == polars.Boolean:
+        return "boolean"
+    if column.dtype in (polars.Date, polars.Datetime):
+        return "time"
+    return "integer" if column.dtype.is_integer() else "number" if column.dtype.is_numeric() else "text"
+
+
+def together(frames: Sequence[polars.DataFrame]) -> dict[str, ColumnType]:
+    """The types of the columns that not all parts of a table have of one type: number where all are numbers, text
+    otherwise."""
+    found: dict[str, ColumnType] = {}
+    for name in frames[0].columns:
+        kinds = {kind for frame in frames if (kind := _type_of(frame[name])) is not None}
+        if len({frame[name].dtype for frame in frames}) > 1 and kinds:
+            number: ColumnType = "integer" if kinds == {"integer"} else "number"
+            found[name] = next(iter(kinds)) if len(kinds) == 1 else number if kinds <= {"integer", "number"} else "text"
+    return found
+
+
+def conform(frame: polars.DataFrame, types: Types) -> polars.DataFrame:
+    """The columns as their types say, where the frame has them otherwise and all values allow it."""
+    import polars
+
+    frame = soften(frame, types)
+    for name, kind in types.items():
+        if name not in frame.columns:
+            continue
+        column = frame[name]
+        held = _type_of(column)
+        if held is None and kind == "time":
+            frame = frame.with_columns(column.cast(polars.Datetime("us"), strict=False))
+        elif held is None:
+            frame = frame.with_columns(column.cast(dtypes(types)[name], strict=False))
+        elif kind == "text" and held != "text":
+            texts = [text_of(value) for value in column.to_list()]
+            frame = frame.with_columns(polars.Series(name, texts, polars.String))
+        elif kind == "number" and held == "integer":
+            frame = frame.with_columns(column.cast(polars.Float64))
+        elif kind == "time" and held == "text":
+            times, bad = times_of(column)
+            frame = frame.with_columns(column if bad else times)
+    return frame
+
+
+def soften(frame: polars.DataFrame, types: Types) -> polars.DataFrame:
+    """Columns of text as their types have them, where all values can be read so; whole numbers as numbers, where some
+    are none. The others stay text: what is wrong with their values is told by whatever reads them."""
+    import polars
+
+    for name, kind in types.items():
+        if name not in frame.columns or frame[name].dtype != polars.String:
+            continue
+        for dtype in _targets(kind):
+            try:
+                frame = frame.with_columns(_read(frame[name], dtype))
+                break
+            except polars.exceptions.PolarsError:
+                continue
+    return frame
+
+
+def _targets(kind: ColumnType) -> Iterator[type[polars.DataType]]:
+    import polars
+
+    if kind == "integer":
+        yield polars.Int64
+    if kind in ("integer", "number"):
+        yield polars.Float64
+    if kind == "boolean":
+        yield polars.Boolean
+
+
+def _read(column: polars.Series, dtype: type[polars.DataType]) -> polars.Series:
+    import polars
+
+    if dtype == polars.Boolean:
+        return column.str.to_lowercase().replace_strict({"true": True, "false": False}, return_dtype=polars.Boolean)
+    return column.str.strip_chars(" ").cast(dtype)
+
+
+def times_of(column: polars.Series) -> tuple[polars.Series, list[int]]:
+    """A column of times as it is, or read from its texts, and the positions of those that are none."""
+    import polars
+
+    if column.dtype != polars.String:
+        return column, []
+    try:
+        times = column.str.to_datetime(time_unit="us", strict=False)
+    except polars.exceptions.PolarsError:
+        times = polars.Series(column.name, [None] * len(column), polars.Datetime("us"))
+    return times, (times.is_null() & column.is_not_null()).arg_true().to_list()
+
+
+def with_times(frame: polars.DataFrame, time: str, name: str) -> polars.DataFrame:
+    """The frame with its column of times read as such.
+
+    Args:
+        name: what to call it in messages.
+
+    Raises:
+        DataError: a value is no time, with its row.
+    """
+    column = frame[time]
+    times, bad = times_of(column)
+    if bad:
+        raise DataError(
+            f"{name}: {time} is no time in row {bad[0] + 1}: {column[bad[0]]!r}",
+            hint="write times as 2010-01-31 13:00, all in the same way",
+        )
+    return frame.with_columns(times)
+
+
+def columns_of(frame: polars.DataFrame, name: str) -> dict[str, np.ndarray]:
+    """The columns as `Table` has them.
+
+    Raises:
+        DataError: a column holds what cannot be read, such as bytes.
+    """
+    import polars
+
+    columns: dict[str, np.ndarray] = {}
+    for column in frame:
+        try:
+            columns[column.name] = _values(column)
+        except (polars.exceptions.PolarsError, ValueError):
+            raise DataError(
+                f"{name}: the column {column.name} holds values of the type {column.dtype}, which are not read",
+                hint="leave it out: select names the columns that are read",
+            ) from None
+    return columns
+
+
+def batch_of(frame: polars.DataFrame, bad: Mapping[int, str], name: str, start: int, time: str | None) -> Batch:
+    """Rows of a file as a batch.
+
+    Args:
+        frame: those that could be read.
+        bad: what is wrong with the others, by their position in the block.
+        name: of the file.
+        start: how many rows stand before the block.
+        time: the column of times, where they are needed; rows that have none are set apart too.
+    """
+    import numpy as np
+
+    rows = start + np.delete(np.arange(frame.height + len(bad), dtype=np.int64), list(bad))
+    unreadable = {start + position: fault for position, fault in bad.items()}
+    if time is not None and time in frame.columns:
+        times, wrong = times_of(frame[time])
+        unreadable |= {int(rows[each]): f"{time} is no time: {frame[time][each]!r}" for each in wrong}
+        kept = np.delete(np.arange(frame.height), wrong)
+        frame, rows = frame.with_columns(times)[kept], rows[kept]
+    return Batch(Table(name, columns_of(frame, name)), rows, dict(sorted(unreadable.items())))
+
+
+def _values(column: polars.Series) -> np.ndarray:
+    """A column as NumPy has it: float64, int64, bool, datetime64[us], or an object array of str and None."""
+    import numpy as np
+    import polars
+
+    match column.dtype:
+        case polars.Datetime() as dtype:
+            plain = column.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if dtype.time_zone else column
+            return plain.cast(polars.Datetime("us")).to_numpy(writable=True)
+        case polars.List() | polars.Array() if _is_row(column):
+            wide = column.list.to_array(len(column[0])) if column.dtype == polars.List else column
+            return wide.cast(polars.Array(polars.Float64, len(column[0]))).to_numpy(writable=True)
+        case polars.Date():
+            return column.cast(polars.Datetime("us")).to_numpy(writable=True)
+        case polars.Boolean() if not column.null_count():
+            return column.to_numpy(writable=True)
+        case polars.Int64() if not column.null_count():
+            return column.to_numpy(writable=True)
+        case dtype if dtype.is_numeric():
+            return column.cast(polars.Float64).to_numpy(writable=True)
+        case dtype:
+            texts = column.struct.json_encode() if dtype == polars.Struct else column.cast(polars.String)
+            values = np.empty(len(column), object)
+            values[:] = texts.to_list()
+            return values
+
+
+def _is_row(column: polars.Series) -> bool:
+    """Whether each value is a row of as many numbers."""
+    import polars
+
+    if not isinstance(column.dtype, polars.List | polars.Array) or not column.dtype.inner.is_numeric():
+        return False
+    lengths = column.list.len() if column.dtype == polars.List else column.arr.len()
+    return column.null_count() == 0 and lengths.n_unique() == 1 and lengths[0] > 0

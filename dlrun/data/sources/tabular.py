@@ -1,0 +1,223 @@
+"""What the sources of tables share: files in parts, types that are found once, and which columns and rows are kept."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING, Annotated, ClassVar, Self
+
+from pydantic import Field
+
+from dlrun.data.columns import Batch, Column, Defaults, Table, near
+from dlrun.data.sources.conditions import Condition
+from dlrun.data.sources.files import locate, opened, parts
+from dlrun.data.sources.frames import ColumnType, Types, columns_of, conform, frozen_type, together, with_times
+from dlrun.errors import DataError, MisfitError
+from dlrun.spec.base import Spec
+from dlrun.spec.problem import Path, Problem
+
+if TYPE_CHECKING:
+    import polars
+
+
+class Tabular(Spec):
+    """A source of tables. What is its own: how the names of the columns and the rows are read from one file."""
+
+    endings: ClassVar[tuple[str, ...]]
+    """How the names of its files end, those that are packed apart."""
+    kind: str
+    """Which source."""
+    path: Annotated[str, Field(min_length=1)]
+    """A file, plain or packed (.gz, .bz2, .xz, .zst); or a folder of parts, or a pattern such as parts/*.csv, sorted by
+    name. A relative path is relative to the spec file."""
+    time: str | None = None
+    """The column with the time of each row, such as 2010-01-31 13:00; for series and for a split by time."""
+    types: dict[str, ColumnType] | None = None
+    """What columns are read as, such as {zip: text}; those left out: as what all their values are."""
+    select: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """The columns that are read. Left out: all."""
+    where: tuple[Condition, ...] = ()
+    """Which rows are kept: those that meet every one of these conditions, such as {column: year, min: 2010}."""
+    limit: Annotated[int, Field(ge=1)] | None = None
+    """How many rows are kept at most: the first. Left out: all."""
+
+    def names(self, file: pathlib.Path) -> list[str] | None:
+        """The columns of a file, from its beginning and without polars; None where that does not show them.
+
+        Raises:
+            DataError: the file is not of this kind, or damaged.
+        """
+        raise NotImplementedError
+
+    def frame(self, stream: IO[bytes], name: str, types: Types) -> polars.DataFrame:
+        """All rows of a file.
+
+        Args:
+            name: what to call it in messages.
+            types: what columns are read as.
+
+        Raises:
+            DataError: it is damaged; where that can be told, with the line.
+        """
+        raise NotImplementedError
+
+    def batches(self, stream: IO[bytes], name: str, size: int) -> Iterator[Batch]:
+        """Rows of a file in blocks of about `size` bytes, -1: all at once; rows that cannot be read are set apart.
+
+        Raises:
+            DataError: no rows can be made of it.
+        """
+        raise NotImplementedError
+
+    def check(self, base: pathlib.Path) -> Iterator[Problem]:
+        """What is wrong with the files, as far as their beginnings show it, and with what is asked of their columns."""
+        try:
+            columns = self._names(parts(base, self.path, self.endings))
+        except DataError as error:
+            yield Problem(("path",), error.message, received=self.path, hint=error.hint)
+            return
+        for index, condition in enumerate(self.where):
+            yield from (problem.under("where", index) for problem in condition.check())
+        if columns is not None:
+            yield from self._check_columns(columns)
+
+    def _names(self, files: Sequence[pathlib.Path]) -> list[str] | None:
+        """The columns of the first part, which all others have too.
+
+        Raises:
+            DataError: a part cannot be read, or has other columns, which are named.
+        """
+        first, *others = files
+        names = self.names(first)
+        for file in others:
+            found = self.names(file)
+            if names is not None and found is not None:
+                same_columns(first, names, file, found)
+        return names
+
+    def _check_columns(self, names: Sequence[str]) -> Iterator[Problem]:
+        """That the columns are there that the fields name."""
+        wanted: list[tuple[Path, str]] = [(("time",), self.time)] if self.time is not None else []
+        wanted += [(("types", name), name) for name in self.types or ()]
+        wanted += [(("select", index), name) for index, name in enumerate(self.select or ())]
+        wanted += [(("where", index, "column"), each.column) for index, each in enumerate(self.where)]
+        for path, name in wanted:
+            if name not in names:
+                problem = Problem(path, f"the file has no column {name}", hint=near(name, names))
+                yield replace(problem, at="key") if path[0] == "types" else problem
+        for index, name in enumerate(self.select or ()):
+            if name in (self.select or ())[:index]:
+                yield Problem(("select", index), f"{name} is named twice", hint="take one out")
+        if self.time in names and self.select is not None and self.time not in self.select:
+            yield Problem(("select",), f"the column of the times is not among them: {self.time}", hint="add it")
+
+    def known(self, base: pathlib.Path) -> dict[str, Column] | None:
+        """The columns; what they hold is not known yet. None where the beginning of the files does not show them."""
+        try:
+            names = self._names(parts(base, self.path, self.endings))
+        except DataError:
+            return None
+        if names is None:
+            return None
+        return {name: Column("time" if name == self.time else "unknown") for name in self.select or names}
+
+    def defaults(self, base: pathlib.Path) -> Defaults:
+        """The roles of the columns."""
+        return Defaults(time=self.time)
+
+    def has_test(self, base: pathlib.Path) -> bool:
+        """Whether there is a test part: no."""
+        return False
+
+    def resolve(self, base: pathlib.Path) -> Self:
+        """The same source with an absolute path."""
+        return self.model_copy(update={"path": str(locate(base, self.path))})
+
+    def frozen(self, table: Table) -> Self:
+        """The same source with the types that were found, so that no other rows can change them."""
+        types = {name: frozen_type(values) for name, values in table.columns.items() if values.ndim == 1}
+        return self.model_copy(update={"types": {**types, **(self.types or {})}})
+
+    def load(self, base: pathlib.Path, *, new: bool = False) -> Table:
+        """Reads the files; the type of a column follows from all its rows.
+
+        Args:
+            new: whether the files are not those that the fields were written for, and may lack columns that they name.
+
+        Raises:
+            DataError: a file cannot be read, or is damaged, or parts differ in their columns.
+            MisfitError: a field names a column that is not there, or takes it for what it is not; paths are relative
+                to this section.
+        """
+        files = parts(base, self.path, self.endings)
+        frame = self._joined(files)
+        if not new and (problems := list(self._check_columns(frame.columns))):
+            raise MisfitError(*problems)
+        name = files[0].name if len(files) == 1 else f"{pathlib.Path(self.path).name} ({len(files)} parts)"
+        if self.where:
+            frame = self._kept(frame, name)
+            name += " (of the rows that `where` keeps)"
+        if self.limit is not None:
+            frame = frame.head(self.limit)
+        if self.select is not None:
+            frame = frame.select(self.select)
+        if self.time is not None and self.time in frame.columns:
+            frame = with_times(frame, self.time, name)
+        return Table(name, columns_of(frame, name))
+
+    def _joined(self, files: Sequence[pathlib.Path]) -> polars.DataFrame:
+        """All rows of all parts, each column of one type."""
+        types, rows = dict(self.types or {}), 0
+        frames: list[polars.DataFrame] = []
+        for file in files:
+            frames.append(self._read(file, types))
+            same_columns(files[0], frames[0].columns, file, frames[-1].columns)
+            rows += frames[-1].height
+            if self.limit is not None and not self.where and rows >= self.limit:
+                break
+        if len(frames) == 1:
+            return frames[0]
+        if mixed := together(frames):
+            types |= mixed
+            frames = [self._read(file, types) for file, _ in zip(files, frames, strict=False)]
+        import polars
+
+        return polars.concat([frame.select(frames[0].columns) for frame in frames], how="vertical_relaxed")
+
+    def _read(self, file: pathlib.Path, types: Types) -> polars.DataFrame:
+        with opened(file) as stream:
+            return conform(self.frame(stream, str(file), types), types)
+
+    def _kept(self, frame: polars.DataFrame, name: str) -> polars.DataFrame:
+        """The rows that meet all conditions.
+
+        Raises:
+            DataError: there is none.
+        """
+        for index, condition in enumerate(self.where):
+            try:
+                frame = frame.filter(condition.mask(frame))
+            except MisfitError as error:
+                raise MisfitError(*(problem.under("where", index) for problem in error.problems)) from None
+        if not frame.height:
+            raise DataError(f"{name}: `where` keeps none of its rows", hint="ask less of them")
+        return frame
+
+
+def same_columns(first: pathlib.Path, names: Sequence[str], file: pathlib.Path, found: Sequence[str]) -> None:
+    """That a part has the columns of the first, in any order.
+
+    Raises:
+        DataError: with the part and the columns.
+    """
+    missing = [name for name in names if name not in set(found)]
+    strange = [name for name in found if name not in set(names)]
+    if missing or strange:
+        words = [f"lacks {', '.join(missing)}"] if missing else []
+        words += [f"has {', '.join(strange)} besides"] if strange else []
+        part = file.name if file.parent == first.parent else str(file)
+        raise DataError(
+            f"{part} has other columns than {first.name}: it {' and '.join(words)}",
+            hint="parts of one table have the same columns",
+        )

@@ -1,0 +1,212 @@
+"""`dlrun predict`: what a trained model says of new data, from raw input to the units of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from math import prod
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from dlrun.data.bad_rows import BadRows, sort_out
+from dlrun.data.columns import Table
+from dlrun.data.new_data import NewData
+from dlrun.data.preparation import Preparation
+from dlrun.errors import DataError
+from dlrun.evaluate import trained_model
+from dlrun.evaluation.predictions import Predictions, squared_errors
+from dlrun.reading import read_resolved
+from dlrun.run.folder import RunFolder
+from dlrun.writing import Write
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars
+
+    from dlrun.data.columns import Batch
+    from dlrun.data.features import FittedSeries
+    from dlrun.data.signature import Output
+    from dlrun.data.sources import Source
+    from dlrun.evaluation.assess import Judge
+
+PIPE = "-"
+"""The name of a file that stands for what comes through a pipe."""
+
+PROBABILITY = "probability_"
+
+MOST_AT_ONCE = 1 << 26
+"""Bytes of network input that are made at once."""
+
+
+@dataclass
+class Predicted:
+    """What was predicted.
+
+    Args:
+        run: the run.
+        rows: how many rows of predictions were written.
+        left_out: the rows that could not be predicted.
+        unknown: by file and column, how many values are unknown to the model, and a few of them.
+        asides: what one should know of how the predictions were made.
+    """
+
+    run: RunFolder
+    rows: int = 0
+    left_out: BadRows = field(default_factory=BadRows)
+    unknown: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = field(default_factory=dict)
+    asides: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What one should know of the predictions."""
+        for (file, column), (count, values) in self.unknown.items():
+            told = "1 value" if count == 1 else f"{count:,} values"
+            yield f"{file}: {told} of {column} unknown to the model, such as {', '.join(values)}"
+        yield from self.asides
+
+    def note_unknown(self, file: str, found: dict[str, tuple[int, tuple[str, ...]]]) -> None:
+        """Adds what a batch has of unknown categories."""
+        for column, (count, values) in found.items():
+            before, seen = self.unknown.get((file, column), (0, ()))
+            self.unknown[file, column] = (before + count, tuple(dict.fromkeys(seen + values))[:3])
+
+
+def predict(
+    path: Path,
+    files: Sequence[Path],
+    output: AbstractContextManager[Write],
+    *,
+    piped: IO[bytes],
+    skip_bad_rows: bool = False,
+    every_window: bool = False,
+) -> Predicted:
+    """Predicts every row of some files, in order.
+
+    Args:
+        path: the run's folder.
+        files: in the form of its source, folders of such, patterns, or `-`.
+        output: takes the predictions, batch by batch.
+        piped: what `-` stands for.
+        skip_bad_rows: whether rows that cannot be read are left out.
+        every_window: of a series, whether to forecast from every window of a file and not only from its last.
+
+    Raises:
+        RunError: the run is broken or not trained yet.
+        DataError: the data does not fit the model; rows that cannot be read are all named.
+    """
+    run = RunFolder.open(path)
+    experiment, _ = read_resolved(run.resolved_path)
+    preparation = Preparation.parse(run.preparation())
+    data = [each for file in files for each in new_data(experiment.data.source, file, preparation)]
+    predicted = Predicted(run)
+    with output as write:
+        experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
+        judge = replace(experiment.judge(trained_model(run, experiment, preparation), preparation), noise=0.0)
+        for file in data:
+            write(_named(no_predictions(preparation.signature.output), file, data))
+            for batch in file.batches(piped):
+                good = sort_out(preparation, batch, file.name, predicted.left_out)
+                if len(predicted.left_out) and not skip_bad_rows:
+                    continue  # which others are bad is still to be found
+                predicted.note_unknown(file.name, preparation.unknown(batch.table, good))
+                for frame in predictions(judge, batch, good, every_window=every_window):
+                    write(_named(frame, file, data))
+                    predicted.rows += frame.height
+        predicted.asides = judge.notes
+        if len(predicted.left_out) and not skip_bad_rows:
+            raise DataError(
+                "; ".join(predicted.left_out.reasons()),
+                hint="mend them, or leave them out with --skip-bad-rows",
+            )
+    return predicted
+
+
+def new_data(source: Source, file: Path, preparation: Preparation) -> Iterator[NewData]:
+    """What a word of the command line stands for: a pipe, a file, or several."""
+    if str(file) == PIPE:
+        yield NewData.piped(source, preparation)
+    else:
+        yield from NewData.at(source, file, preparation)
+
+
+def _named(frame: polars.DataFrame, file: NewData, files: Sequence[NewData]) -> polars.DataFrame:
+    """With the name of the file before all else, where there are several."""
+    import polars as pl
+
+    return frame if len(files) == 1 else frame.select(pl.lit(file.name).alias("file"), pl.all())
+
+
+def predictions(judge: Judge, batch: Batch, good: np.ndarray, *, every_window: bool) -> Iterator[polars.DataFrame]:
+    """A row for each row of a batch, or for each step of a forecast, in parts that fit into memory.
+
+    Args:
+        judge: the trained model.
+        good: the positions of the rows that are predicted, (rows,), sorted.
+        every_window: as `predict` takes it.
+    """
+    preparation = judge.preparation
+    if not len(good):
+        return
+    if preparation.series is not None:
+        yield forecast(judge, preparation.series, batch, good, every_window=every_window)
+        return
+    most = max(1, MOST_AT_ONCE // sum(4 * prod(each.shape) for each in preparation.inputs))
+    for start in range(0, len(good), most):
+        part = good[start : start + most]
+        examples = preparation.encode(batch.table, part, target=preparation.target is None)
+        yield to_frame(judge.predict(batch.table.name, examples), batch.rows[part])
+
+
+def forecast(
+    judge: Judge, series: FittedSeries, batch: Batch, good: np.ndarray, *, every_window: bool
+) -> polars.DataFrame:
+    """A row for each next step: the row that it follows, which step it is, its time, its value."""
+    import numpy as np
+    import polars as pl
+
+    kept = good if every_window else good[-series.window :]
+    table = Table(batch.table.name, {name: values[kept] for name, values in batch.table.columns.items()})
+    examples = judge.preparation.encode(table, target=False)
+    said = judge.predict(table.name, examples)
+    stamps = table.columns[judge.preparation.time or ""]
+    rows = batch.rows[kept[examples.rows]] + 1
+    return pl.DataFrame(
+        {
+            "row": np.repeat(rows, series.horizon),
+            "step": np.tile(np.arange(1, series.horizon + 1), len(rows)),
+            "time": series.next_times(stamps, examples.rows).reshape(-1),
+            "prediction": said.scores.reshape(-1),
+        }
+    )
+
+
+def to_frame(said: Predictions, rows: np.ndarray) -> polars.DataFrame:
+    """A row for each example; rows are given counted from 0 and written counted from 1, as messages count them."""
+    import numpy as np
+    import polars as pl
+
+    columns: dict[str, Any] = {"row": rows + 1}
+    if said.task == "reconstruction":
+        columns["error"] = squared_errors(said)
+    elif said.is_classification:
+        names = np.array(said.classes, dtype=object)
+        columns["prediction"] = pl.Series(names[said.prediction], dtype=pl.String)
+        for index, name in enumerate(said.classes):
+            columns[PROBABILITY + name] = np.ascontiguousarray(said.scores[:, index])
+    else:
+        columns["prediction"] = said.scores
+    return pl.DataFrame(columns)
+
+
+def no_predictions(output: Output) -> polars.DataFrame:
+    """The table of predictions without a row."""
+    import numpy as np
+    import polars as pl
+
+    if output.task == "forecast":
+        types: dict[str, Any] = {"row": pl.Int64, "step": pl.Int64, "time": pl.Datetime("us"), "prediction": pl.Float64}
+        return pl.DataFrame(schema=types)
+    scores = np.zeros((0, len(output.classes))) if output.is_classification else np.zeros(0)
+    nothing = np.zeros(0, np.int64)
+    return to_frame(Predictions("", output.task, output.name, output.classes, nothing, scores, scores), nothing)
