@@ -142,17 +142,17 @@ def learn(
     loop, monitor = prepare_loop(experiment, dataset, model, team)
     scribe = Scribe(run, display)
 
-    with team.noticing_loss(), synchronized(model, team):
+    with team.noticing_loss(), synchronized(model, team), stop_signals() as stopped:
         batch_size = fitting(loop, settings.batch_size, scribe)
         if experiment.runtime.compile == "auto":
-            one = team.replicas == 1
-            choice = choose(loop, batch_size, memory(experiment, preparation, run)) if one else "graph"
+            known = memory(experiment, preparation, run)
+            choice = choose(loop, batch_size, known, display.aside) if team.replicas == 1 else "graph"
             experiment = experiment.compiled(choice)
             run.write_resolved(experiment.tree())
         keeper = Keeper(run, experiment, loop.learner)
         progress = keeper.begin(checkpoint, batch_size)
         display.start(settings.epochs, loop.steps_per_epoch, monitor=monitor)
-        with display, stop_signals() as stopped:
+        with display:
             scribe.write(progress)
             try:
                 progress = fit(loop, progress, monitor, reporter=scribe, keeper=keeper, stopped=stopped)
@@ -163,7 +163,7 @@ def learn(
         epochs = f"{len(progress.rows)} of {settings.epochs} epochs"
         raise Interrupted(
             f"stopped after {epochs}; what there is until then is in {run.path}",
-            hint=f"to go on from there: dlrun resume {run.path}",
+            hint=f"to go on from there: dlrun resume {run.path}" + (" on as many workers" if team.cluster else ""),
         )
 
 

@@ -8,10 +8,12 @@ from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.signature import Signature
-from dlrun.errors import MisfitError, SpecError
+from dlrun.errors import MisfitError, OutOfMemoryError, SpecError
 from dlrun.experiment import Experiment
+from dlrun.run.files import missing
 from dlrun.spec.diagnostics import validate
 from dlrun.spec.document import Document, read_document
+from dlrun.training.memory import Request, is_out_of_memory
 
 if TYPE_CHECKING:
     from dlrun.data.dataset import Dataset
@@ -39,8 +41,11 @@ def read_resolved(path: pathlib.Path) -> tuple[Experiment, Document]:
     """Reads the resolved spec of a run. Its data need not be there: a run can be sent to where it is not.
 
     Raises:
+        RunError: it is missing.
         SpecError: somebody has edited the file.
     """
+    if not path.exists():
+        raise missing(path)
     document = read_document(path)
     return validate(document, Experiment), document
 
@@ -71,9 +76,19 @@ def build_model(experiment: Experiment, document: Document, signature: Signature
 
     Raises:
         SpecError: layers do not fit one another.
+        OutOfMemoryError: its weights do not fit in memory.
     """
     with placed(document), team.scope() if team else nullcontext():
-        return experiment.build(signature)
+        try:
+            return experiment.build(signature)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            asked = str(Request.parse(str(error)))
+            raise OutOfMemoryError(
+                "the weights of the network do not fit in memory" + (f": asked for {asked}" if asked else ""),
+                hint="give its layers fewer units or filters (dlrun show SPEC tells how many each has)",
+            ) from error
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def resume(path: Path, *, display: TrainingDisplay, epochs: int | None = None, f
     experiment, document = read_resolved(run.resolved_path)
     cluster = experiment.runtime.cluster(os.environ)
     with run.locked() if cluster is None or cluster.is_chief else nullcontext():
-        checkpoint, warnings = last_checkpoint(run)
+        checkpoint, warnings = last_checkpoint(run, force=force)
         check_spec(run, experiment, checkpoint)
         experiment = extended(run, experiment, checkpoint, epochs)
         experiment, dataset = load_data(experiment, document, path)
@@ -62,9 +62,11 @@ def resume(path: Path, *, display: TrainingDisplay, epochs: int | None = None, f
             return None
         changes = list(differences(*map(surrounding_fields, (run.environment(), surroundings(device, team)))))
         if changes and not force:
+            then = run.environment().get("runtime", {}).get("workers", 1)
+            others = f"train on as many workers (on this machine: --workers {then}); " if then != team.workers else ""
             raise RunError(
                 f"{path} was begun in other surroundings, and may end with other numbers: {'; '.join(changes)}",
-                hint="--force goes on all the same",
+                hint=f"{others}--force goes on all the same",
             )
         with team.dismissed():
             run.resume(experiment.training.epochs)
@@ -75,7 +77,7 @@ def resume(path: Path, *, display: TrainingDisplay, epochs: int | None = None, f
                     for warning in warnings:
                         display.on_event(warning)
                         run.note("damaged", warning)
-                    where = place(checkpoint)
+                    where = place(checkpoint, experiment.training.epochs)
                     display.on_event(where)
                     run.note("resumed", where, changed=changes)
                     learn(experiment, dataset, model, run, display, team=team, checkpoint=checkpoint)
@@ -84,20 +86,41 @@ def resume(path: Path, *, display: TrainingDisplay, epochs: int | None = None, f
     return run
 
 
-def last_checkpoint(run: RunFolder) -> tuple[Checkpoint | None, list[str]]:
-    """The last checkpoint that is as it was written, and a warning for each that is not."""
+def last_checkpoint(run: RunFolder, *, force: bool) -> tuple[Checkpoint | None, list[str]]:
+    """The last checkpoint that is as it was written, and a warning for each that is not.
+
+    Raises:
+        RunError: epochs were trained, and nothing is left to go on from; not with `force`.
+    """
     run.checkpoints.clear_unfinished()
     checkpoint = run.checkpoints.load()
-    instead = "the one before is used" if checkpoint else "the training begins again"
-    return checkpoint, [f"{each.name} is damaged: {instead}" for each in run.checkpoints.damaged]
+    damaged = [f"{each.name} is missing or damaged" for each in run.checkpoints.damaged]
+    epochs = run.status().epoch
+    if checkpoint is None and (damaged or epochs) and not force:
+        why = "; ".join(damaged) or "its checkpoints are gone"
+        raise RunError(
+            f"{run.path} has nothing to go on from: {why}",
+            hint="put the checkpoints back; or --force begins again, and trains what was trained before a second time",
+        )
+    instead = "the checkpoint before is used" if checkpoint else "the training begins again"
+    return checkpoint, [f"{each}: {instead}" for each in damaged]
 
 
-def place(checkpoint: Checkpoint | None) -> str:
-    """Where it goes on, in words."""
+def place(checkpoint: Checkpoint | None, epochs: int) -> str:
+    """Where it goes on, in words.
+
+    Args:
+        epochs: to how many.
+    """
     if checkpoint is None:
-        return "there is no checkpoint yet: the training begins again"
+        return f"begins with the first of {epochs} epochs"
     progress = checkpoint.state["progress"]
-    return f"goes on in epoch {progress['epoch']}, after {progress['step']:,} of its steps"
+    epoch, step = progress["epoch"], progress["step"]
+    if epoch > epochs:
+        return f"all of its {epochs} epochs are trained: goes on with the evaluation"
+    where = f"after {step:,} steps of epoch {epoch}" if step else f"at the beginning of epoch {epoch}"
+    before = checkpoint.state["experiment"]["training"]["epochs"]
+    return f"goes on {where} of {epochs}" + (f" (before: of {before})" if before != epochs else "")
 
 
 def check_spec(run: RunFolder, experiment: Experiment, checkpoint: Checkpoint | None) -> None:

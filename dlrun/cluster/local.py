@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -43,6 +44,7 @@ class Process:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "dlrun", *arguments],
                 env=dict(environment), stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
+                preexec_fn=_end_with_launcher if sys.platform == "linux" else None,
             )  # fmt: skip
 
     def poll(self) -> int | None:
@@ -87,6 +89,14 @@ def run_here(arguments: Sequence[str], workers: int, environment: Mapping[str, s
         finally:
             for process in processes:
                 process.kill()
+
+
+def _end_with_launcher() -> None:
+    """Called in the new process: it is told to end when its launcher is gone, however that came about."""
+    import ctypes
+
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG of prctl(2), which Python has no name for
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
 def free_ports(count: int) -> list[int]:

@@ -117,6 +117,12 @@ class TrainingDisplay:
             done = (epoch - 1) * self._steps_per_epoch + step
             self._live.update(self._bar(epoch, step, metrics, examples_per_second, self._left(done)), refresh=True)
 
+    def aside(self, message: str) -> None:
+        """What takes a while before the first epoch."""
+        from rich.text import Text
+
+        self.console.print(Text(message, style="dim"), soft_wrap=True)
+
     def on_event(self, message: str) -> None:
         """Something happened that is not as the spec would have it."""
         from rich.text import Text

@@ -107,11 +107,8 @@ class Checkpoints:
         """
         self.damaged.clear()
         for path in self.paths():
-            if place in (None, place_of(path)):
-                try:
-                    return self._load(path)
-                except RunError:
-                    self.damaged.append(path)
+            if place in (None, place_of(path)) and (found := self._load(path)):
+                return found
         return None
 
     def places(self) -> list[Place]:
@@ -133,11 +130,17 @@ class Checkpoints:
     def _save(self, stem: str, arrays: Mapping[str, np.ndarray]) -> Path:
         return save_arrays(self.folder / f"{stem}.npz", arrays, hashed=True)
 
-    def _load(self, path: Path) -> Checkpoint:
-        arrays = _verified(path)
-        state = _parse(path, arrays.pop(STATE))
-        name = state.pop("best")
-        best = _verified(self.folder / name) if name else None
+    def _load(self, path: Path) -> Checkpoint | None:
+        file = path
+        try:
+            arrays = _verified(path)
+            state = _parse(path, arrays.pop(STATE))
+            name = state.pop("best")
+            file = self.folder / name if name else path
+            best = _verified(file) if name else None
+        except RunError:
+            self.damaged.append(file)
+            return None
         self._best = best, name
         return Checkpoint(path, state, arrays, best)
 

@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
 Choice = Literal["graph", "xla"]
 
-LEAST_SECONDS = 6.0
+LEAST_SECONDS = 4.0
 """A training that takes less as a graph is not worth the seconds in which XLA compiles, whatever it would win."""
 
 GLANCE, LOOK = 0.05, 0.2
 """Seconds of steps that are timed: to see how long the training takes, and to compare."""
 
 ROUNDS = 2
+
+CLOSE = 0.15
+"""Ways whose times differ by less are told apart by the processor's time instead: what else the machine does counts less
+there."""
 
 
 class Memory:
@@ -70,7 +74,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or home) / "dlrun"
 
 
-def choose(loop: Loop, batch_size: int, memory: Memory) -> Choice:
+def choose(loop: Loop, batch_size: int, memory: Memory, tell: Callable[[str], None]) -> Choice:
     """The way that takes less time for the whole training, compiling included; the training itself has not begun.
 
     Both ways are timed on the first batches, and all variables are put back as they were.
@@ -79,6 +83,7 @@ def choose(loop: Loop, batch_size: int, memory: Memory) -> Choice:
         loop: of the training.
         batch_size: examples through the network at once.
         memory: of what was measured before.
+        tell: is told when it will take a while.
     """
     from dlrun.training.state import capture, restore
 
@@ -87,27 +92,45 @@ def choose(loop: Loop, batch_size: int, memory: Memory) -> Choice:
         loop.xla = remembered == "xla"
         return remembered
     before = capture(loop.learner)
-    measured = compare(loop, batch_size, steps)
+    measured = compare(loop, batch_size, steps, tell)
     restore(loop.learner, before)
-    through_xla = measured.get("xla", math.inf) * steps + measured.get("compile", 0.0)
-    choice: Choice = "xla" if through_xla < measured["graph"] * steps else "graph"
+    choice = better(measured, steps)
     memory.remember(steps, choice, measured)
     loop.xla = choice == "xla"
     return choice
 
 
-def compare(loop: Loop, batch_size: int, steps: int) -> dict[str, float]:
-    """Seconds of a step as a `graph` and, if the training is long enough to be worth it, through `xla`, and how long
-    XLA took to `compile`."""
+def better(measured: Mapping[str, float], steps: int) -> Choice:
+    """The way that takes less time for so many steps, by what `compare` measured."""
+
+    def spared(unit: str) -> float:
+        """The share of the graph's time that XLA spares."""
+        graph = measured[f"graph{unit}"] * steps
+        return 1 - (measured[f"xla{unit}"] * steps + measured["compile"]) / graph
+
+    if "xla" not in measured:
+        return "graph"
+    won = spared("")
+    if abs(won) < CLOSE:
+        won = spared("_processor")
+    return "xla" if won > 0 else "graph"
+
+
+def compare(loop: Loop, batch_size: int, steps: int, tell: Callable[[str], None]) -> dict[str, float]:
+    """Seconds of a step as a `graph` and, if the training is long enough to be worth it, through `xla`, those of the
+    processor too (`graph_processor`, `xla_processor`), and how long XLA took to `compile`."""
     graph = Trial(loop, batch_size, xla=False)
-    measured = {"graph": graph.seconds_per_step(GLANCE)}
+    measured = {"graph": graph.seconds_per_step(GLANCE)[0]}
     if measured["graph"] * steps < LEAST_SECONDS:
         return measured
+    about = measured["graph"] * steps
+    tell(f"some {about:,.0f} s of training: looks whether they are less through XLA, this first time")
     xla = Trial(loop, batch_size, xla=True)
-    measured |= {"compile": xla.compile_seconds, "xla": math.inf}
+    measured["compile"] = xla.compile_seconds
     for _ in range(ROUNDS):  # in turn, since something else may slow the machine down for a while
         for name, trial in (("graph", graph), ("xla", xla)):
-            measured[name] = min(measured[name], trial.seconds_per_step(LOOK))
+            for unit, seconds in zip(("", "_processor"), trial.seconds_per_step(LOOK), strict=True):
+                measured[name + unit] = min(measured.get(name + unit, math.inf), seconds)
     return measured
 
 
@@ -122,15 +145,16 @@ class Trial:
         self._run(1)
         self.compile_seconds = time.perf_counter() - started
 
-    def seconds_per_step(self, least: float) -> float:
-        """The mean over as many steps as take `least` seconds, at least one."""
+    def seconds_per_step(self, least: float) -> tuple[float, float]:
+        """The mean over as many steps as take `least` seconds, at least one, and how much of it the processor worked,
+        all cores together."""
         steps = done = 1
-        spent = 0.0
+        spent = worked = 0.0
         while spent < least:
-            started = time.perf_counter()
+            started, busy = time.perf_counter(), time.process_time()
             done = self._run(steps)
-            spent = time.perf_counter() - started
+            spent, worked = time.perf_counter() - started, time.process_time() - busy
             if done < steps:
                 break
             steps *= 2
-        return spent / done
+        return spent / done, worked / done

@@ -172,7 +172,7 @@ def test_a_training_that_is_told_to_end_can_go_on(number: signal.Signals, tmp_pa
     assert f"is being trained by process {process.pid} on" in plain(refused.stderr)
     done = len(history(run))
     resumed(run, "--epochs", str(done + 2))
-    assert "goes on in epoch" in read(run / "status.json")["events"][0]["message"]
+    assert f"of {done + 2} (before: of 400)" in read(run / "status.json")["events"][0]["message"]
     assert len(history(run)) == done + 2
 
 
@@ -271,8 +271,13 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_used(damage: str, ru
     if damage == "all":
         for each in before:
             each.write_bytes(b"")
-    said = resumed(run)
-    told = f"{last.name} is damaged: {'the training begins again' if damage == 'all' else 'the one before is used'}"
+    if damage == "all":
+        assert f"has nothing to go on from: {last.name} is missing or damaged;" in refused(run)
+        said = resumed(run, "--force")
+        told = f"{last.name} is missing or damaged: the training begins again"
+    else:
+        said = resumed(run)
+        told = f"{last.name} is missing or damaged: the checkpoint before is used"
     assert told in said
     assert told in [event["message"] for event in read(run / "status.json")["events"]]
     (whole,) = (stopped / "whole").iterdir()

@@ -51,7 +51,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 def test_a_long_training_tries_both_and_begins_as_if_it_had_not(tmp_path: Path, tried: list[bool]) -> None:
     loop = loop_of(10_000_000)
     before = capture(loop.learner)
-    chosen = choose(loop, 16, Memory(tmp_path, {"key": 1}))
+    chosen = choose(loop, 16, Memory(tmp_path, {"key": 1}), print)
     assert chosen in ("graph", "xla")
     assert tried == [False, True]
     after = capture(loop.learner)
@@ -61,7 +61,7 @@ def test_a_long_training_tries_both_and_begins_as_if_it_had_not(tmp_path: Path, 
 
 
 def test_a_short_one_is_a_graph(tmp_path: Path, tried: list[bool]) -> None:
-    assert choose(loop_of(3), 16, Memory(tmp_path, {"key": 1})) == "graph"
+    assert choose(loop_of(3), 16, Memory(tmp_path, {"key": 1}), print) == "graph"
     assert tried == [False]
 
 
@@ -71,22 +71,25 @@ def test_a_short_one_is_a_graph(tmp_path: Path, tried: list[bool]) -> None:
         ({"graph": 0.01}, "graph"),
         ({"graph": 0.01, "xla": 0.001, "compile": 1.0}, "xla"),
         ({"graph": 0.01, "xla": 0.02, "compile": 0.0}, "graph"),
-        ({"graph": 0.01, "xla": 0.009, "compile": 2.0}, "graph"),  # 1300 steps: 13 s against 11.7 + 2
+        ({"graph": 0.01, "xla": 0.007, "compile": 7.0}, "graph"),  # 1300 steps: 13 s against 9.1 + 7
+        # About the same time, where something else keeps a core busy: the one that computes less.
+        ({"graph": 0.01, "xla": 0.01, "compile": 0.1, "graph_processor": 0.02, "xla_processor": 0.01}, "xla"),
+        ({"graph": 0.01, "xla": 0.009, "compile": 0.1, "graph_processor": 0.01, "xla_processor": 0.015}, "graph"),
     ],
 )
 def test_compiling_counts(
     measured: dict[str, float], expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice, "compare", lambda loop, batch_size, steps: measured)
-    assert choose(loop_of(100), 16, Memory(tmp_path, {})) == expected
+    monkeypatch.setattr(choice, "compare", lambda *_: measured)
+    assert choose(loop_of(100), 16, Memory(tmp_path, {}), print) == expected
 
 
 def test_it_is_remembered_for_the_same_length_alone(tmp_path: Path, tried: list[bool]) -> None:
     memory = Memory(tmp_path, {"network": [8]})
     memory.remember(26, "xla", {"graph": 1.0, "xla": 0.1})
-    assert choose(loop_of(2), 16, memory) == "xla"
+    assert choose(loop_of(2), 16, memory, print) == "xla"
     assert tried == []
-    assert choose(loop_of(3), 16, memory) == "graph"
+    assert choose(loop_of(3), 16, memory, print) == "graph"
     assert memory.choice(26) == "xla"
     assert memory.choice(39) == "graph"
     assert Memory(tmp_path, {"network": [9]}).choice(26) is None

@@ -111,7 +111,7 @@ def test_a_damaged_checkpoint_is_found_out_and_the_one_before_is_used(tmp_path: 
     checkpoint = found.load()
     assert checkpoint is not None
     assert checkpoint.state == {"value": 1.0}
-    assert found.damaged == [last]
+    assert found.damaged == [file]
     save(found, 2, 5, best=1, value=1.5)  # and goes on from there
     assert loaded(tmp_path).state == {"value": 1.5}
     assert found.places() == [(2, 5), (2, 0)]
