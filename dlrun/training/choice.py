@@ -31,8 +31,7 @@ GLANCE, LOOK = 0.05, 0.2
 ROUNDS = 2
 
 CLOSE = 0.15
-"""Ways whose times differ by less are told apart by the processor's time instead: what else the machine does counts less
-there."""
+"""Ways whose times differ by less are told apart by the processor's time, in which other programs count less."""
 
 
 class Memory:
