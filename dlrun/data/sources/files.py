@@ -116,7 +116,8 @@ def opened(file: pathlib.Path) -> Iterator[IO[bytes]]:
         with _unpacked(file) if packed == ZSTANDARD else PACKED.get(packed, open)(file, "rb") as stream:
             yield stream
     except FileNotFoundError:
-        raise DataError(f"there is no file {file}") from None
+        hint = near_file(file) or "put it there, or a link to where it is"
+        raise DataError(f"there is no file {file}", hint=hint) from None
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise DataError(f"{file} is damaged: {error}", hint=FETCH) from None
     except OSError as error:
