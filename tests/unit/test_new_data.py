@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dlrun.data.bad_rows import BadRows, numbered, sort_out
@@ -86,6 +86,7 @@ def test_what_no_rows_can_be_made_of(data: bytes, message: str) -> None:
 
 
 @settings(max_examples=200)
+@example(data=b'\x00\r""\n,', size=1)
 @given(st.binary(max_size=80) | st.text(alphabet='a1,"\n\r;\x00 é', max_size=80).map(str.encode), st.integers(1, 30))
 def test_no_content_makes_a_traceback(data: bytes, size: int) -> None:
     try:

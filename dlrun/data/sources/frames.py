@@ -183,10 +183,18 @@ def batch_of(frame: polars.DataFrame, bad: Mapping[int, str], name: str, start: 
         name: of the file.
         start: how many rows stand before the block.
         time: the column of times, where they are needed; rows that have none are set apart too.
+
+    Raises:
+        DataError: lines end in ways that leave open which row is which.
     """
     import numpy as np
 
-    rows = start + np.delete(np.arange(frame.height + len(bad), dtype=np.int64), list(bad))
+    count = frame.height + len(bad)
+    if max(bad, default=-1) >= count:
+        raise DataError(
+            f"{name}: its rows cannot be told apart", hint="save it again with plain line ends, without blank lines"
+        )
+    rows = start + np.delete(np.arange(count, dtype=np.int64), list(bad))
     unreadable = {start + position: fault for position, fault in bad.items()}
     if time is not None and time in frame.columns:
         times, wrong = times_of(frame[time])
