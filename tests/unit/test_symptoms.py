@@ -31,7 +31,7 @@ HEALTHY = Diagnosis(
     TRIAL,
     None,
     {},
-    {"runs": Place("/work/runs", 50 * GIB, writable=True)},
+    {"runs": Place("/data/runs", 50 * GIB, writable=True)},
 )
 LEAST = {"tensorflow": "2.21", "keras": "3.15.1", "polars": "1.30"}
 
