@@ -13,7 +13,6 @@ from dlrun.experiment import Experiment
 from dlrun.run.files import missing
 from dlrun.spec.diagnostics import validate
 from dlrun.spec.document import Document, read_document
-from dlrun.training.memory import Request, is_out_of_memory
 
 if TYPE_CHECKING:
     from dlrun.data.dataset import Dataset
@@ -78,6 +77,8 @@ def build_model(experiment: Experiment, document: Document, signature: Signature
         SpecError: layers do not fit one another.
         OutOfMemoryError: its weights do not fit in memory.
     """
+    from dlrun.training.memory import Request, is_out_of_memory
+
     with placed(document), team.scope() if team else nullcontext():
         try:
             return experiment.build(signature)
