@@ -164,7 +164,7 @@ class Tabular(Spec):
             frame = frame.select(self.select)
         if self.time is not None and self.time in frame.columns:
             frame = with_times(frame, self.time, name)
-        return Table(name, columns_of(frame, name))
+        return Table(name, columns_of(frame, name), folder=files[0].parent)
 
     def _joined(self, files: Sequence[pathlib.Path]) -> polars.DataFrame:
         """All rows of all parts, each column of one type."""
