@@ -13,8 +13,11 @@ from dlrun.data.sources.image_folder import ImageFolder
 from dlrun.data.sources.json_lines import Json
 from dlrun.data.sources.keras_datasets import KerasSource
 from dlrun.data.sources.parquet_file import Parquet
+from dlrun.data.sources.text_folder import TextFolder
 
-Source = Annotated[Bundled | KerasSource | Csv | Parquet | Json | Arrays | ImageFolder, Field(discriminator="kind")]
+Source = Annotated[
+    Bundled | KerasSource | Csv | Parquet | Json | Arrays | ImageFolder | TextFolder, Field(discriminator="kind")
+]
 """Where data comes from."""
 
-__all__ = ["Arrays", "Bundled", "Csv", "ImageFolder", "Json", "KerasSource", "Parquet", "Source"]
+__all__ = ["Arrays", "Bundled", "Csv", "ImageFolder", "Json", "KerasSource", "Parquet", "Source", "TextFolder"]
