@@ -139,11 +139,16 @@ class Experiment(Spec):
     def _check_names(self) -> Iterator[Problem]:
         """Metrics and monitors that no task has, where the task is not known yet."""
         yield from (problem.under("evaluation") for problem in self.evaluation.check(None))
-        columns = all_followed_columns(validation=self.data.split.validation > 0)
+        columns = all_followed_columns(validation=self.data.split.has_validation)
         yield from (problem.under("training") for problem in self.training.check(columns))
 
-    def check_signature(self, signature: Signature) -> Iterator[Problem]:
-        """Whether architecture, loss, metrics and monitors fit the data."""
+    def check_signature(self, signature: Signature, *, validation: bool | None = None) -> Iterator[Problem]:
+        """Whether architecture, loss, metrics and monitors fit the data.
+
+        Args:
+            validation: whether there is a validation part; None: as far as the split tells.
+        """
+        validation = self.data.split.has_validation if validation is None else validation
         output = signature.output
         yield from (problem.under("architecture") for problem in self.architecture.check(signature))
         if self.loss is not None:
@@ -160,7 +165,7 @@ class Experiment(Spec):
         if isinstance(self.architecture, Autoencoder):
             yield from self._check_reconstruction(self.architecture, loss.kind)
         yield from (problem.under("evaluation") for problem in self.evaluation.check(output.task))
-        columns = followed_columns(output, validation=self.data.split.validation > 0)
+        columns = followed_columns(output, validation=validation)
         yield from (problem.under("training") for problem in self.training.check(columns))
 
     def _check_reconstruction(self, architecture: Autoencoder, loss: str) -> Iterator[Problem]:
