@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Column, near
-from dlrun.data.features import Series
+from dlrun.data.features import Category, Date, Image, Number, Series, Text
 from dlrun.data.inference import infer
 from dlrun.data.preparation import PACKED, input_name
 from dlrun.data.sources.files import parts
@@ -89,6 +89,8 @@ def _check_target(data: Data, columns: Mapping[str, Column] | None, reconstructs
 def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Problem]:
     names: dict[str, str] = {}
     for name, feature in (data.features or {}).items():
+        if isinstance(feature, Number | Category | Date):
+            yield from (problem.under("features", name) for problem in feature.check())
         column = columns.get(name)
         if column is not None and not feature.takes(column):
             shape = f" of shape {column.shape}" if column.shape else ""
@@ -99,10 +101,8 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
                 received=feature.kind,
                 hint=f"the source says: {column.kind}{shape}",
             )
-        if column is not None and column.kind == "time":
-            continue
         taken = input_name(name)
-        if taken in names or (taken == PACKED and feature.kind not in ("number", "category")):
+        if taken in names or (taken == PACKED and not isinstance(feature, Number | Category | Date)):
             other = names.get(taken, "the input that all numbers share")
             yield Problem(
                 ("features", name),
@@ -115,13 +115,12 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
 
 def _fitting(column: Column) -> str:
     """The kinds of feature that a column can be."""
-    from dlrun.data.features import Category, Image, Number, Text
-
     features = (
         Image(kind="image"),
         Text(kind="text"),
         Number(kind="number"),
         Category(kind="category"),
+        Date(kind="date"),
         Series(kind="series", window=1),
     )
     return " or ".join(feature.kind for feature in features if feature.takes(column)) or "no feature: leave it out"
