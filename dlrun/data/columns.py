@@ -68,6 +68,8 @@ class Table:
         known: what the source knows of its columns beyond what their values show.
         folder: what the names of image files in its columns are relative to; None where no folder is the table's.
         notes: what one should know of how it was read.
+        files: the paths of the files that the rows are from; empty where that is not known.
+        file_of: which of them each row is from, (rows,) int; None where that is not known.
     """
 
     name: str
@@ -76,6 +78,8 @@ class Table:
     known: Mapping[str, Column] = field(default_factory=dict)
     folder: pathlib.Path | None = None
     notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    file_of: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
