@@ -99,7 +99,8 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
         if column is not None and column.kind == "time":
             continue
         taken = input_name(name)
-        if taken in names or (taken == PACKED and feature.kind not in ("number", "category")):
+        shares = feature.kind in ("number", "category") and feature.encoder is None
+        if taken in names or (taken == PACKED and not shares):
             other = names.get(taken, "the input that all numbers share")
             yield Problem(
                 ("features", name),

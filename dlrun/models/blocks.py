@@ -15,6 +15,9 @@ from dlrun.spec.problem import Problem
 Tensor = Any
 """A symbolic tensor of Keras (`keras.KerasTensor`); Keras is not imported to say so."""
 
+Trunk = tuple[dict[str, Tensor], Tensor]
+"""The inputs of a network by name, and what its output layer reads, (batch, features)."""
+
 Activation = Literal["relu", "elu", "gelu", "leaky_relu", "linear", "selu", "sigmoid", "silu", "softplus", "tanh"]
 
 Positive = Annotated[int, Field(ge=1)]

@@ -9,6 +9,7 @@ from pydantic import Field
 from dlrun.data.columns import Column
 from dlrun.data.features.values import Fault, as_text
 from dlrun.data.signature import Input
+from dlrun.models.encoders import Encoder
 from dlrun.spec.base import Spec
 
 if TYPE_CHECKING:
@@ -84,6 +85,9 @@ class Category(Spec):
     for each value, whose size is the architecture's `embedding_size`."""
     min_count: Annotated[int, Field(ge=1)] = 1
     """A value that stands in fewer train rows than this counts as unknown."""
+    encoder: Encoder | None = None
+    """What reads this input in a combined architecture: an ann. Left out: the embedding alone; a one-hot
+    vector shares one input with all numbers."""
 
     def takes(self, column: Column) -> bool:
         """Whether a column of that kind can be read so."""

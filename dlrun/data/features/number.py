@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from dlrun.data.columns import Column
 from dlrun.data.features.values import Fault, as_numbers, missing_fault
 from dlrun.data.signature import Input
+from dlrun.models.encoders import Encoder
 from dlrun.spec.base import Spec
 
 if TYPE_CHECKING:
@@ -76,6 +77,9 @@ class Number(Spec):
     A column that is constant there becomes 0."""
     missing: Literal["error", "mean", "median", "zero"] = "mean"
     """What stands in for a missing value: mean or median of the train rows, zero; error: it is refused."""
+    encoder: Encoder | None = None
+    """What reads this input in a combined architecture: an ann. Left out: it shares one input with all
+    other numbers and one-hot categories."""
 
     def takes(self, column: Column) -> bool:
         """Whether a column of that kind can be read so."""
