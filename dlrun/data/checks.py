@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Column, near
-from dlrun.data.features import Series
+from dlrun.data.features import Category, Date, Image, Number, Series, Text
 from dlrun.data.inference import infer
 from dlrun.data.preparation import PACKED, input_name
 from dlrun.data.splits import AutoSplit, GroupSplit, RandomSplit, TimeSplit, check_fractions
@@ -86,6 +86,8 @@ def _check_target(data: Data, columns: Mapping[str, Column] | None, reconstructs
 def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Problem]:
     names: dict[str, str] = {}
     for name, feature in (data.features or {}).items():
+        if isinstance(feature, Number | Category | Date):
+            yield from (problem.under("features", name) for problem in feature.check())
         column = columns.get(name)
         if column is not None and not feature.takes(column):
             shape = f" of shape {column.shape}" if column.shape else ""
@@ -96,10 +98,8 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
                 received=feature.kind,
                 hint=f"the source says: {column.kind}{shape}",
             )
-        if column is not None and column.kind == "time":
-            continue
         taken = input_name(name)
-        shares = feature.kind in ("number", "category") and feature.encoder is None
+        shares = isinstance(feature, Number | Category | Date) and feature.encoder is None
         if taken in names or (taken == PACKED and not shares):
             other = names.get(taken, "the input that all numbers share")
             yield Problem(
@@ -113,13 +113,12 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
 
 def _fitting(column: Column) -> str:
     """The kinds of feature that a column can be."""
-    from dlrun.data.features import Category, Image, Number, Text
-
     features = (
         Image(kind="image"),
         Text(kind="text"),
         Number(kind="number"),
         Category(kind="category"),
+        Date(kind="date"),
         Series(kind="series", window=1),
     )
     return " or ".join(feature.kind for feature in features if feature.takes(column)) or "no feature: leave it out"

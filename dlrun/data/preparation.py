@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
-from dlrun.data.features import Fitted, FittedCategory, FittedSeries
+from dlrun.data.features import Fitted, FittedCategory, FittedDate, FittedNumber, FittedSeries
 from dlrun.data.features.series import check_stamps
 from dlrun.data.features.values import Fault, complaint
 from dlrun.data.signature import Input, Output, Signature
@@ -71,7 +71,7 @@ class Preparation(Spec):
         """What each number of the packed input is called; empty where there is none."""
         names: list[str] = []
         for name, feature in self.features.items():
-            if feature.kind in ("number", "category") and self.is_packed(name):
+            if isinstance(feature, FittedNumber | FittedCategory | FittedDate) and self.is_packed(name):
                 names.extend(feature.names(name))
         return tuple(names)
 
@@ -216,8 +216,8 @@ class Preparation(Spec):
         return inputs
 
     def raw_inputs(self) -> dict[str, KerasTensor]:
-        """A Keras input for each feature as the data has it, by `input_name`: numbers float32 (1,), categories and
-        texts string (1,), images uint8 (height, width, channels), a series float32 (window, 1)."""
+        """A Keras input for each feature as the data has it, by `input_name`: numbers float32 (1,), dates int64
+        (1,), categories and texts string (1,), images uint8 (height, width, channels), a series float32 (window, 1)."""
         return {input_name(name): feature.raw_input(input_name(name)) for name, feature in self.features.items()}
 
     def preprocess(self, raw: dict[str, KerasTensor]) -> dict[str, KerasTensor]:
@@ -250,6 +250,8 @@ class Preparation(Spec):
             match feature.kind:
                 case "number":
                     raw[input_name(name)] = as_numbers(values)[0].astype(np.float32).reshape(len(values), -1)
+                case "date":
+                    raw[input_name(name)] = feature.raw(values)
                 case "category" | "text":
                     raw[input_name(name)] = np.array([[text or ""] for text in as_text(values)], object)
                 case _:
