@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns import Column, near
 from dlrun.data.features import Category, Date, Image, Number, Series, Text
 from dlrun.data.inference import infer
-from dlrun.data.preparation import PACKED, input_name
+from dlrun.data.preparation import input_name
+from dlrun.data.signature import PACKED
 from dlrun.data.splits import AutoSplit, GroupSplit, RandomSplit, TimeSplit, check_fractions
 from dlrun.spec.problem import Path, Problem
 

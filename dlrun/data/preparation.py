@@ -10,7 +10,7 @@ from dlrun.data.columns import Table
 from dlrun.data.features import Fitted, FittedCategory, FittedDate, FittedNumber, FittedSeries
 from dlrun.data.features.series import check_stamps
 from dlrun.data.features.values import Fault, complaint
-from dlrun.data.signature import Input, Output, Signature
+from dlrun.data.signature import PACKED, Input, Output, Signature
 from dlrun.data.target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
@@ -19,9 +19,6 @@ from dlrun.spec.near import nearest
 if TYPE_CHECKING:
     import numpy as np
     from keras import KerasTensor
-
-PACKED = "features"
-"""The input that all numbers and one-hot categories of a table share, side by side."""
 
 MOST_LISTED = 20
 """Columns that are listed in a message, at most."""

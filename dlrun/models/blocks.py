@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from dlrun.data.signature import Input, Signature
+from dlrun.data.signature import PACKED, Input, Signature
 from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -245,6 +245,7 @@ def describe(entry: Input) -> str:
     """An input in words, for an error: `image, an image of 28 × 28 × 1`, `30 numbers of a table`."""
     if entry.kind == "vector":
         count = entry.shape[0]
-        return f"{count} {'number' if count == 1 else 'numbers'} of a table"
+        numbers = f"{count} {'number' if count == 1 else 'numbers'} of a table"
+        return numbers if entry.name == PACKED else f"{entry.name}, {numbers}"
     size = " × ".join(str(side) for side in entry.shape)
     return f"{entry.name}, {INPUT_WORDS[entry.kind]}" + (f" of {size}" if size else "")
