@@ -57,7 +57,7 @@ def check_unread(features: Features, architecture: Architecture) -> Iterator[Pro
         if feature.encoder is not None:
             yield Problem(
                 ("features", name, "encoder"),
-                f"{architecture.kind} reads the features itself: encoders are for a combined architecture",
+                f"{architecture.kind} reads the features itself, without encoders",
                 expected="architecture: {kind: combined}",
                 received=f"architecture: {{kind: {architecture.kind}}}",
                 hint="write `architecture: {kind: combined}`, or take the encoder out",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlrun.data.signature import Input, Signature
-from dlrun.models.blocks import Dense, Trunk, dense_stack, keras_inputs, output_layer
+from dlrun.models.blocks import JOIN, Dense, Trunk, dense_stack, keras_inputs, output_layer
 from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -33,7 +33,7 @@ class Ann(Spec):
                 "ann cannot read a text, since the order of its words would be lost",
                 expected="a table's columns, an image or a time series",
                 received=f"the text {texts[0]}",
-                hint="use lstm, gru, cnn or transformer",
+                hint="use lstm, gru, cnn or transformer" if len(signature.inputs) == 1 else JOIN,
             )
 
     def build(self, signature: Signature, units: int, regularization: Regularization) -> Any:

@@ -20,6 +20,9 @@ Trunk = tuple[dict[str, Tensor], Tensor]
 
 Activation = Literal["relu", "elu", "gelu", "leaky_relu", "linear", "selu", "sigmoid", "silu", "softplus", "tanh"]
 
+JOIN = "join them: `architecture: {kind: combined}`, and an encoder for each of data.features"
+"""What to do with several inputs."""
+
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Penalty = Annotated[float, Field(ge=0)]
@@ -213,17 +216,17 @@ def one_input(signature: Signature, kind: str, allowed: Sequence[str], instead: 
     received = ", ".join(describe(entry) for entry in signature.inputs)
     *others, last = (INPUT_WORDS[word] for word in allowed)
     wanted = f"{', '.join(others)} or {last}" if others else last
-    if any(entry.kind not in allowed for entry in signature.inputs):
-        yield Problem(
-            ("kind",), f"{kind} cannot read these features", expected=wanted, received=received, hint=f"use {instead}"
-        )
-    elif len(signature.inputs) > 1:
+    if len(signature.inputs) > 1:
         yield Problem(
             ("kind",),
             f"{kind} reads one feature, not {len(signature.inputs)}",
             expected=f"one feature: {wanted}",
             received=received,
-            hint="keep one of them in data.features",
+            hint="keep one of them in data.features" if kind == "autoencoder" else JOIN,
+        )
+    elif signature.inputs[0].kind not in allowed:
+        yield Problem(
+            ("kind",), f"{kind} cannot read these features", expected=wanted, received=received, hint=f"use {instead}"
         )
 
 

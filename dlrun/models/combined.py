@@ -14,6 +14,7 @@ from dlrun.models.encoders import Encoder
 from dlrun.models.regularization import Regularization
 from dlrun.models.transformer import Transformer, divisors
 from dlrun.spec.base import Spec
+from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
 
 
@@ -77,8 +78,16 @@ class Attention(Spec):
         return layers.GlobalAveragePooling1D(name="joined")(x)
 
 
+WAYS = ("concat", "attention")
+
+
 def _by_name(value: object) -> object:
-    return {"kind": value} if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    if value not in WAYS:
+        near = nearest(value, WAYS)
+        raise ValueError(f"inputs are joined by {' or '.join(WAYS)}" + (f": write `{near}`" if near else ""))
+    return {"kind": value}
 
 
 Combine = Annotated[

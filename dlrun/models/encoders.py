@@ -40,7 +40,7 @@ def check_encoder(encoder: Encoder, entry: Input, signature: Signature) -> Itera
     if getattr(encoder, "seasonal_skip", None) is not None:
         yield Problem(
             ("seasonal_skip",),
-            "a season is skipped between a network's input and its output, and an encoder has no output",
+            "an encoder has no forecast whose season could be skipped",
             hint="take it out",
             at="key",
         )

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from dlrun.data.signature import Signature
 from dlrun.errors import MisfitError
-from dlrun.models.blocks import Trunk, keras_inputs, output_layer, sides
+from dlrun.models.blocks import JOIN, Trunk, keras_inputs, output_layer, sides
 from dlrun.models.layer import (
     ConvLayer,
     DenseLayer,
@@ -44,7 +44,9 @@ class Layers(Spec):
         """What in the data this network cannot read, and an output layer written by hand."""
         if len(signature.inputs) > 1:
             names = ", ".join(entry.name for entry in signature.inputs)
-            yield Problem(("kind",), "a list of layers has one input", expected="one feature", received=names)
+            yield Problem(
+                ("kind",), "a list of layers has one input", expected="one feature", received=names, hint=JOIN
+            )
         tokens = signature.inputs[0].kind == "tokens"
         for index, layer in enumerate(self.layers):
             if isinstance(layer, EmbeddingLayer) != (tokens and index == 0):
