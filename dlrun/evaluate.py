@@ -95,11 +95,13 @@ def evaluate(path: Path, *, split: Split | None = None, data: Path | None = None
 
 def evaluate_file(run: RunFolder, experiment: Experiment, data: Path) -> Result:
     """Measures a run on a file in its source's form."""
+    from dlrun.data.image_files import with_form
     from dlrun.data.new_data import load_file
     from dlrun.data.preparation import Preparation
 
     preparation = Preparation.parse(run.preparation())
     table = load_file(experiment.data.source, data)
+    table = with_form(preparation, table, table.folder or data.parent, experiment.data.features or {})
     examples = preparation.encode(table)
     measured = experiment.judge(trained_model(run, experiment, preparation), preparation)
     said = measured.predict(data.name, examples)
