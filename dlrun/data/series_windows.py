@@ -311,9 +311,10 @@ class SeriesInput:
         others = f"; {len(short)} series are like that" if len(short) > 1 else ""
         there = len(places) - end
         found = f"there {'is 1' if there == 1 else f'are {there}'}" if there else "there is none"
+        needed = "row" if self.main.horizon == 1 else f"{self.main.horizon} rows"
         after = f"after row {layout.rows[places[end - 1]] + 1}" if end else "after a row with values"
         return DataError(
-            f"{name}: the forecast needs the {self.main.horizon} next rows{of} {after}, "
+            f"{name}: the forecast needs the next {needed}{of} {after}, "
             f"with {' and '.join(self.known)}, but {found}{others}",
             hint=f"write them below, and leave {', '.join(self.unknown)} empty; "
             "or --every-window to forecast wherever the next rows are there",
