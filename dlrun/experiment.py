@@ -30,8 +30,8 @@ from dlrun.training.team import Team
 if TYPE_CHECKING:
     from dlrun.evaluation.assess import Judge
     from dlrun.training.choice import Choice
-    from dlrun.training.loop import Arrays
     from dlrun.training.step import Learner
+    from dlrun.training.supply import Arrays
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 """What a run may be called: what a folder can be called on every system."""
@@ -228,7 +228,7 @@ class Experiment(Spec):
         Args:
             weigh: whether the loss's class weights count, as they do in training.
         """
-        from dlrun.training.loop import Arrays
+        from dlrun.training.supply import Arrays
 
         output, loss = preparation.signature.output, self.objective
         if output.task == "reconstruction":

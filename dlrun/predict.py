@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from dlrun.data.bad_rows import BadRows, sort_out
-from dlrun.data.new_data import NewData
+from dlrun.data.new_data import PIPE, NewData
 from dlrun.data.preparation import Preparation
 from dlrun.errors import DataError
 from dlrun.evaluate import trained_model
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from dlrun.data.features import FittedSeries
     from dlrun.data.sources import Source
     from dlrun.evaluation.assess import Judge
-
-PIPE = "-"
-"""The name of a file that stands for what comes through a pipe."""
 
 PROBABILITY = "probability_"
 

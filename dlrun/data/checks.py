@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Column, near
-from dlrun.data.features import Calendar, Series
+from dlrun.data.features import Category, Date, Image, Number, Series, Text
 from dlrun.data.inference import infer
 from dlrun.data.preparation import PACKED, input_name
 from dlrun.data.shared_window import check_window
@@ -89,6 +89,8 @@ def _check_target(data: Data, columns: Mapping[str, Column] | None, reconstructs
 def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Problem]:
     names: dict[str, str] = {}
     for name, feature in (data.features or {}).items():
+        if isinstance(feature, Number | Category | Date):
+            yield from (problem.under("features", name) for problem in feature.check())
         column = columns.get(name)
         if column is not None and not feature.takes(column):
             shape = f" of shape {column.shape}" if column.shape else ""
@@ -99,10 +101,8 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
                 received=feature.kind,
                 hint=f"the source says: {column.kind}{shape}",
             )
-        if column is not None and column.kind == "time":
-            continue
         taken = input_name(name)
-        if taken in names or (taken == PACKED and feature.kind not in ("number", "category")):
+        if taken in names or (taken == PACKED and not isinstance(feature, Number | Category | Date)):
             other = names.get(taken, "the input that all numbers share")
             yield Problem(
                 ("features", name),
@@ -115,15 +115,13 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
 
 def _fitting(column: Column) -> str:
     """The kinds of feature that a column can be."""
-    from dlrun.data.features import Category, Image, Number, Text
-
     features = (
         Image(kind="image"),
         Text(kind="text"),
         Number(kind="number"),
         Category(kind="category"),
+        Date(kind="date"),
         Series(kind="series"),
-        Calendar(kind="calendar", parts=("hour",)),
     )
     return " or ".join(feature.kind for feature in features if feature.takes(column)) or "no feature: leave it out"
 
@@ -177,25 +175,21 @@ def _check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs
     if not series:
         yield from _check_no_series(data, features)
         return
-    if others := [name for name, each in features.items() if not isinstance(each, Series | Calendar)]:
+    if others := [
+        name
+        for name, each in features.items()
+        if not isinstance(each, Series) and not (isinstance(each, Date) and name == defaults.time)
+    ]:
         yield Problem(
             ("features", others[0]),
             "a network that reads series reads nothing else",
-            expected="features of kind series, and calendar for the time column",
+            expected="features of kind series, and date for the time column",
             received=f"{others[0]}: {features[others[0]].kind}",
             hint="a number that is there for each time can be a series too",
             at="key",
         )
     yield from check_window(features)
     for name, each in features.items():
-        if isinstance(each, Calendar) and defaults.time is not None and name != defaults.time:
-            yield Problem(
-                ("features", name),
-                "a calendar is of the column with the time of each row",
-                expected=defaults.time,
-                received=name,
-                at="key",
-            )
         if not isinstance(each, Series):
             continue
         if each.known and name == target:
@@ -243,10 +237,3 @@ def _check_no_series(data: Data, features: Mapping[str, object]) -> Iterator[Pro
             hint="features: {<column>: {kind: series, window: 48, horizon: 24}}",
             at="key",
         )
-    for name, each in features.items():
-        if isinstance(each, Calendar):
-            yield Problem(
-                ("features", name, "kind"),
-                "a calendar belongs to series, and there is none among the features",
-                received="calendar",
-            )

@@ -12,7 +12,7 @@ from pydantic import Field
 from dlrun.data.checks import check_data
 from dlrun.data.columns import Column, Table
 from dlrun.data.content import content_hash
-from dlrun.data.features import Calendar, Feature, Fitted, FittedSeries, Series
+from dlrun.data.features import Feature, Fitted, FittedSeries, Series
 from dlrun.data.features.values import complaint, missing_fault, row_list
 from dlrun.data.inference import describe, infer
 from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
@@ -190,10 +190,7 @@ class Data(Spec):
         for name, feature in (self.features or {}).items():
             values = table.columns[name][parts.train]
             try:
-                if isinstance(feature, Calendar):
-                    main = next(each for each in (self.features or {}).values() if isinstance(each, Series))
-                    features[name] = feature.fitted(main.window or 1, main.horizon or 1)
-                elif isinstance(feature, Series) and layout is not None:
+                if isinstance(feature, Series) and layout is not None:
                     numbers = layout.take(table.columns[name])
                     features[name] = feature.fit(numbers, Column("number"), layout.stamps, layout.ids)
                 elif not isinstance(feature, Series):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
-from dlrun.data.features import Fitted, FittedCalendar, FittedCategory, FittedSeries
+from dlrun.data.features import Fitted, FittedCategory, FittedDate, FittedNumber, FittedSeries
 from dlrun.data.features.values import Fault, complaint
 from dlrun.data.series_windows import Past, SeriesInput
 from dlrun.data.signature import Input, Output, Signature
@@ -71,9 +71,7 @@ class Preparation(Spec):
     @property
     def series_input(self) -> SeriesInput | None:
         """The features together where they are series."""
-        together = {
-            name: each for name, each in self.features.items() if isinstance(each, FittedSeries | FittedCalendar)
-        }
+        together = {name: each for name, each in self.features.items() if isinstance(each, FittedSeries | FittedDate)}
         if not together or self.time is None:
             return None
         target = self.target.column if self.target else None
@@ -87,7 +85,7 @@ class Preparation(Spec):
             return self.series_input.variables if len(self.series_input.variables) > 1 else ()
         names: list[str] = []
         for name, feature in self.features.items():
-            if feature.kind in ("number", "category") and feature.input(name).kind == "vector":
+            if isinstance(feature, FittedNumber | FittedCategory | FittedDate) and feature.input(name).kind == "vector":
                 names.extend(feature.names(name))
         return tuple(names)
 
@@ -238,7 +236,7 @@ class Preparation(Spec):
         inputs: dict[str, np.ndarray] = {}
         width, filled = len(self.vector_names), 0
         for name, feature in self.features.items():
-            if isinstance(feature, FittedSeries | FittedCalendar):
+            if isinstance(feature, FittedSeries | FittedDate):
                 continue  # they share an input of their own
             encoded = feature.encode(columns[name])
             if feature.input(name).kind != "vector":
@@ -251,8 +249,8 @@ class Preparation(Spec):
         return inputs
 
     def raw_inputs(self) -> dict[str, KerasTensor]:
-        """A Keras input for each feature as the data has it, by `input_name`: numbers float32 (1,), categories and
-        texts string (1,), images uint8 (height, width, channels), series as `SeriesInput.raw_inputs` says."""
+        """A Keras input for each feature as the data has it, by `input_name`: numbers float32 (1,), dates int64
+        (1,), categories and texts string (1,), images uint8 (height, width, channels), series as `SeriesInput.raw_inputs` says."""
         if self.series_input is not None:
             return self.series_input.raw_inputs()
         return {input_name(name): feature.raw_input(input_name(name)) for name, feature in self.features.items()}
@@ -265,7 +263,7 @@ class Preparation(Spec):
             return {self.series_input.input.name: self.series_input.preprocess(raw)}
         tensors: dict[str, list[KerasTensor]] = {}
         for name, feature in self.features.items():
-            if isinstance(feature, FittedSeries | FittedCalendar):
+            if isinstance(feature, FittedSeries | FittedDate):
                 continue
             packed = feature.input(name).kind == "vector"
             tensors.setdefault(PACKED if packed else input_name(name), []).append(
@@ -301,6 +299,8 @@ class Preparation(Spec):
             match feature.kind:
                 case "number":
                     raw[input_name(name)] = as_numbers(values)[0].astype(np.float32).reshape(len(values), -1)
+                case "date":
+                    raw[input_name(name)] = feature.raw(values)
                 case "category" | "text":
                     raw[input_name(name)] = np.array([[text or ""] for text in as_text(values)], object)
                 case _:

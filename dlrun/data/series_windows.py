@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
-from dlrun.data.features.calendar import FittedCalendar, seconds_of
+from dlrun.data.features.date import FittedDate
 from dlrun.data.features.series import FittedSeries, check_stamps, windows
 from dlrun.data.features.values import Fault, as_numbers, as_text, is_missing, missing_fault
 from dlrun.data.signature import Input, input_name
@@ -179,7 +179,7 @@ class SeriesInput:
         by: the column that tells several series apart.
     """
 
-    features: Mapping[str, FittedSeries | FittedCalendar]
+    features: Mapping[str, FittedSeries | FittedDate]
     time: str
     by: str | None = None
 
@@ -191,7 +191,15 @@ class SeriesInput:
     @property
     def variables(self) -> tuple[str, ...]:
         """What each number of a step is called."""
-        return tuple(each for name, feature in self.features.items() for each in feature.names(name))
+        return tuple(
+            each
+            for name, feature in self.features.items()
+            for each in (
+                calendar_names(feature, name, self.main.horizon)
+                if isinstance(feature, FittedDate)
+                else feature.names(name)
+            )
+        )
 
     @property
     def input(self) -> Input:
@@ -206,7 +214,7 @@ class SeriesInput:
     def known(self) -> tuple[str, ...]:
         """The columns whose values must be there for the steps that are forecast."""
         names = [name for name, each in self.features.items() if isinstance(each, FittedSeries) and each.known]
-        has_calendar = any(isinstance(each, FittedCalendar) for each in self.features.values())
+        has_calendar = any(isinstance(each, FittedDate) for each in self.features.values())
         return (self.time, *names) if names or (has_calendar and self.main.holes == "ignore") else ()
 
     @property
@@ -344,19 +352,25 @@ class SeriesInput:
         layout, encoded = past.layout, []
         ids = layout.ids if self.has_own_scales else None
         for name, feature in self.features.items():
-            if isinstance(feature, FittedCalendar):
-                encoded.append(feature.encode(layout.stamps, past.origins))
+            if isinstance(feature, FittedDate):
+                later = past.origins[:, None] + self.main.horizon + np.arange(1 - self.main.window, 1)
+                encoded.append(feature.encode(layout.stamps)[later])
             else:
                 encoded.append(feature.encode(layout.take(columns[name]), past.origins, ids))
         return encoded[0] if len(encoded) == 1 else np.concatenate(encoded, axis=2)
 
     def raw_inputs(self) -> dict[str, KerasTensor]:
-        """A Keras input for each column: series float32 (past, 1), known ones (past + horizon, 1), a calendar the
-        seconds since 1970 of (window + horizon, 1) rows, int64, and, where each series is scaled by itself, its name,
-        string (1,)."""
+        """A Keras input for each column: series float32 (past, 1), known ones (past + horizon, 1), a date the
+        microseconds since 1970 of the `window` rows up to the last of the horizon, int64 (window, 1), and, where each
+        series is scaled by itself, its name, string (1,)."""
         import keras
 
-        raw = {input_name(name): each.raw_input(input_name(name)) for name, each in self.features.items()}
+        raw = {
+            input_name(name): keras.Input((self.main.window, 1), name=input_name(name), dtype="int64")
+            if isinstance(each, FittedDate)
+            else each.raw_input(input_name(name))
+            for name, each in self.features.items()
+        }
         if self.has_own_scales and self.by is not None:
             raw[input_name(self.by)] = keras.Input((1,), name=input_name(self.by), dtype="string")
         return raw
@@ -367,12 +381,19 @@ class SeriesInput:
 
         ids = raw[input_name(self.by)] if self.has_own_scales and self.by is not None else None
         encoded = [
-            each.preprocess(raw[input_name(name)])
-            if isinstance(each, FittedCalendar)
+            self._dates(each, raw[input_name(name)])
+            if isinstance(each, FittedDate)
             else each.preprocess(raw[input_name(name)], ids)
             for name, each in self.features.items()
         ]
         return encoded[0] if len(encoded) == 1 else ops.concatenate(encoded, axis=-1)
+
+    def _dates(self, feature: FittedDate, raw: KerasTensor) -> KerasTensor:
+        """(batch, window, 1) to (batch, window, numbers)."""
+        from keras import ops
+
+        encoded = feature.preprocess(ops.reshape(raw, (-1, 1)))
+        return ops.reshape(encoded, (-1, self.main.window, encoded.shape[-1]))
 
     def raw(self, columns: Mapping[str, np.ndarray], past: Past) -> dict[str, np.ndarray]:
         """The columns of a table as `raw_inputs` takes them, (windows, …) each."""
@@ -380,9 +401,9 @@ class SeriesInput:
 
         raw: dict[str, np.ndarray] = {}
         for name, each in self.features.items():
-            if isinstance(each, FittedCalendar):
-                first, steps = past.origins - each.window + 1, each.window + each.horizon
-                found = windows(seconds_of(past.layout.stamps), first, steps)
+            if isinstance(each, FittedDate):
+                first = past.origins + self.main.horizon - self.main.window + 1
+                found = windows(each.raw(past.layout.stamps)[:, 0], first, self.main.window)
             else:
                 steps = each.past + (each.horizon if each.known else 0)
                 values = past.layout.take(columns[name]).astype(np.float32)
@@ -391,6 +412,11 @@ class SeriesInput:
         if self.has_own_scales and self.by is not None and past.ids is not None:
             raw[input_name(self.by)] = past.ids[:, None]
         return raw
+
+
+def calendar_names(date: FittedDate, name: str, horizon: int) -> tuple[str, ...]:
+    """What each number is called that the date of the step `horizon` after it adds to a step."""
+    return tuple(f"{each} +{horizon}" for each in date.names(name))
 
 
 def series_input(columns: list[str], window: int, variables: tuple[str, ...]) -> Input:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dlrun.data.features import Calendar, Feature, Series
-from dlrun.data.features.calendar import calendar_names
+from dlrun.data.features import Date, Feature, FittedDate, Series
 from dlrun.data.features.series import variables
-from dlrun.data.series_windows import series_input
+from dlrun.data.series_windows import calendar_names, series_input
 from dlrun.data.signature import Input
 from dlrun.spec.problem import Problem
 
@@ -33,10 +32,12 @@ def preview_series(features: Mapping[str, Feature], target: str | None) -> Input
         return None
     horizon = series.horizon or 1
     names: list[str] = []
-    together = {name: each for name, each in features.items() if isinstance(each, Series | Calendar)}
+    together = {name: each for name, each in features.items() if isinstance(each, Series | Date)}
     for name, each in sorted(together.items(), key=lambda pair: pair[0] != target):
         names.extend(
-            variables(name, horizon, each.known) if isinstance(each, Series) else calendar_names(each.parts, horizon)
+            variables(name, horizon, each.known)
+            if isinstance(each, Series)
+            else calendar_names(FittedDate(kind="date", spec=each, offset=0.0, scale=1.0), name, horizon)
         )
     return series_input(list(together), series.window, tuple(names))
 
@@ -71,9 +72,7 @@ def _check_known(features: Mapping[str, Feature], series: Mapping[str, Series]) 
     window = next(iter(_said(features, "window").values()), None)
     horizon = next(iter(_said(features, "horizon").values()), 1)
     known = [
-        name
-        for name, each in features.items()
-        if isinstance(each, Calendar) or (isinstance(each, Series) and each.known)
+        name for name, each in features.items() if isinstance(each, Date) or (isinstance(each, Series) and each.known)
     ]
     if all(each.known for each in series.values()):
         yield Problem(

@@ -63,15 +63,15 @@ def with_kind(default: str) -> Callable[[Any], Any]:
     def named(section: Any) -> Any:
         if isinstance(section, dict) and "kind" not in section:
             section = {"kind": default, **section}
-        return _tuples(section)
+        return tuples(section)
 
     return named
 
 
-def _tuples(tree: Any) -> Any:
+def tuples(tree: Any) -> Any:
     if isinstance(tree, dict):
-        return {key: _tuples(value) for key, value in tree.items()}
-    return tuple(_tuples(value) for value in tree) if isinstance(tree, list) else tree
+        return {key: tuples(value) for key, value in tree.items()}
+    return tuple(tuples(value) for value in tree) if isinstance(tree, list) else tree
 
 
 def field_descriptions(cls: type[Spec]) -> dict[str, str]:

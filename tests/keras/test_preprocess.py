@@ -134,6 +134,42 @@ def test_a_table_with_slashes_spaces_and_missing_values(tmp_path: pathlib.Path) 
     check(preparation, Table("t", columns), tmp_path)
 
 
+def test_numbers_dates_and_buckets_of_every_kind(tmp_path: pathlib.Path) -> None:
+    rng = np.random.default_rng(0)
+    amounts = rng.lognormal(3, 2, 400)
+    amounts[::7] = np.nan
+    stamps = rng.integers(-(10**17), 10**17, 400).astype("datetime64[us]")  # the years -1199 to 5138
+    stamps[::11] = np.datetime64("NaT")
+    columns = {f"amount {index}": amounts for index in range(6)}
+    columns |= {"pair": np.stack([amounts, np.arange(400.0)], axis=1), "when": stamps, "again": stamps}
+    names = texts([*NASTY, None, "", *(f"street {index}" for index in range(400 - len(NASTY) - 2))])
+    columns |= {
+        "street": names,
+        "house": np.arange(400),
+        "day": texts(["2020-02-29", None, "1969-12-31 23:59"] * 134)[:400],
+    }
+    parts = ["year", "month", "day", "day_of_year", "weekday", "hour", "minute"]
+    features = {
+        "amount 0": {"kind": "number", "transform": "log", "missing_indicator": True},
+        "amount 1": {"kind": "number", "transform": "log1p", "clip": {"quantiles": [0.01, 0.9]}},
+        "amount 2": {"kind": "number", "transform": "sqrt", "clip": [1, None], "normalise": "min_max"},
+        "amount 3": {"kind": "number", "normalise": "quantile", "missing": "median"},
+        "amount 4": {"kind": "number", "normalise": "quantile_normal", "clip": [None, 50], "transform": "log"},
+        "amount 5": {"kind": "number", "clip": [7, 8], "missing": "zero", "missing_indicator": True},
+        "pair": {"kind": "number", "normalise": "quantile", "missing_indicator": True},
+        "when": {"kind": "date", "parts": parts, "missing_indicator": True},
+        "again": {"kind": "date", "parts": parts, "cyclic": "one_hot"},
+        "street": {"kind": "category", "buckets": 7},
+        "house": {"kind": "category", "buckets": 1000, "encoding": "embedding"},
+        "day": {"kind": "date"},
+    }
+    parsed = Data.parse({"source": {"kind": "csv", "path": "none"}, "features": features}).features or {}
+    fitted = {name: each.fit(columns[name][:300], Column("unknown")) for name, each in parsed.items()}  # type: ignore[call-arg]
+    preparation = Preparation.parse(Preparation(features=fitted).tree())  # type: ignore[arg-type]
+    check(preparation, Table("t", columns), tmp_path)
+    assert len(preparation.vector_names) == preparation.inputs[0].shape[0]
+
+
 def test_windows_of_a_series(tmp_path: pathlib.Path) -> None:
     values = np.random.default_rng(0).normal(50, 10, 40)
     stamps = np.arange(40).astype("datetime64[h]").astype("datetime64[us]")
@@ -160,7 +196,7 @@ def test_several_variables_of_several_series(difference: int | None, each: bool,
         "series_by": "shop",
         "features": {
             "price": {"kind": "series", "known": True, "difference": difference},
-            "time": {"kind": "calendar", "parts": ["hour", "weekday", "month", "day_of_year"]},
+            "time": {"kind": "date", "parts": ["hour", "weekday", "month", "day_of_year"]},
             "sold": {"kind": "series", "window": 6, "horizon": 4, "difference": difference, "normalise_each": each},
         },
     }
@@ -174,4 +210,4 @@ def test_every_kind_of_feature_is_compared_here() -> None:
     """A new kind needs a test above."""
     union, _ = typing.get_args(Fitted)
     names = {each.__name__ for each in typing.get_args(union)}
-    assert names == {"FittedImage", "FittedText", "FittedNumber", "FittedCategory", "FittedSeries", "FittedCalendar"}
+    assert names == {"FittedImage", "FittedText", "FittedNumber", "FittedCategory", "FittedDate", "FittedSeries"}

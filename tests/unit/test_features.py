@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dlrun.data.columns import Column
-from dlrun.data.features import Category, FittedCategory, FittedNumber, FittedText, Image, Number, Series, Text
+from dlrun.data.features import Category, Date, FittedCategory, FittedNumber, FittedText, Image, Number, Series, Text
 from dlrun.data.features.series import check_stamps
+from dlrun.data.features.siphash import siphash
+from dlrun.data.features.times import as_times, parts_of
 from dlrun.data.features.values import as_numbers, complaint, text_of
 from dlrun.data.inference import describe
 from dlrun.data.target import FittedClasses, FittedNumbers, Target
@@ -66,6 +69,155 @@ def test_min_max_of_a_row_of_numbers_with_a_constant() -> None:
 def test_a_constant_column_becomes_zero(value: float, rows: int) -> None:
     fitted = Number(kind="number").fit(np.full(rows, value), UNKNOWN)
     assert fitted.scale == (1.0,)
+
+
+@pytest.mark.parametrize(("transform", "expected"), [("log", np.log), ("log1p", np.log1p), ("sqrt", np.sqrt)])
+def test_a_number_is_transformed_before_it_is_scaled(transform: Any, expected: Any) -> None:
+    values = np.array([1.0, 10.0, 1000.0, np.nan])
+    fitted = Number(kind="number", transform=transform, missing="median").fit(values, UNKNOWN)
+    assert fitted.fill == (10.0,)
+    given = expected(values[:3])
+    scaled = (expected([1.0, 10.0, 5.0]) - given.mean()) / given.std()
+    np.testing.assert_allclose(fitted.encode(np.array([1.0, np.nan, 5.0]))[:, 0], scaled, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("transform", "bad", "word"), [("log", 0.0, "above 0"), ("log1p", -1.0, "above -1"), ("sqrt", -0.5, "at least 0")]
+)
+def test_what_a_transform_does_not_take_is_named_by_its_row(transform: Any, bad: float, word: str) -> None:
+    number = Number(kind="number", transform=transform)
+    [fault] = number.faults(np.array([3.0, np.nan, bad]))
+    assert fault.positions is not None
+    assert (fault.positions.tolist(), fault.example) == ([2], f"{bad:g}")
+    assert word in fault.what
+    fitted = number.fit(np.array([3.0, 4.0]), UNKNOWN)
+    assert fitted.faults(np.array([bad]))[0].what == fault.what
+    clipped = Number.parse({"kind": "number", "transform": transform, "clip": [0.5, None]})
+    assert clipped.faults(np.array([bad])) == []
+    assert np.isfinite(clipped.fit(np.array([3.0, 4.0]), UNKNOWN).encode(np.array([bad]))).all()
+
+
+def test_numbers_are_clipped_to_the_quantiles_of_the_train_rows() -> None:
+    number = Number.parse({"kind": "number", "clip": {"quantiles": [0.25, 0.75]}, "normalise": "none"})
+    fitted = number.fit(np.array([0.0, 10.0, 20.0, 30.0, 1e6, np.nan]), UNKNOWN)
+    assert (fitted.low, fitted.high, fitted.fill) == ((10.0,), (30.0,), (20.0,))
+    assert fitted.encode(np.array([-5.0, 15.0, 1e9, np.nan]))[:, 0].tolist() == [10, 15, 30, 20]
+    with pytest.raises(DataError, match=r"the least value that `clip` leaves is 0, and log takes numbers above 0"):
+        Number.parse({"kind": "number", "clip": {"quantiles": [0, 1]}, "transform": "log"}).fit(np.arange(9.0), UNKNOWN)
+
+
+def test_ranks_are_those_of_scikit_learn() -> None:
+    from sklearn.preprocessing import QuantileTransformer
+
+    rng = np.random.default_rng(0)
+    values, new = rng.lognormal(3, 2, 500), rng.lognormal(3, 3, 300)
+    fitted = Number(kind="number", normalise="quantile").fit(values, UNKNOWN)
+    expected = QuantileTransformer(n_quantiles=200).fit(values[:, None]).transform(new[:, None])
+    np.testing.assert_allclose(fitted.encode(new), expected, atol=1e-6)
+
+
+def test_normal_ranks_and_ties() -> None:
+    values = np.concatenate([np.zeros(50), np.random.default_rng(0).lognormal(0, 1, 50)])
+    fitted = Number(kind="number", normalise="quantile_normal").fit(values, UNKNOWN)
+    encoded = fitted.encode(values)[:, 0]
+    zero = encoded[0]
+    assert -1.0 < zero < -0.6, "half of the rows share the mean of the lower half of a normal distribution: -0.798"
+    order = np.argsort(values[50:])
+    assert (np.diff(encoded[50:][order]) > 0).all()
+    assert encoded.max() == fitted.encode(np.array([1e30]))[0, 0] < 3
+    constant = Number(kind="number", normalise="quantile").fit(np.full(5, 7.0), UNKNOWN)
+    assert constant.encode(np.array([7.0, 8.0])).tolist() == [[0], [0]]
+
+
+@given(st.lists(st.floats(-(2.0**99), 2.0**99), min_size=1, max_size=40), st.lists(st.floats(-1e35, 1e35), min_size=1))
+def test_ranks_keep_the_order_and_their_range(values: list[float], new: list[float]) -> None:
+    fitted = Number(kind="number", normalise="quantile").fit(np.array(values), UNKNOWN)
+    encoded = fitted.encode(np.sort(np.array(new)))[:, 0]
+    assert (np.diff(encoded) >= 0).all()
+    assert ((encoded >= 0) & (encoded <= 1)).all()
+
+
+def test_a_missing_number_is_told_beside_it() -> None:
+    fitted = Number(kind="number", missing_indicator=True).fit(np.array([[1, np.nan], [3, 4.0]]), UNKNOWN)
+    assert fitted.encode(np.array([[np.nan, 4.0]])).tolist() == [[0, 0, 1, 0]]
+    assert fitted.names("x") == ("x[0]", "x[1]", "x[0] is missing", "x[1] is missing")
+    assert fitted.input("x").shape == (4,)
+
+
+def test_hashes_are_those_of_the_paper() -> None:
+    """Appendix A of the paper, and three of the reference implementation's vectors, for the key 00 01 … 0f."""
+    key = (0x0706050403020100, 0x0F0E0D0C0B0A0908)
+    given = [bytes(range(length)) for length in (15, 0, 8, 63)]
+    expected = [0xA129CA6149BE45E5, 0x726FDB47DD0E0E31, 0x93F5F5799A932462, 0x958A324CEB064572]
+    assert siphash(given, key).tolist() == expected
+    assert len(siphash([], key)) == 0
+
+
+def test_a_category_in_buckets() -> None:
+    category = Category(kind="category", encoding="embedding", buckets=50)
+    fitted = category.fit(texts("a", "b", None), UNKNOWN)
+    encoded = fitted.encode(texts("a", "b", None, "", "never seen", "a"))
+    assert encoded[2] == encoded[3] == 0
+    assert encoded[0] == encoded[5]
+    assert ((encoded[[0, 1, 4]] >= 1) & (encoded[[0, 1, 4]] <= 50)).all()
+    assert fitted.input("x").vocabulary_size == 51
+    assert fitted.unknown(texts("never seen")) == []
+    spread = fitted.encode(texts(*map(str, range(5000))))
+    assert np.bincount(spread, minlength=51)[1:].min() > 50, "100 are expected in each"
+    one_hot = Category(kind="category", buckets=3).fit(texts("a"), UNKNOWN)
+    assert one_hot.names("x") == ("x=?", "x=bucket 1", "x=bucket 2", "x=bucket 3")
+    assert one_hot.encode(texts("a", None)).sum(axis=1).tolist() == [1, 1]
+
+
+@given(st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31)))
+def test_the_parts_of_a_time_are_those_of_python(time: dt.datetime) -> None:
+    microseconds = np.array([time], "datetime64[us]").astype(np.int64)
+    parts = {name: int(values[0]) for name, values in parts_of(microseconds, np.floor_divide).items()}
+    assert parts == {
+        "year": time.year,
+        "month": time.month - 1,
+        "day": time.day - 1,
+        "day_of_year": time.timetuple().tm_yday - 1,
+        "weekday": time.weekday(),
+        "hour": time.hour,
+        "minute": time.minute,
+    }
+
+
+def test_texts_as_times() -> None:
+    given = texts("2020-02-29", " 2020-02-29 13:05 ", "2020-02-29T13:05:06.5+02:00", None, "29.02.2020", "2021-02-29")
+    times, bad = as_times(given, None)
+    assert [str(time) for time in times[:4]] == [
+        "2020-02-29T00:00:00.000000",
+        "2020-02-29T13:05:00.000000",
+        "2020-02-29T11:05:06.500000",
+        "NaT",
+    ]
+    assert bad.tolist() == [4, 5]
+    assert str(as_times(texts("02/03/2020 7 PM"), "%m/%d/%Y %I %p")[0][0]) == "2020-02-03T19:00:00.000000"
+
+
+def test_a_date_on_its_circles() -> None:
+    date = Date(kind="date", parts=("year", "month", "weekday"), missing_indicator=True)
+    fitted = date.fit(texts("2019-01-01", "2021-12-31", None), UNKNOWN)
+    assert (fitted.offset, fitted.scale) == (2020, 1)
+    encoded = fitted.encode(texts("2021-04-05", None))  # April is a quarter of the way; a Monday
+    np.testing.assert_allclose(encoded, [[1, 1, 0, 0, 1, 0], [0, 0, 0, 0, 0, 1]], atol=1e-6)
+    assert fitted.names("d") == (
+        *("d year", "d month sine", "d month cosine", "d weekday sine", "d weekday cosine", "d is missing"),
+    )
+    one_hot = Date(kind="date", parts=("weekday", "hour"), cyclic="one_hot").fit(texts("2019-01-01"), UNKNOWN)
+    encoded = one_hot.encode(texts("2021-04-06 23:59"))
+    assert [one_hot.names("d")[place] for place in np.flatnonzero(encoded[0])] == ["d weekday=Tue", "d hour=23"]
+    assert encoded.shape == (1, 31) == (1, *one_hot.input("d").shape)
+
+
+def test_what_is_no_time_is_named() -> None:
+    [fault] = Date(kind="date").faults(texts("2020-01-01", "01/02/2020", None))
+    assert fault.positions is not None
+    assert (fault.what, fault.positions.tolist(), fault.example) == ("no time", [1], "'01/02/2020'")
+    assert Date(kind="date", missing="error").faults(texts("2020-01-01", None))[0].what.startswith("missing")
+    assert Date(kind="date").faults(np.array([20200101]))[0].positions is None
 
 
 def test_text_that_reads_as_numbers_counts_as_numbers_and_the_rest_is_named() -> None:

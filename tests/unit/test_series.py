@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import pathlib
 from typing import Any
 
@@ -13,8 +12,6 @@ from hypothesis import strategies as st
 
 from dlrun.data.columns import Table
 from dlrun.data.dataset import Data, Dataset
-from dlrun.data.features import Calendar
-from dlrun.data.features.calendar import phase, seconds_of
 from dlrun.data.preparation import Preparation
 from dlrun.data.shared_window import resolve_series
 from dlrun.data.splits import Parts
@@ -79,10 +76,10 @@ def test_what_is_known_ends_with_the_horizon() -> None:
     features = {
         "y": plain(window=3, horizon=2),
         "x": plain(known=True),
-        "time": {"kind": "calendar", "parts": ["hour"]},
+        "time": {"kind": "date", "parts": ["hour"]},
     }
     preparation = fitted(features, columns)
-    assert preparation.inputs[0].variables == ("y", "x", "x +2", "sin(hour +2)", "cos(hour +2)")
+    assert preparation.inputs[0].variables == ("y", "x", "x +2", "time hour sine +2", "time hour cosine +2")
     examples = preparation.encode(Table("t", columns))
     assert examples.rows.tolist() == [2, 3, 4, 5]
     first = examples.inputs["series"][0]
@@ -252,19 +249,6 @@ def test_no_window_crosses_a_split(tmp_path: pathlib.Path) -> None:
             assert {row - 2 * step for step in range(5)} | {row + 2 * step for step in range(4)} <= inside
 
 
-def test_the_parts_of_a_date_are_those_of_the_calendar() -> None:
-    days = np.arange("1896-02-20", "2105-03-10", 7, dtype="datetime64[D]")
-    stamps = days.astype("datetime64[us]") + np.timedelta64(5 * 3600 + 123, "s")
-    seconds = seconds_of(stamps)
-    dates = [datetime.date.fromisoformat(str(day)) for day in days]
-    assert phase(seconds, "hour").tolist() == [5 * 3600 + 123] * len(days)
-    assert phase(seconds, "weekday").tolist() == [date.weekday() for date in dates]
-    assert phase(seconds, "month").tolist() == [date.month - 1 for date in dates]
-    assert phase(seconds, "day_of_year").tolist() == [date.timetuple().tm_yday - 1 for date in dates]
-    encoded = Calendar(kind="calendar", parts=("weekday",)).fitted(2, 1).encode(hours(4), np.array([1]))
-    np.testing.assert_allclose(encoded, [[[0, 1], [0, 1]]])
-
-
 def ahead(known: list[float | None], y: list[float | None], shops: str | None = None) -> Table:
     columns = {"known": np.array(known, float), "y": np.array(y, float), "time": hours(len(y))}
     if shops is not None:
@@ -315,14 +299,14 @@ def test_new_data_of_several_series() -> None:
 
 
 def test_a_calendar_goes_on_by_itself() -> None:
-    features = {"y": plain(window=2, horizon=2), "time": {"kind": "calendar", "parts": ["hour"]}}
+    features = {"y": plain(window=2, horizon=2), "time": {"kind": "date", "parts": ["hour"]}}
     columns = {"y": np.arange(6.0), "time": hours(6)}
     preparation = fitted(features, columns)
     last = preparation.encode(Table("t", columns), target=False, last=True)
     assert last.rows.tolist() == [5]
     np.testing.assert_allclose(last.inputs["series"][0, :, 1], np.sin(np.array([6, 7]) * np.pi / 12), atol=1e-6)
     assert preparation.encode(Table("t", columns), target=False).rows.tolist() == [1, 2, 3, 4, 5]
-    features = {"y": plain(window=2, horizon=2, holes="ignore"), "time": {"kind": "calendar", "parts": ["hour"]}}
+    features = {"y": plain(window=2, horizon=2, holes="ignore"), "time": {"kind": "date", "parts": ["hour"]}}
     with pytest.raises(DataError, match="the next 2 rows after row 6, with time, but there is none"):
         fitted(features, columns).encode(Table("t", columns), target=False, last=True)
 
@@ -331,9 +315,9 @@ def test_a_calendar_goes_on_by_itself() -> None:
     ("features", "more", "expected"),
     [
         ({"temp": plain()}, {}, [("features", "temp")]),
-        ({"temp": plain(window=4), "date": {"kind": "calendar", "parts": ["hour"]}}, {}, []),
+        ({"temp": plain(window=4), "date": {"kind": "date", "parts": ["hour"]}}, {}, []),
         (
-            {"temp": plain(window=4, horizon=6), "date": {"kind": "calendar", "parts": ["hour"]}},
+            {"temp": plain(window=4, horizon=6), "date": {"kind": "date", "parts": ["hour"]}},
             {},
             [("features", "date")],
         ),

@@ -1,15 +1,18 @@
-"""Categories: one of a few values, as a one-hot vector or as an index for an embedding."""
+"""Categories: one of a few values, or of many that share buckets, as a one-hot vector or an index for an embedding."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from dlrun.data.columns import Column
+from dlrun.data.features.siphash import siphash
 from dlrun.data.features.values import Fault, as_text
 from dlrun.data.signature import Input
 from dlrun.spec.base import Spec
+from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 
 UNKNOWN = "[UNK]"
 """How Keras's StringLookup calls what it does not know; a value of that very name is unknown too."""
+
+SALT = (0x6F64656C7275, 0x6275636B657473)
+"""The key of the hash; another one would deal values into other buckets, and old models would be wrong."""
 
 
 class FittedCategory(Spec):
@@ -29,13 +35,21 @@ class FittedCategory(Spec):
     """How a value enters the network."""
     categories: tuple[str, ...]
     """The known values as text; the first has index 1."""
+    buckets: int | None = None
+    """Into how many buckets values are dealt instead, by their hash; the first has index 1."""
+
+    @property
+    def count(self) -> int:
+        """How many values or buckets are told apart, missing and unknown values not counted."""
+        return self.buckets or len(self.categories)
 
     def input(self, name: str) -> Input:
-        return _input(name, self.encoding, len(self.categories))
+        return _input(name, self.encoding, self.count)
 
     def names(self, name: str) -> tuple[str, ...]:
         """What each number of the encoded vector is called."""
-        return (f"{name}=?", *(f"{name}={category}" for category in self.categories))
+        values = self.categories if self.buckets is None else [f"bucket {index + 1}" for index in range(self.buckets)]
+        return (f"{name}=?", *(f"{name}={value}" for value in values))
 
     def faults(self, values: np.ndarray) -> list[Fault]:
         """What keeps the values from being encoded; unknown ones do not."""
@@ -44,20 +58,32 @@ class FittedCategory(Spec):
     def unknown(self, values: np.ndarray) -> list[str]:
         """The values that have no index of their own, each as often as it stands there; missing ones are not among
         them."""
+        if self.buckets is not None:
+            return []
         known = frozenset(self.categories)
         return [text for text in as_text(values) if text and text not in known]
 
     def encode(self, values: np.ndarray) -> np.ndarray:
-        """(rows,) to float32 (rows, 1 + categories), or, for an embedding, to int32 (rows,)."""
+        """(rows,) to float32 (rows, 1 + count), or, for an embedding, to int32 (rows,)."""
         import numpy as np
 
-        index = {category: position for position, category in enumerate(self.categories, 1)}
-        indexes = np.array([index.get(text, 0) if text is not None else 0 for text in as_text(values)], np.int32)
+        indexes = self._indexes([text or "" for text in as_text(values)])
         if self.encoding == "embedding":
             return indexes
-        encoded = np.zeros((len(indexes), 1 + len(self.categories)), np.float32)
+        encoded = np.zeros((len(indexes), 1 + self.count), np.float32)
         encoded[np.arange(len(indexes)), indexes] = 1
         return encoded
+
+    def _indexes(self, texts: list[str]) -> np.ndarray:
+        import numpy as np
+
+        if self.buckets is None:
+            index = {category: position for position, category in enumerate(self.categories, 1)}
+            return np.array([index.get(text, 0) for text in texts], np.int32)
+        hashes = siphash([text.encode("utf-8", "replace") for text in texts], SALT)
+        indexes = (hashes % np.uint64(self.buckets)).astype(np.int32) + 1
+        indexes[[not text for text in texts]] = 0
+        return indexes
 
     def raw_input(self, name: str) -> KerasTensor:
         import keras
@@ -67,11 +93,14 @@ class FittedCategory(Spec):
     def preprocess(self, raw: KerasTensor) -> KerasTensor:
         import keras
 
-        lookup = keras.layers.StringLookup(vocabulary=list(self.categories), num_oov_indices=1, oov_token=UNKNOWN)
+        if self.buckets is None:
+            lookup = keras.layers.StringLookup(vocabulary=list(self.categories), num_oov_indices=1, oov_token=UNKNOWN)
+        else:
+            lookup = keras.layers.Hashing(1 + self.buckets, mask_value="", salt=list(SALT))
         indexes = keras.ops.squeeze(keras.ops.cast(lookup(raw), "int32"), axis=-1)
         if self.encoding == "embedding":
             return indexes
-        return keras.ops.one_hot(indexes, 1 + len(self.categories), dtype="float32")
+        return keras.ops.one_hot(indexes, 1 + self.count, dtype="float32")
 
 
 class Category(Spec):
@@ -84,13 +113,30 @@ class Category(Spec):
     for each value, whose size is the architecture's `embedding_size`."""
     min_count: Annotated[int, Field(ge=1)] = 1
     """A value that stands in fewer train rows than this counts as unknown."""
+    buckets: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
+    """For a column of very many values: into how many buckets they are dealt by their hash (SipHash-2-4), so that none
+    is unknown and some share a bucket. Left out: each value of the train rows is told apart."""
 
     def takes(self, column: Column) -> bool:
         """Whether a column of that kind can be read so."""
         return column.kind in ("category", "text", "number", "unknown") and column.shape == ()
 
+    def check(self) -> Iterator[Problem]:
+        """Fields that contradict one another."""
+        if self.buckets is not None and self.min_count > 1:
+            yield Problem(
+                ("min_count",),
+                "values that are dealt into buckets are not counted",
+                expected="buckets or min_count",
+                received="both",
+                hint="take one of them out",
+                at="key",
+            )
+
     def input(self, name: str, column: Column) -> Input | None:
         """The network's input as far as it is known without the data."""
+        if self.buckets is not None:
+            return _input(name, self.encoding, self.buckets)
         count = len(column.classes) if isinstance(column.classes, tuple) else column.classes
         return None if count is None or self.min_count > 1 else _input(name, self.encoding, count)
 
@@ -102,6 +148,8 @@ class Category(Spec):
         """Learns from the values of the train rows, (rows,)."""
         import collections
 
+        if self.buckets is not None:
+            return FittedCategory(kind="category", encoding=self.encoding, categories=(), buckets=self.buckets)
         counts = collections.Counter(text for text in as_text(values) if text and text != UNKNOWN)
         categories = [text for text, count in counts.items() if count >= self.min_count]
         return FittedCategory(kind="category", encoding=self.encoding, categories=tuple(sort_texts(categories)))
