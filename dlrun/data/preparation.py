@@ -72,7 +72,7 @@ class Preparation(Spec):
     def series_input(self) -> SeriesInput | None:
         """The features together where they are series."""
         together = {name: each for name, each in self.features.items() if isinstance(each, FittedSeries | FittedDate)}
-        if not together or self.time is None:
+        if self.time is None or not any(isinstance(each, FittedSeries) for each in together.values()):
             return None
         target = self.target.column if self.target else None
         first = dict(sorted(together.items(), key=lambda pair: pair[0] != target))
@@ -236,7 +236,7 @@ class Preparation(Spec):
         inputs: dict[str, np.ndarray] = {}
         width, filled = len(self.vector_names), 0
         for name, feature in self.features.items():
-            if isinstance(feature, FittedSeries | FittedDate):
+            if isinstance(feature, FittedSeries):
                 continue  # they share an input of their own
             encoded = feature.encode(columns[name])
             if feature.input(name).kind != "vector":
@@ -250,7 +250,8 @@ class Preparation(Spec):
 
     def raw_inputs(self) -> dict[str, KerasTensor]:
         """A Keras input for each feature as the data has it, by `input_name`: numbers float32 (1,), dates int64
-        (1,), categories and texts string (1,), images uint8 (height, width, channels), series as `SeriesInput.raw_inputs` says."""
+        (1,), categories and texts string (1,), images uint8 (height, width, channels), series as
+        `SeriesInput.raw_inputs` says."""
         if self.series_input is not None:
             return self.series_input.raw_inputs()
         return {input_name(name): feature.raw_input(input_name(name)) for name, feature in self.features.items()}
@@ -263,7 +264,7 @@ class Preparation(Spec):
             return {self.series_input.input.name: self.series_input.preprocess(raw)}
         tensors: dict[str, list[KerasTensor]] = {}
         for name, feature in self.features.items():
-            if isinstance(feature, FittedSeries | FittedDate):
+            if isinstance(feature, FittedSeries):
                 continue
             packed = feature.input(name).kind == "vector"
             tensors.setdefault(PACKED if packed else input_name(name), []).append(

@@ -202,7 +202,7 @@ def test_several_variables_of_several_series(difference: int | None, each: bool,
     }
     data = Data.parse(spec)
     data = data.model_copy(update={"features": resolve_series(data.features or {})})
-    preparation = data.fit(table, {}, Parts(np.arange(60), np.arange(60, 70), np.arange(70, 80)))
+    preparation = data.fit(table, {"time": Column("time")}, Parts(np.arange(60), np.arange(60, 70), np.arange(70, 80)))
     check(preparation, table, tmp_path)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlrun.data.columns import Table
+from dlrun.data.columns import Column, Table
 from dlrun.data.dataset import Data, Dataset
 from dlrun.data.preparation import Preparation
 from dlrun.data.shared_window import resolve_series
@@ -20,6 +20,7 @@ from dlrun.errors import DataError
 
 START = np.datetime64("2024-01-01T00", "us")
 HOUR = np.timedelta64(1, "h")
+COLUMNS = {"time": Column("time")}
 
 
 def hours(count: int) -> np.ndarray:
@@ -44,7 +45,7 @@ def fitted(
     table = Table("t", columns)
     rows = np.arange(len(table))
     parts = Parts(rows[:train], rows[:0], rows[:0])
-    return section(features, **more).fit(table, {}, parts)
+    return section(features, **more).fit(table, COLUMNS, parts)
 
 
 def plain(**more: Any) -> dict[str, Any]:
