@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from dlrun.data.checks import check_data
+from dlrun.data.checks import check_data, check_files
 from dlrun.data.columns import Column, Table
 from dlrun.data.content import content_hash
 from dlrun.data.features import Feature, Fitted, FittedSeries, Series
 from dlrun.data.features.values import complaint, missing_fault, row_list
+from dlrun.data.findings import FindingKind
 from dlrun.data.inference import describe, infer
 from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
 from dlrun.data.series_windows import Layout, lay_out
@@ -21,7 +22,7 @@ from dlrun.data.shared_window import preview_series, resolve_series
 from dlrun.data.signature import Output, Signature
 from dlrun.data.sources import Source
 from dlrun.data.sources.tabular import Tabular
-from dlrun.data.splits import AutoSplit, FixedSplit, GroupSplit, Parts, Split
+from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
@@ -50,6 +51,8 @@ class Data(Spec):
     series_by: str | None = None
     """The column that says which series a row belongs to, where the table holds several, such as one for each store:
     times rise within each, and no window reaches from one into another. Left out: all rows are one series."""
+    accept: tuple[FindingKind, ...] = ()
+    """What a deep check finds in the data and is not to tell, such as [duplicates, imbalance]."""
 
     def check(self, base: pathlib.Path, *, reconstructs: bool = False) -> Iterator[Problem]:
         """All mistakes that can be found without reading the data; paths are relative to this section.
@@ -61,6 +64,7 @@ class Data(Spec):
         yield from (problem.under("source") for problem in self.source.check(base))
         known, own_test = self.source.known(base), self.source.has_test(base)
         yield from check_data(self, known, own_test, reconstructs=reconstructs)
+        yield from (problem.under("split") for problem in check_files(self, base))
 
     def preview(self, base: pathlib.Path, *, reconstructs: bool = False, loss: str | None = None) -> Signature | None:
         """The signature as far as it is known without reading the data: a vocabulary at its upper limit, classes as
@@ -74,13 +78,14 @@ class Data(Spec):
             return None
         defaults = self.source.defaults(base)
         target = None if reconstructs else self.target or _target(defaults.target)
-        features = self.features or infer(columns, target.column if target else defaults.target, defaults)
+        named = target.column if target else defaults.target
+        features = self.features or infer(columns, named, defaults, self.split_columns)
         if not features or not features.keys() <= columns.keys():
             return None
         features = resolve_series(features)
         inputs = [feature.input(input_name(name), columns[name]) for name, feature in features.items()]
-        known = pack([each for each in inputs if each is not None])
-        if series := preview_series(features, target.column if target else defaults.target):
+        known = pack([each for each in inputs if each is not None], encoded(features))
+        if series := preview_series(features, named):
             known = (series,)
         elif any(each is None for each in inputs):
             return None
@@ -143,7 +148,8 @@ class Data(Spec):
         target = None if reconstructs else self.target or _target(defaults.target)
         if target is not None and target.column in columns:
             target = target.model_copy(update={"kind": target.resolved_kind(columns[target.column], hint)})
-        features = self.features or infer(columns, target.column if target else defaults.target, defaults)
+        named = target.column if target else defaults.target
+        features = self.features or infer(columns, named, defaults, self.split_columns)
         if not features:
             raise DataError(
                 f"{table.name}: no feature can be inferred from its columns: {', '.join(columns)}",
@@ -154,6 +160,9 @@ class Data(Spec):
             series = any(isinstance(each, Series) for each in features.values())
             split = split.choose(series=series, group=defaults.group)
         features = resolve_series(features)
+        horizons = [each.horizon or 1 for each in features.values() if isinstance(each, Series)]
+        if isinstance(split, TimeSplit) and split.gap is None:
+            split = split.model_copy(update={"gap": max(horizons, default=0)})
         return self.model_copy(update={"source": source, "target": target, "features": features, "split": split})
 
     def parts(self, table: Table, seed: int) -> Parts:
@@ -174,8 +183,18 @@ class Data(Spec):
         if isinstance(self.split, AutoSplit):
             raise ValueError("the data section is not resolved")
         split: FixedSplit = self.split
-        time = self.source.defaults(pathlib.Path()).time
-        return split.parts(table, seed=seed, target=self.target.column if self.target else None, time=time)
+        roles = Roles(
+            target=self.target.column if self.target else None,
+            numeric=self.target is not None and self.target.kind == "number",
+            time=self.source.defaults(pathlib.Path()).time,
+            features=tuple(self.features or ()),
+        )
+        return split.parts(table, seed=seed, roles=roles)
+
+    @property
+    def split_columns(self) -> tuple[str, ...]:
+        """The columns that rows are split by: no features."""
+        return tuple(name for name, _ in self.split.columns)
 
     def fit(self, table: Table, columns: dict[str, Column], parts: Parts) -> Preparation:
         """Fits features and target on the train rows of a resolved section.
@@ -204,7 +223,13 @@ class Data(Spec):
             series = all_series.get(name) or next(iter(all_series.values()), None)
             values = table.columns[name][parts.train]
             target = self.target.fit(values, parts.train, self.target.kind or "number", series, same=name in features)
-        return Preparation(features=features, target=target, time=time, series_by=self.series_by)
+        return Preparation(
+            features=features, target=target, time=time, series_by=self.series_by, apart=self._apart(features)
+        )
+
+    def _apart(self, features: dict[str, Fitted]) -> tuple[str, ...]:
+        """The columns of vectors that have an encoder."""
+        return tuple(name for name in encoded(self.features or {}) if features[name].input(name).kind == "vector")
 
     def _layout(self, table: Table, time: str | None, parts: Parts) -> Layout | None:
         """The train rows, series by series; None where no feature is one.
@@ -276,7 +301,7 @@ class Dataset:
         defaults = self.resolved.source.defaults(pathlib.Path())
         used = {*self.preparation.features, self.resolved.target and self.resolved.target.column, defaults.time}
         used.add(self.resolved.series_by)
-        used.add(self.resolved.split.by if isinstance(self.resolved.split, GroupSplit) else None)
+        used.update(self.resolved.split_columns)
         return tuple(name for name in self.table.columns if name not in used)
 
     @property
@@ -316,6 +341,11 @@ def target_kind(loss: str | None) -> TargetKind | None:
     if loss is None:
         return None
     return "number" if loss in NUMBER_LOSSES else "category"
+
+
+def encoded(features: Mapping[str, Feature]) -> tuple[str, ...]:
+    """The columns whose feature states an encoder."""
+    return tuple(name for name, feature in features.items() if feature.encoder is not None)
 
 
 def _target(column: str | None) -> Target | None:
