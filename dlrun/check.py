@@ -82,11 +82,12 @@ def first_losses(experiment: Experiment, dataset: Dataset, model: Any) -> list[f
     """
     from dlrun.training.loop import Loop
     from dlrun.training.progress import Progress
+    from dlrun.training.supply import InMemory
 
-    settings, seed = experiment.training, experiment.seed
+    settings = experiment.training
     train = experiment.arrays(dataset.train, dataset.preparation, weigh=True)
-    few = train.first(settings.examples_per_step * STEPS)
-    loop = Loop(experiment.learner(model, dataset.preparation, len(train)), few, None, settings, seed, xla=False)
+    few = InMemory(train.first(settings.examples_per_step * STEPS), experiment.seed, shuffle=settings.shuffle)
+    loop = Loop(experiment.learner(model, dataset.preparation, len(train)), few, None, settings, xla=False)
     progress = Progress(settings.batch_size)
     losses = []
     while progress.step < loop.steps_per_epoch:

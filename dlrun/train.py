@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlrun.data.splits import KFoldSplit
+from dlrun.errors import UsageError
 from dlrun.evaluation.names import MAIN_METRIC
 from dlrun.learning import assemble, facts, follow, judge_run, learn, recorded, surroundings
 from dlrun.reading import build_model, load_data, read_experiment
@@ -43,6 +45,10 @@ def train(
         TrainingError: training could not go on; the run is marked failed.
     """
     experiment, document = read_experiment(spec, overrides)
+    if isinstance(experiment.data.split, KFoldSplit) and experiment.data.split.fold is None:
+        raise UsageError(
+            "all folds in one run are not trained yet", hint="train them one by one: --set data.split.fold=1"
+        )
     cluster = experiment.runtime.cluster(os.environ)
     experiment, dataset = load_data(experiment, document, spec)
     device, team = assemble(experiment, dataset, cluster, display)

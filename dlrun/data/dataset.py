@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from dlrun.data.checks import check_data
+from dlrun.data.checks import check_data, check_files
 from dlrun.data.columns import Column, Table
 from dlrun.data.content import content_hash
 from dlrun.data.features import Feature, Fitted, FittedSeries, Series
@@ -20,7 +20,7 @@ from dlrun.data.preparation import Examples, Preparation, input_name, pack, reco
 from dlrun.data.signature import Output, Signature
 from dlrun.data.sources import Source
 from dlrun.data.sources.tabular import Tabular
-from dlrun.data.splits import AutoSplit, FixedSplit, GroupSplit, Parts, Split
+from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
@@ -57,6 +57,7 @@ class Data(Spec):
         yield from (problem.under("source") for problem in self.source.check(base))
         known, own_test = self.source.known(base), self.source.has_test(base)
         yield from check_data(self, known, own_test, reconstructs=reconstructs)
+        yield from (problem.under("split") for problem in check_files(self, base))
 
     def preview(self, base: pathlib.Path, *, reconstructs: bool = False, loss: str | None = None) -> Signature | None:
         """The signature as far as it is known without reading the data: a vocabulary at its upper limit, classes as
@@ -70,7 +71,8 @@ class Data(Spec):
             return None
         defaults = self.source.defaults(base)
         target = None if reconstructs else self.target or _target(defaults.target)
-        features = self.features or infer(columns, target.column if target else defaults.target, defaults)
+        named = target.column if target else defaults.target
+        features = self.features or infer(columns, named, defaults, self.split_columns)
         if not features or not features.keys() <= columns.keys():
             return None
         inputs = [feature.input(input_name(name), columns[name]) for name, feature in features.items()]
@@ -136,7 +138,8 @@ class Data(Spec):
         target = None if reconstructs else self.target or _target(defaults.target)
         if target is not None and target.column in columns:
             target = target.model_copy(update={"kind": target.resolved_kind(columns[target.column], hint)})
-        features = self.features or infer(columns, target.column if target else defaults.target, defaults)
+        named = target.column if target else defaults.target
+        features = self.features or infer(columns, named, defaults, self.split_columns)
         if not features:
             raise DataError(
                 f"{table.name}: no feature can be inferred from its columns: {', '.join(columns)}",
@@ -146,6 +149,9 @@ class Data(Spec):
         if isinstance(split, AutoSplit):
             series = any(isinstance(each, Series) for each in features.values())
             split = split.choose(series=series, group=defaults.group)
+        horizons = [each.horizon for each in features.values() if isinstance(each, Series)]
+        if isinstance(split, TimeSplit) and split.gap is None:
+            split = split.model_copy(update={"gap": max(horizons, default=0)})
         return self.model_copy(update={"source": source, "target": target, "features": dict(features), "split": split})
 
     def parts(self, table: Table, seed: int) -> Parts:
@@ -166,8 +172,18 @@ class Data(Spec):
         if isinstance(self.split, AutoSplit):
             raise ValueError("the data section is not resolved")
         split: FixedSplit = self.split
-        time = self.source.defaults(pathlib.Path()).time
-        return split.parts(table, seed=seed, target=self.target.column if self.target else None, time=time)
+        roles = Roles(
+            target=self.target.column if self.target else None,
+            numeric=self.target is not None and self.target.kind == "number",
+            time=self.source.defaults(pathlib.Path()).time,
+            features=tuple(self.features or ()),
+        )
+        return split.parts(table, seed=seed, roles=roles)
+
+    @property
+    def split_columns(self) -> tuple[str, ...]:
+        """The columns that rows are split by: no features."""
+        return tuple(name for name, _ in self.split.columns)
 
     def fit(self, table: Table, columns: dict[str, Column], parts: Parts) -> Preparation:
         """Fits features and target on the train rows of a resolved section.
@@ -254,7 +270,7 @@ class Dataset:
         """The columns of the source that play no part: neither feature nor target, nor what rows are split by."""
         defaults = self.resolved.source.defaults(pathlib.Path())
         used = {*self.preparation.features, self.resolved.target and self.resolved.target.column, defaults.time}
-        used.add(self.resolved.split.by if isinstance(self.resolved.split, GroupSplit) else None)
+        used.update(self.resolved.split_columns)
         return tuple(name for name in self.table.columns if name not in used)
 
     @property
