@@ -44,6 +44,8 @@ def train(
         Interrupted: the user pressed Ctrl-C; the run holds what there was until then.
         TrainingError: training could not go on; the run is marked failed.
     """
+    from dlrun.profile.table import profile_dataset
+
     experiment, document = read_experiment(spec, overrides)
     if isinstance(experiment.data.split, KFoldSplit) and experiment.data.split.fold is None:
         raise UsageError(
@@ -64,7 +66,7 @@ def train(
             run.write_log(log.read_bytes() if log else b"")
             run.write_spec(spec.read_bytes(), overrides)
             run.write_resolved(experiment.tree())
-            run.write_data(dataset.summary())
+            run.write_data({**dataset.summary(), "profile": profile_dataset(dataset).tree()})
             run.write_preparation(dataset.preparation.tree())
             run.write_environment(surroundings(device, team))
             with display.logging_to(run.log_path):
