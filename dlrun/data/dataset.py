@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ class Data(Spec):
         if not features or not features.keys() <= columns.keys():
             return None
         inputs = [feature.input(input_name(name), columns[name]) for name, feature in features.items()]
-        known = pack([each for each in inputs if each is not None])
+        known = pack([each for each in inputs if each is not None], encoded(features))
         if any(each is None for each in inputs):
             return None
         output: Output | None = None
@@ -212,7 +212,11 @@ class Data(Spec):
             series = next((each for each in features.values() if isinstance(each, FittedSeries)), None)
             values = table.columns[name][parts.train]
             target = self.target.fit(values, parts.train, self.target.kind or "number", series, same=name in features)
-        return Preparation(features=features, target=target, time=time)
+        return Preparation(features=features, target=target, time=time, apart=self._apart(features))
+
+    def _apart(self, features: dict[str, Fitted]) -> tuple[str, ...]:
+        """The columns of vectors that have an encoder."""
+        return tuple(name for name in encoded(self.features or {}) if features[name].input(name).kind == "vector")
 
     def _check_values(self, table: Table) -> None:
         """That every feature can read its column, in all rows: what is wrong is told before anything is fitted."""
@@ -313,6 +317,11 @@ def target_kind(loss: str | None) -> TargetKind | None:
     if loss is None:
         return None
     return "number" if loss in NUMBER_LOSSES else "category"
+
+
+def encoded(features: Mapping[str, Feature]) -> tuple[str, ...]:
+    """The columns whose feature states an encoder."""
+    return tuple(name for name, feature in features.items() if feature.encoder is not None)
 
 
 def _target(column: str | None) -> Target | None:
