@@ -203,7 +203,10 @@ def prepare_loop(experiment: Experiment, dataset: Dataset, model: Any, team: Tea
     validation = InMemory(experiment.arrays(dataset.validation, preparation)) if len(dataset.validation) else None
     monitor = settings.monitored(followed_columns(preparation.signature.output, validation=validation is not None))
     learner = experiment.learner(model, preparation, len(train), team)
-    loop = Loop(learner, train, validation, settings, xla=experiment.runtime.compile == "xla")
+    with team.scope():
+        augmentation = experiment.augmentation(preparation)
+    xla = experiment.runtime.compile == "xla"
+    loop = Loop(learner, train, validation, settings, xla=xla, augmentation=augmentation)
     return loop, monitor
 
 
@@ -215,6 +218,7 @@ def memory(experiment: Experiment, preparation: Preparation, run: RunFolder) -> 
     key = {
         **{name: tree[name] for name in sections},
         "signature": asdict(preparation.signature),
+        "augmented": repr(experiment.augmented(preparation)),
         "batch": [settings.batch_size, settings.gradient_accumulation, settings.on_not_finite],
         **{name: surroundings.get(name) for name in ("packages", "device", "cpus", "threads", "runtime", "variables")},
     }
