@@ -141,6 +141,8 @@ def learn(
     settings, preparation = experiment.training, dataset.preparation
     loop, monitor = prepare_loop(experiment, dataset, model, team)
     scribe = Scribe(run, display)
+    if loop.augmentation is not None:
+        run.save_augmented(loop.augmentation.samples(dataset.train))
 
     with team.noticing_loss(), synchronized(model, team), stop_signals() as stopped:
         batch_size = fitting(loop, settings.batch_size, scribe)

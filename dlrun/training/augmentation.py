@@ -10,13 +10,21 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import pi
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dlrun.data.features.augment import Augment, Fill
 from dlrun.models.threefry import normal, threefry
 from dlrun.seeds import generator
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dlrun.data.preparation import Examples
+
 Tensor = Any
+
+SAMPLES, VERSIONS = 6, 7
+"""How many images are shown, each as in how many epochs."""
 
 EXAMPLE = "dlrun_example"
 """The input that has the number of each example's row; it is taken out before the network."""
@@ -66,6 +74,28 @@ class Augmentation:
     def begin(self, epoch: int) -> None:
         """What follows is of this epoch."""
         self._epoch.assign(epoch)
+
+    def samples(self, examples: Examples) -> dict[str, np.ndarray]:
+        """A few images of the train split and what the first epochs make of them, black 0 and white 1: `originals`
+        (images, height, width, channels) and `augmented` (images, epochs, height, width, channels)."""
+        import numpy as np
+        import tensorflow as tf
+
+        each = self._inputs[0]
+        chosen = np.unique(np.linspace(0, len(examples) - 1, SAMPLES).astype(np.int64))
+        rows = tf.constant(examples.rows[chosen].astype(np.int32))
+        originals = np.stack([examples.inputs[each.name][index] for index in chosen])
+        versions = []
+        for epoch in range(1, VERSIONS + 1):
+            self.begin(epoch)
+            inputs = {
+                one.name: np.stack([examples.inputs[one.name][index] for index in chosen]) for one in self._inputs
+            }
+            x, _ = self(({**inputs, EXAMPLE: rows}, None))
+            versions.append(np.asarray(x[each.name]))
+        black, white = np.array(each.black), np.array(each.white)
+        shown = {"originals": originals, "augmented": np.stack(versions, 1)}
+        return {name: ((values - black) / (white - black)).astype(np.float32) for name, values in shown.items()}
 
     def __call__(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
         """The batch with its images augmented, and without the numbers of its examples; inside a graph."""

@@ -63,7 +63,7 @@ class Loop:
         self.steps_per_epoch = math.ceil(self.examples / self.examples_per_step)
         self.xla = xla
         """Of what `compile` makes next."""
-        self._augmentation = augmentation
+        self.augmentation = augmentation
         self._train_supply = train
         self._validation_supply = validation if validation else None
         self._ways: dict[tuple[int, bool], tuple[Chunk, Chunk | None]] = {}
@@ -85,7 +85,7 @@ class Loop:
         skips, learner = self.settings.on_not_finite == "skip", self.learner
 
         def step(take: Take) -> Callable[[Any], Any]:
-            augment = self._augmentation
+            augment = self.augmentation
             given = take if augment is None else lambda rows: augment(take(rows))
             return Step(learner, given, batch_size, skip_not_finite=skips).train
 
@@ -102,8 +102,8 @@ class Loop:
         """
         if progress.step == 0:
             progress.learning_rate = learning_rate(self.learner.optimizer)
-        if self._augmentation is not None:
-            self._augmentation.begin(progress.epoch)
+        if self.augmentation is not None:
+            self.augmentation.begin(progress.epoch)
         started = time.perf_counter()
         tensors, order, first, end = self._stretch(progress.epoch, progress.step)
         last = min(first + self._chunk, end, self._until(progress) - progress.step + first)

@@ -38,6 +38,7 @@ def redraw(run: RunFolder) -> None:
         target=output.name,
         confusion=run.confusion_matrix() if output.is_classification else None,
         samples=run.load_samples() if output.task == "reconstruction" else None,
+        augmented=run.load_augmented(),
         best_epoch=run.status().best_epoch,
         step=STEPS.get(series.step or 0, "step") if series else "step",
     )
@@ -54,6 +55,7 @@ def draw_all(
     target: str,
     confusion: dict[str, Any] | None = None,
     samples: Mapping[str, Any] | None = None,
+    augmented: Mapping[str, Any] | None = None,
     best_epoch: int | None = None,
     step: str = "step",
 ) -> Iterator[tuple[str, Figure]]:
@@ -67,6 +69,7 @@ def draw_all(
         target: the name of the target.
         confusion: as in confusion_matrix.json, of the same split.
         samples: `originals`, `reconstructions` and perhaps `noisy`.
+        augmented: `originals` and `augmented` images of the train split, where they are.
         best_epoch: counted from 1.
         step: what one step of the series is called.
     """
@@ -74,6 +77,10 @@ def draw_all(
 
     if history:
         yield "curves", draw_curves(history, best_epoch)
+    if augmented:
+        from dlrun.evaluation.plots.augmented import draw_augmented
+
+        yield "augmented", draw_augmented(augmented)
     if frame.is_empty():
         return
     split = str(frame["split"][-1])
