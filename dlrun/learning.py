@@ -195,7 +195,10 @@ def prepare_loop(experiment: Experiment, dataset: Dataset, model: Any, team: Tea
 
     settings, preparation = experiment.training, dataset.preparation
     train = InMemory(
-        experiment.arrays(dataset.train, preparation, weigh=True), experiment.seed, shuffle=settings.shuffle
+        experiment.arrays(dataset.train, preparation, weigh=True),
+        experiment.seed,
+        shuffle=settings.shuffle,
+        oversampled=experiment.oversampled(dataset.train, preparation),
     )
     validation = InMemory(experiment.arrays(dataset.validation, preparation)) if len(dataset.validation) else None
     monitor = settings.monitored(followed_columns(preparation.signature.output, validation=validation is not None))

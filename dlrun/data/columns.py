@@ -61,12 +61,16 @@ class Table:
             datetime64[us] (NaT where missing); images are (rows, height, width, channels), uint8 or float32.
         test_rows: true where the row belongs to the source's own test part, (rows,); None where there is none.
         known: what the source knows of its columns beyond what their values show.
+        files: the paths of the files that the rows are from; empty where that is not known.
+        file_of: which of them each row is from, (rows,) int; None where that is not known.
     """
 
     name: str
     columns: Mapping[str, np.ndarray]
     test_rows: np.ndarray | None = None
     known: Mapping[str, Column] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    file_of: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))

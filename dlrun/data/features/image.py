@@ -11,6 +11,7 @@ from dlrun.data.features.number import usable
 from dlrun.data.features.values import Fault, missing_fault
 from dlrun.data.signature import Input
 from dlrun.errors import DataError
+from dlrun.models.encoders import Encoder
 from dlrun.spec.base import Spec
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ class Image(Spec):
     source says (digits: 0 to 16), or else the least and greatest value of the train rows. null: left as they are."""
     standardise: bool = False
     """Whether each channel is then brought to mean 0 and standard deviation 1 on the train rows."""
+    encoder: Encoder | None = None
+    """What reads this input in a combined architecture: an architecture, its last dense layers
+    included. Left out: two convolutional blocks."""
 
     def takes(self, column: Column) -> bool:
         """Whether a column of that kind can be read so."""
