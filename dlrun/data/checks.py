@@ -90,7 +90,7 @@ def _check_target(data: Data, columns: Mapping[str, Column] | None, reconstructs
 def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Problem]:
     names: dict[str, str] = {}
     for name, feature in (data.features or {}).items():
-        if isinstance(feature, Number | Category | Date):
+        if isinstance(feature, Number | Category | Date | Text):
             yield from (problem.under("features", name) for problem in feature.check())
         column = columns.get(name)
         if column is not None and not feature.takes(column):

@@ -16,6 +16,7 @@ from dlrun.data.features import Feature, Fitted, FittedSeries, Series
 from dlrun.data.features.series import check_stamps
 from dlrun.data.features.values import complaint, missing_fault, row_list
 from dlrun.data.findings import FindingKind
+from dlrun.data.image_files import with_pixels
 from dlrun.data.inference import describe, infer
 from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
 from dlrun.data.signature import Output, Signature
@@ -116,6 +117,7 @@ class Data(Spec):
         resolved = self._resolve(source, columns, table, reconstructs, target_kind(loss))
         if problems := list(check_data(resolved, columns, table.test_rows is not None, reconstructs=reconstructs)):
             raise MisfitError(*(problem.under("data") for problem in problems))
+        table, resolved, columns = resolved.decoded(table, columns, base)
         parts = resolved.parts(table, seed)
         preparation = resolved.fit(table, columns, parts)
         if isinstance(preparation.target, FittedClasses):
@@ -157,6 +159,21 @@ class Data(Spec):
         if isinstance(split, TimeSplit) and split.gap is None:
             split = split.model_copy(update={"gap": max(horizons, default=0)})
         return self.model_copy(update={"source": source, "target": target, "features": dict(features), "split": split})
+
+    def decoded(
+        self, table: Table, columns: dict[str, Column], base: pathlib.Path
+    ) -> tuple[Table, Data, dict[str, Column]]:
+        """The table with pixels where it names image files, the resolved section, and the columns as they are then.
+
+        Raises:
+            DataError: an image cannot be decoded; all such are named.
+            MisfitError: a feature says how files are read, and its column holds pixels.
+        """
+        try:
+            table, features, columns = with_pixels(table, self.features or {}, columns, base)
+        except MisfitError as error:
+            raise MisfitError(*(problem.under("data") for problem in error.problems)) from None
+        return table, self.model_copy(update={"features": features}), columns
 
     def parts(self, table: Table, seed: int) -> Parts:
         """Splits the rows; the target must be there in each of them.
