@@ -191,13 +191,19 @@ def follow(experiment: Experiment, dataset: Dataset, model: Any, team: Team) -> 
 def prepare_loop(experiment: Experiment, dataset: Dataset, model: Any, team: Team) -> tuple[Loop, str]:
     """What runs the steps, and the column of the history that tells the best epoch."""
     from dlrun.training.loop import Loop
+    from dlrun.training.supply import InMemory
 
     settings, preparation = experiment.training, dataset.preparation
-    train = experiment.arrays(dataset.train, preparation, weigh=True)
-    validation = experiment.arrays(dataset.validation, preparation) if len(dataset.validation) else None
+    train = InMemory(
+        experiment.arrays(dataset.train, preparation, weigh=True),
+        experiment.seed,
+        shuffle=settings.shuffle,
+        oversampled=experiment.oversampled(dataset.train, preparation),
+    )
+    validation = InMemory(experiment.arrays(dataset.validation, preparation)) if len(dataset.validation) else None
     monitor = settings.monitored(followed_columns(preparation.signature.output, validation=validation is not None))
     learner = experiment.learner(model, preparation, len(train), team)
-    loop = Loop(learner, train, validation, settings, experiment.seed, xla=experiment.runtime.compile == "xla")
+    loop = Loop(learner, train, validation, settings, xla=experiment.runtime.compile == "xla")
     return loop, monitor
 
 

@@ -89,15 +89,16 @@ def training_rate(seconds: float = TRAINING_SECONDS) -> float:
     """Examples a second of the best epoch, by dlrun's own loop."""
     import numpy as np
 
-    from dlrun.training.loop import Arrays, Loop
+    from dlrun.training.loop import Loop
     from dlrun.training.progress import Progress
     from dlrun.training.settings import Training
+    from dlrun.training.supply import Arrays, InMemory
 
     random = np.random.default_rng(0)
     images = random.random((EXAMPLES, FEATURES), dtype=np.float32)
     settings = Training(epochs=10_000, batch_size=BATCH)
     train = Arrays({"image": images}, random.integers(0, CLASSES, EXAMPLES).astype(np.int32))
-    loop = Loop(_learner(), train, None, settings, seed=0, xla=False)
+    loop = Loop(_learner(), InMemory(train, shuffle=True), None, settings, xla=False)
     progress = Progress(BATCH)
     until = float("inf")
     while len(progress.rows) < 2 or time.perf_counter() < until:

@@ -17,6 +17,7 @@ import tensorflow as tf
 from dlrun.experiment import Experiment
 from dlrun.training.loop import Loop
 from dlrun.training.progress import Progress
+from dlrun.training.supply import InMemory
 from dlrun.training.team import Team, synchronized
 
 TEXT = {
@@ -63,7 +64,9 @@ def trained(experiment: Experiment, dataset: Any, team: Team) -> tuple[list[np.n
     train = experiment.arrays(dataset.train, dataset.preparation, weigh=True).first(EXAMPLES)
     validation = experiment.arrays(dataset.validation, dataset.preparation).first(VALIDATION)
     learner = experiment.learner(model, dataset.preparation, EXAMPLES, team)
-    loop = Loop(learner, train, validation, experiment.training, experiment.seed, xla=False)
+    loop = Loop(
+        learner, InMemory(train, experiment.seed, shuffle=True), InMemory(validation), experiment.training, xla=False
+    )
     progress, rows = Progress(experiment.training.batch_size), []
     with synchronized(model, team):
         for _ in range(2):

@@ -13,10 +13,11 @@ from keras import layers
 from dlrun.training import choice
 from dlrun.training.choice import Memory, choose
 from dlrun.training.followed import Followed
-from dlrun.training.loop import Arrays, Loop
+from dlrun.training.loop import Loop
 from dlrun.training.settings import Training
 from dlrun.training.state import capture
 from dlrun.training.step import Learner
+from dlrun.training.supply import Arrays, InMemory
 
 X = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
 
@@ -31,7 +32,7 @@ def loop_of(epochs: int) -> Loop:
     metric = Followed("mae", lambda y, said: keras.ops.abs(y - said))
     learner = Learner(model, optimizer, keras.losses.MeanSquaredError(), metric)
     settings = Training(epochs=epochs, batch_size=16)
-    return Loop(learner, Arrays({"x": X}, X[:, :1]), None, settings, 0, xla=False)
+    return Loop(learner, InMemory(Arrays({"x": X}, X[:, :1]), shuffle=True), None, settings, xla=False)
 
 
 @pytest.fixture

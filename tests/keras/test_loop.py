@@ -14,10 +14,11 @@ from keras.metrics import MeanAbsoluteError
 from dlrun.errors import NotFiniteError
 from dlrun.training.fit import fit
 from dlrun.training.followed import Followed
-from dlrun.training.loop import Arrays, Loop
+from dlrun.training.loop import Loop
 from dlrun.training.progress import Progress, Row
 from dlrun.training.settings import Training
 from dlrun.training.step import Learner
+from dlrun.training.supply import Arrays, InMemory
 
 EXAMPLES, FEATURES, BATCH = 107, 5, 16
 STEPS = 7  # six whole batches and one of 11
@@ -92,7 +93,8 @@ def trained(
 ) -> list[Row]:
     section = Training.parse({"epochs": 1, "batch_size": BATCH} | settings)
     recorder = recorder or Recorder(made)
-    loop = Loop(learner(made), train, validation, section, seed, xla=xla)
+    measured = InMemory(validation) if validation else None
+    loop = Loop(learner(made), InMemory(train, seed, shuffle=section.shuffle), measured, section, xla=xla)
     monitor = section.monitored(["loss", "validation_loss"] if validation else ["loss"])
     start = Progress(section.batch_size)
     progress = fit(loop, start, monitor, reporter=recorder, keeper=recorder, stopped=stopped)
@@ -155,15 +157,13 @@ def test_the_target_is_the_input_where_there_is_none() -> None:
 
 
 def test_each_epoch_sees_every_example_once_in_an_order_of_its_own() -> None:
-    loop = Loop(learner(model()), TRAIN, None, Training(epochs=3, batch_size=BATCH), 7, xla=False)
-    orders = [list(loop._order(epoch)) for epoch in (1, 2, 3)]
+    orders = [list(InMemory(TRAIN, 7, shuffle=True).order(epoch)) for epoch in (1, 2, 3)]
     for order in orders:
         assert sorted(order) == list(range(EXAMPLES))
     assert len({tuple(order) for order in orders}) == 3
-    again = Loop(learner(model()), TRAIN, None, Training(epochs=3, batch_size=BATCH), 7, xla=False)
-    assert [list(again._order(epoch)) for epoch in (1, 2, 3)] == orders
-    other = Loop(learner(model()), TRAIN, None, Training(epochs=3, batch_size=BATCH), 8, xla=False)
-    assert list(other._order(1)) != orders[0]
+    again = InMemory(TRAIN, 7, shuffle=True)
+    assert [list(again.order(epoch)) for epoch in (1, 2, 3)] == orders
+    assert list(InMemory(TRAIN, 8, shuffle=True).order(1)) != orders[0]
 
 
 class Seen(keras.layers.Layer):
