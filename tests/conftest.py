@@ -1,19 +1,12 @@
-"""Makes the modules beside it importable for all tests below this folder, and keeps these off the user's cache.
-
-No property test fails because the machine had other things to do.
-"""
+"""Makes the modules beside it importable for all tests below this folder, and keeps these off the user's cache."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 
-from hypothesis import settings
-
 import hypothesis
 
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dlrun-tests-")
 
 hypothesis.settings.register_profile("dlrun", deadline=None)  # how long a test takes says nothing on a busy machine
