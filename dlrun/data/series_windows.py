@@ -102,14 +102,21 @@ def lay_out(table: Table, time: str, by: str | None, rows: np.ndarray | None = N
     if by is None:
         check_stamps(stamps, time, rows)
         return Layout(rows, stamps, np.zeros(len(rows), np.int64))
-    texts = np.array([text or "" for text in as_text(table.columns[by][rows])], object)
-    names, series = np.unique(texts.astype(str), return_inverse=True)
+    names, series = _numbered(table.columns[by][rows])
     order = np.argsort(series, kind="stable")
-    layout = Layout(rows[order], stamps[order], series[order].astype(np.int64), tuple(names.tolist()))
+    layout = Layout(rows[order], stamps[order], series[order], names)
     for places in layout.parts():
         name = layout.names[layout.series[places[0]]]
         check_stamps(layout.stamps[places], time, layout.rows[places], of=f"{by} {name}")
     return layout
+
+
+def _numbered(ids: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """The different names, sorted, and which of them each row has, int64 (rows,)."""
+    import numpy as np
+
+    names, numbers = np.unique(np.array([text or "" for text in as_text(ids)], str), return_inverse=True)
+    return tuple(names.tolist()), numbers.astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -163,9 +170,11 @@ class Past:
         if given:
             return windows(self.layout.stamps, self.origins + 1, series.horizon)
         found = np.empty((len(self.origins), series.horizon), "datetime64[us]")
+        order = np.argsort(self.origins, kind="stable")
         for places in self.layout.parts():
-            inside = (self.origins >= places[0]) & (self.origins <= places[-1])
-            found[inside] = series.next_times(self.layout.stamps[places], self.origins[inside] - places[0])
+            first, last = np.searchsorted(self.origins[order], [places[0], places[-1] + 1])
+            own = order[first:last]
+            found[own] = series.next_times(self.layout.stamps[places], self.origins[own] - places[0])
         return found
 
 
@@ -251,17 +260,12 @@ class SeriesInput:
         ):
             return np.zeros(len(rows), bool)
         complete = ~np.any([is_missing(table.columns[name][rows]) for name in self.unknown], axis=0)
-        found = np.ones(len(rows), bool)
-        ids = (
-            np.zeros(len(rows))
-            if self.by is None
-            else np.array([text or "" for text in as_text(table.columns[self.by][rows])])
-        )
-        for name in np.unique(ids):
-            places = np.flatnonzero(ids == name)
-            last = np.flatnonzero(complete[places])
-            found[places[: last[-1] + 1 if len(last) else 0]] = False
-        return found
+        series = np.zeros(len(rows), np.int64) if self.by is None else _numbered(table.columns[self.by][rows])[1]
+        places = np.arange(len(rows))
+        last = np.full(series.max(initial=0) + 1, -1)
+        np.maximum.at(last, series[complete], places[complete])
+        ahead: np.ndarray = places > last[series]
+        return ahead
 
     def find(self, table: Table, rows: np.ndarray, *, target: bool, last: bool) -> Past:
         """Where windows end, in the order of the rows.

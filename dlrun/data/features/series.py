@@ -223,7 +223,9 @@ class Series(Spec):
                 raise DataError(f"a difference of {self.difference} needs more train rows than {len(values)}")
         each = None
         if self.normalise_each and ids is not None:
-            each = {str(name): self._scale(numbers[ids == name]) for name in np.unique(ids)}
+            first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
+            parts = np.split(numbers, first[1:])
+            each = {str(ids[at]): self._scale(part) for at, part in zip(first, parts, strict=True)}
         offset, scale = self._scale(numbers) if each is None else (0.0, 1.0)
         return FittedSeries(
             kind="series",
