@@ -154,12 +154,14 @@ def begin(
     Raises:
         Interrupted, TrainingError: as `learn`.
     """
+    from dlrun.profile.table import profile_dataset
+
     run.start(experiment.training.epochs, MAIN_METRIC[dataset.preparation.signature.output.task])
     with recorded(run):
         run.write_log(given.log)
         run.write_spec(given.spec, given.overrides)
         run.write_resolved(experiment.tree())
-        run.write_data(dataset.summary())
+        run.write_data({**dataset.summary(), "profile": profile_dataset(dataset).tree()})
         run.write_preparation(dataset.preparation.tree())
         run.write_environment(surroundings(device, team))
         with display.logging_to(run.log_path):

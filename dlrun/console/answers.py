@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.console.numbers import number
+from dlrun.console.profile import print_findings, print_profile
 from dlrun.console.results import GAP, metrics_table
 from dlrun.console.streams import error_console, standard_console
 from dlrun.evaluation.names import label
@@ -31,7 +32,11 @@ def print_result(result: Result) -> None:
     )
     console.print()
     scalars = {name: value for name, value in result.metrics.items() if isinstance(value, int | float)}
-    console.print(metrics_table(scalars, result.split, result.baseline, main=result.main_metric))
+    console.print(
+        metrics_table(scalars, result.split, result.baseline, main=result.main_metric, deviation=result.deviation)
+    )
+    if result.deviation:
+        console.print(Text("\nmean ± standard deviation over the folds", "dim"))
     interval = result.metrics.get("interval", {}).get(result.main_metric)
     if interval:
         bounds = f"[{number(interval[0])}, {number(interval[1])}]"
@@ -59,8 +64,15 @@ def print_checked(checked: Checked, spec: Path) -> None:
     from rich.text import Text
 
     console = standard_console()
-    console.print(Text.assemble((f"{spec}", "bold"), "  ", ("no mistakes", "green")), soft_wrap=True)
+    verdict = ("no mistakes", "green") if checked.sound else ("the data has mistakes", "bold red")
+    console.print(Text.assemble((f"{spec}", "bold"), "  ", verdict), soft_wrap=True)
     console.print()
+    if checked.profile is not None:
+        print_profile(checked.profile, checked.roles)
+        console.print()
+    if checked.findings:
+        print_findings(checked.findings)
+        console.print()
     if checked.signature is None:
         facts = {"features": "known once the data is read: dlrun check --deep"}
     else:
@@ -74,8 +86,9 @@ def print_checked(checked: Checked, spec: Path) -> None:
         facts["parameters"] = number(checked.parameters)
         facts["loss"] = " → ".join(number(loss) for loss in checked.loss)
     _print_facts(facts)
-    console.print()
-    print_next([f"dlrun train {_argument(spec)}"])
+    if checked.sound:
+        console.print()
+        print_next([f"dlrun train {_argument(spec)}"])
 
 
 def print_shown(shown: Shown) -> None:

@@ -15,6 +15,7 @@ from dlrun.data.content import content_hash
 from dlrun.data.features import Feature, Fitted, FittedSeries, Series
 from dlrun.data.features.series import check_stamps
 from dlrun.data.features.values import complaint, missing_fault, row_list
+from dlrun.data.findings import FindingKind
 from dlrun.data.inference import describe, infer
 from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
 from dlrun.data.signature import Output, Signature
@@ -46,6 +47,8 @@ class Data(Spec):
     features: dict[str, Feature] | None = Field(default=None, min_length=1)
     """How each column enters the network. Left out: all columns but target, group and those that hold times, each
     by what it holds."""
+    accept: tuple[FindingKind, ...] = ()
+    """What a deep check finds in the data and is not to tell, such as [duplicates, imbalance]."""
 
     def check(self, base: pathlib.Path, *, reconstructs: bool = False) -> Iterator[Problem]:
         """All mistakes that can be found without reading the data; paths are relative to this section.

@@ -1,4 +1,4 @@
-"""Of several folds one result: mean and spread of their metrics, and what each says of the rows that it has not seen."""
+"""Of several folds one result: mean and spread of their metrics, and what each says of rows that it has not seen."""
 
 from __future__ import annotations
 

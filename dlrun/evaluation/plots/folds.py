@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlrun.evaluation.names import MAIN_METRIC, label
-from dlrun.evaluation.plots.style import BLUE, INK, QUIET, house_style, new_figure, number
+from dlrun.evaluation.plots.style import BLUE, INK, QUIET, house_style, new_figure, with_spread
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +34,7 @@ def redraw_folds(run: RunFolder) -> None:
     output = Preparation.parse(folds[0].preparation()).signature.output
     run.write_plot("folds", png(draw_folds(metrics, MAIN_METRIC[output.task])))
     histories = {f"fold {index + 1}": fold.history() for index, fold in enumerate(folds)}
-    run.write_plot("curves", png(draw_comparison(histories)))
+    run.write_plot("curves", png(draw_comparison(histories, noun="fold")))
     for name, figure in draw_all(
         [],
         metrics,
@@ -57,7 +57,7 @@ def draw_folds(metrics: Mapping[str, Any], main: str) -> Figure:
     folds = [each["validation"] for each in metrics["by_fold"]]
     mean, deviation = metrics["validation"], metrics["deviation"]["validation"]
     names = sorted(mean, key=lambda name: name != main)[:MOST_PANELS]
-    title = f"{label(names[0])} {number(mean[names[0]])} ± {number(deviation[names[0]])} over {len(folds)} folds"
+    title = f"{label(names[0])} {with_spread(mean[names[0]], deviation[names[0]])} over {len(folds)} folds"
     columns = min(len(names), 2)
     rows = -(-len(names) // columns)
     subtitle = "on the rows held out; line: mean, band: ± one standard deviation"
@@ -80,4 +80,4 @@ def _draw_metric(axes: Axes, name: str, values: Sequence[float], mean: float, de
     axes.margins(y=0.15)
     axes.set_xlabel("fold")
     axes.set_title(label(name))
-    axes.set_title(f"{number(mean)} ± {number(deviation)}", loc="right", color=QUIET, fontsize=8)
+    axes.set_title(with_spread(mean, deviation), loc="right", color=QUIET, fontsize=8)
