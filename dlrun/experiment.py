@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field
 
 from dlrun.data.dataset import Data, Dataset
+from dlrun.data.encoders import build_combined, check_encoders, check_unread, with_encoders
 from dlrun.data.preparation import Examples, Preparation
 from dlrun.data.signature import Output, Signature
 from dlrun.data.splits import KFoldSplit
@@ -17,6 +18,7 @@ from dlrun.data.target import FittedNumbers
 from dlrun.evaluation.settings import Evaluation
 from dlrun.models import Architecture
 from dlrun.models.autoencoder import Autoencoder
+from dlrun.models.combined import Combined
 from dlrun.models.regularization import Regularization
 from dlrun.seeds import keras_seeds
 from dlrun.spec.base import Spec
@@ -131,6 +133,8 @@ class Experiment(Spec):
         yield from (problem.under("optimizer") for problem in self.optimizer.check_alone())
         if hasattr(self.architecture, "check_alone"):
             yield from (problem.under("architecture") for problem in self.architecture.check_alone())
+        if not isinstance(self.architecture, Combined):
+            yield from (problem.under("data") for problem in check_unread(self.data.features or {}, self.architecture))
         if self.optimizer.schedule is not None and self.training.reduce_on_plateau is not None:
             yield Problem(
                 ("training", "reduce_on_plateau"),
@@ -164,6 +168,8 @@ class Experiment(Spec):
         validation = self.data.split.has_validation if validation is None else validation
         output = signature.output
         yield from (problem.under("architecture") for problem in self.architecture.check(signature))
+        if isinstance(self.architecture, Combined):
+            yield from (problem.under("data") for problem in check_encoders(self.data.features or {}, signature))
         if self.loss is not None:
             yield from (problem.under("loss") for problem in check_loss(self.loss, output))
         loss = self.loss or default_loss(output.task)
@@ -241,10 +247,13 @@ class Experiment(Spec):
         if decay is None:
             decay = 0.004 if self.optimizer.kind == "adamw" else 0.0
         task = dataset.preparation.signature.output.task
+        data = dataset.resolved
+        if isinstance(self.architecture, Combined):
+            data = data.model_copy(update={"features": with_encoders(data.features or {}, dataset.preparation.inputs)})
         return self.model_copy(
             update={
                 "name": self.name or fitting_name(name),
-                "data": dataset.resolved,
+                "data": data,
                 "loss": self.loss or default_loss(task),
                 "regularization": self.regularization.model_copy(update={"weight_decay": decay}),
                 "evaluation": self.evaluation.resolve(task),
@@ -266,6 +275,10 @@ class Experiment(Spec):
         """
         units = output_units(self.objective, signature.output)
         with keras_seeds(self.seed, "weights"):
+            if isinstance(self.architecture, Combined):
+                return build_combined(
+                    self.architecture, self.data.features or {}, signature, units, self.regularization
+                )
             return self.architecture.build(signature, units, self.regularization)
 
     def arrays(self, examples: Examples, preparation: Preparation, *, weigh: bool = False) -> Arrays:

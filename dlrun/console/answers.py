@@ -13,12 +13,14 @@ from dlrun.console.streams import error_console, standard_console
 from dlrun.evaluation.names import label
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from dlrun.check import Checked
     from dlrun.data.signature import Signature
     from dlrun.datasets import Entry
     from dlrun.evaluate import Result
     from dlrun.predict import Predicted
-    from dlrun.show import Shown
+    from dlrun.show import Shown, Way
 
 
 def print_result(result: Result) -> None:
@@ -114,10 +116,24 @@ def print_shown(shown: Shown) -> None:
     table.add_row("", "", "", number(shown.parameters), style="bold")
     console.print(table)
     console.print()
+    console.print(_ways_table(shown.ways))
+    console.print()
     facts = _signature_facts(shown.signature)
     if shown.vector_names:
         facts["columns"] = ", ".join(shown.vector_names)
     _print_facts(facts)
+
+
+def _ways_table(ways: Sequence[Way]) -> Table:
+    """How each column gets into the network."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, GAP, 0, 0), header_style="dim")
+    for title in ("column", "feature", "input", "encoder", "width", "into"):
+        table.add_column(title, justify="right" if title == "width" else "left")
+    for way in ways:
+        table.add_row(way.column, way.feature, way.input, way.encoder, number(way.width), way.joined)
+    return table
 
 
 def print_datasets(entries: Sequence[Entry]) -> None:

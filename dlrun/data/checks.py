@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns import Column, near
 from dlrun.data.features import Category, Date, Image, Number, Series, Text
 from dlrun.data.inference import infer
-from dlrun.data.preparation import PACKED, input_name
+from dlrun.data.preparation import input_name
+from dlrun.data.signature import PACKED
 from dlrun.data.sources.files import parts
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.splits import AutoSplit, ColumnSplit, FilesSplit, GroupSplit, KFoldSplit, RandomSplit, TimeSplit
@@ -89,7 +90,7 @@ def _check_target(data: Data, columns: Mapping[str, Column] | None, reconstructs
 def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Problem]:
     names: dict[str, str] = {}
     for name, feature in (data.features or {}).items():
-        if isinstance(feature, Number | Category | Date):
+        if isinstance(feature, Number | Category | Date | Text):
             yield from (problem.under("features", name) for problem in feature.check())
         column = columns.get(name)
         if column is not None and not feature.takes(column):
@@ -102,7 +103,8 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
                 hint=f"the source says: {column.kind}{shape}",
             )
         taken = input_name(name)
-        if taken in names or (taken == PACKED and not isinstance(feature, Number | Category | Date)):
+        shares = isinstance(feature, Number | Category | Date) and feature.encoder is None
+        if taken in names or (taken == PACKED and not shares):
             other = names.get(taken, "the input that all numbers share")
             yield Problem(
                 ("features", name),

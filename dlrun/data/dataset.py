@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from dlrun.data.features import Feature, Fitted, FittedSeries, Series
 from dlrun.data.features.series import check_stamps
 from dlrun.data.features.values import complaint, missing_fault, row_list
 from dlrun.data.findings import FindingKind
+from dlrun.data.image_files import with_pixels
 from dlrun.data.inference import describe, infer
 from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
 from dlrun.data.signature import Output, Signature
@@ -79,7 +80,7 @@ class Data(Spec):
         if not features or not features.keys() <= columns.keys():
             return None
         inputs = [feature.input(input_name(name), columns[name]) for name, feature in features.items()]
-        known = pack([each for each in inputs if each is not None])
+        known = pack([each for each in inputs if each is not None], encoded(features))
         if any(each is None for each in inputs):
             return None
         output: Output | None = None
@@ -115,6 +116,7 @@ class Data(Spec):
         resolved = self._resolve(source, columns, table, reconstructs, target_kind(loss))
         if problems := list(check_data(resolved, columns, table.test_rows is not None, reconstructs=reconstructs)):
             raise MisfitError(*(problem.under("data") for problem in problems))
+        table, resolved, columns = resolved.decoded(table, columns, base)
         parts = resolved.parts(table, seed)
         preparation = resolved.fit(table, columns, parts)
         if isinstance(preparation.target, FittedClasses):
@@ -156,6 +158,21 @@ class Data(Spec):
         if isinstance(split, TimeSplit) and split.gap is None:
             split = split.model_copy(update={"gap": max(horizons, default=0)})
         return self.model_copy(update={"source": source, "target": target, "features": dict(features), "split": split})
+
+    def decoded(
+        self, table: Table, columns: dict[str, Column], base: pathlib.Path
+    ) -> tuple[Table, Data, dict[str, Column]]:
+        """The table with pixels where it names image files, the resolved section, and the columns as they are then.
+
+        Raises:
+            DataError: an image cannot be decoded; all such are named.
+            MisfitError: a feature says how files are read, and its column holds pixels.
+        """
+        try:
+            table, features, columns = with_pixels(table, self.features or {}, columns, base)
+        except MisfitError as error:
+            raise MisfitError(*(problem.under("data") for problem in error.problems)) from None
+        return table, self.model_copy(update={"features": features}), columns
 
     def parts(self, table: Table, seed: int) -> Parts:
         """Splits the rows; the target must be there in each of them.
@@ -212,7 +229,11 @@ class Data(Spec):
             series = next((each for each in features.values() if isinstance(each, FittedSeries)), None)
             values = table.columns[name][parts.train]
             target = self.target.fit(values, parts.train, self.target.kind or "number", series, same=name in features)
-        return Preparation(features=features, target=target, time=time)
+        return Preparation(features=features, target=target, time=time, apart=self._apart(features))
+
+    def _apart(self, features: dict[str, Fitted]) -> tuple[str, ...]:
+        """The columns of vectors that have an encoder."""
+        return tuple(name for name in encoded(self.features or {}) if features[name].input(name).kind == "vector")
 
     def _check_values(self, table: Table) -> None:
         """That every feature can read its column, in all rows: what is wrong is told before anything is fitted."""
@@ -313,6 +334,11 @@ def target_kind(loss: str | None) -> TargetKind | None:
     if loss is None:
         return None
     return "number" if loss in NUMBER_LOSSES else "category"
+
+
+def encoded(features: Mapping[str, Feature]) -> tuple[str, ...]:
+    """The columns whose feature states an encoder."""
+    return tuple(name for name, feature in features.items() if feature.encoder is not None)
 
 
 def _target(column: str | None) -> Target | None:

@@ -7,6 +7,8 @@ import typing
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dlrun.data.columns import Column, Table
 from dlrun.data.dataset import Data
@@ -76,6 +78,55 @@ def test_text_is_tokenized_as_keras_does(
     )
     preparation = Preparation(features={"text": text.fit(texts(list(NASTY)), Column("text"))})
     check(preparation, Table("t", {"text": texts(list(STRANGE))}), tmp_path)
+
+
+LEARNED = [*NASTY, *["the cats chatter, the chattering cats chat; Ärger ärgert die Ärgernisse"] * 3]
+
+
+@pytest.fixture(scope="module", params=[("pre", "post", 9), ("post", "pre", 5)])
+def subword(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Preparation, typing.Any]:
+    import tensorflow as tf
+
+    padding, truncation, length = request.param
+    text = Text(
+        kind="text",
+        tokens="subword",
+        padding=padding,
+        truncation=truncation,
+        sequence_length=length,
+        vocabulary_size=90,
+        lowercase=length == 9,
+        strip_punctuation=length == 9,
+    )
+    preparation = Preparation(features={"text": text.fit(texts(list(LEARNED)), Column("text"))})
+    model = saved(preparation, tmp_path_factory.mktemp("subword"))
+    signature = [{"text": tf.TensorSpec((None, 1), tf.string)}]
+    return preparation, tf.function(model, input_signature=signature, autograph=False)
+
+
+def compare_texts(preparation: Preparation, model: typing.Any, batch: list[str]) -> None:
+    table = Table("t", {"text": texts(list(batch))})
+    received = of_raw(model, preparation.raw(table))["text"]
+    np.testing.assert_array_equal(received, preparation.encode(table, target=False).inputs["text"])
+
+
+def test_pieces_of_words(subword: tuple[Preparation, typing.Any]) -> None:
+    compare_texts(*subword, list(STRANGE))
+    for each in STRANGE:
+        compare_texts(*subword, [each])
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batch=st.lists(
+        st.text(st.characters(codec="utf-8"))
+        | st.text(st.sampled_from("the catrinäÄr, \t\n\x0b\x1c\x85\u00a0\u2581"), max_size=60),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_pieces_of_any_text(subword: tuple[Preparation, typing.Any], batch: list[str]) -> None:
+    compare_texts(*subword, batch)
 
 
 @pytest.mark.parametrize("padding", ["pre", "post"])
