@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from dlrun.data.bad_rows import BadRows, sort_out
-from dlrun.data.columns import Table
 from dlrun.data.new_data import PIPE, NewData
 from dlrun.data.preparation import Preparation
 from dlrun.errors import DataError
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from dlrun.data.columns import Batch
     from dlrun.data.features import FittedSeries
-    from dlrun.data.signature import Output
     from dlrun.data.sources import Source
     from dlrun.evaluation.assess import Judge
 
@@ -102,7 +100,7 @@ def predict(
         experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
         judges = [replace(judge, noise=0.0) for judge in trained_judges(run)]
         for file in data:
-            write(_named(no_predictions(preparation.signature.output), file, data))
+            write(_named(no_predictions(preparation), file, data))
             for batch in file.batches(piped):
                 good = sort_out(preparation, batch, file.name, predicted.left_out)
                 if len(predicted.left_out) and not skip_bad_rows:
@@ -149,7 +147,8 @@ def predictions(
     if not len(good):
         return
     if preparation.series is not None:
-        yield forecast(judges, preparation.series, batch, good, every_window=every_window)
+        # A series is not split into folds.
+        yield forecast(judges[0], preparation.series, batch, good, every_window=every_window)
         return
     most = max(1, MOST_AT_ONCE // sum(4 * prod(each.shape) for each in preparation.inputs))
     for start in range(0, len(good), most):
@@ -158,22 +157,25 @@ def predictions(
 
 
 def forecast(
-    judges: Sequence[Judge], series: FittedSeries, batch: Batch, good: np.ndarray, *, every_window: bool
+    judge: Judge, series: FittedSeries, batch: Batch, good: np.ndarray, *, every_window: bool
 ) -> polars.DataFrame:
     """A row for each next step: the row that it follows, which step it is, its time, its value."""
     import numpy as np
     import polars as pl
 
-    kept = good if every_window else good[-series.window :]
-    table = Table(batch.table.name, {name: values[kept] for name, values in batch.table.columns.items()})
-    said = say(judges, table, None, target=False)
-    stamps = table.columns[judges[0].preparation.time or ""]
-    rows = batch.rows[kept[said.rows]] + 1
+    examples = judge.preparation.encode(batch.table, good, target=False, last=not every_window)
+    together, past = judge.preparation.series_input, examples.past
+    if together is None or past is None:
+        raise ValueError("the model forecasts no series")
+    said = judge.predict(batch.table.name, examples)
+    rows = batch.rows[examples.rows] + 1
+    ids = {} if past.ids is None else {"series": pl.Series(np.repeat(past.ids, series.horizon), dtype=pl.String)}
     return pl.DataFrame(
         {
             "row": np.repeat(rows, series.horizon),
+            **ids,
             "step": np.tile(np.arange(1, series.horizon + 1), len(rows)),
-            "time": series.next_times(stamps, said.rows).reshape(-1),
+            "time": past.next_times(series, given=bool(together.known)).reshape(-1),
             "prediction": said.scores.reshape(-1),
         }
     )
@@ -197,14 +199,16 @@ def to_frame(said: Predictions, rows: np.ndarray) -> polars.DataFrame:
     return pl.DataFrame(columns)
 
 
-def no_predictions(output: Output) -> polars.DataFrame:
+def no_predictions(preparation: Preparation) -> polars.DataFrame:
     """The table of predictions without a row."""
     import numpy as np
     import polars as pl
 
+    output = preparation.signature.output
     if output.task == "forecast":
-        types: dict[str, Any] = {"row": pl.Int64, "step": pl.Int64, "time": pl.Datetime("us"), "prediction": pl.Float64}
-        return pl.DataFrame(schema=types)
+        ids = {} if preparation.series_by is None else {"series": pl.String}
+        types: dict[str, Any] = {"step": pl.Int64, "time": pl.Datetime("us"), "prediction": pl.Float64}
+        return pl.DataFrame(schema={"row": pl.Int64, **ids, **types})
     scores = np.zeros((0, len(output.classes))) if output.is_classification else np.zeros(0)
     nothing = np.zeros(0, np.int64)
     return to_frame(Predictions("", output.task, output.name, output.classes, nothing, scores, scores), nothing)
