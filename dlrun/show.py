@@ -103,7 +103,7 @@ def show(path: Path, *, overrides: Sequence[str] = ()) -> Shown:
     if path.is_dir():
         run = RunFolder.open(path)
         experiment, document = read_resolved(run.resolved_path)
-        preparation = Preparation.parse(run.preparation())
+        preparation = Preparation.parse((run.folds() or [run])[0].preparation())
     else:
         experiment, document = read_experiment(path, overrides)
         experiment, dataset = load_data(experiment, document, path)
