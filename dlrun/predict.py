@@ -15,7 +15,7 @@ from dlrun.data.new_data import PIPE, NewData
 from dlrun.data.preparation import Preparation
 from dlrun.errors import DataError
 from dlrun.evaluate import trained_model
-from dlrun.evaluation.predictions import Predictions, squared_errors
+from dlrun.evaluation.predictions import Predictions, squared_errors, together
 from dlrun.reading import read_resolved
 from dlrun.run.folder import RunFolder
 from dlrun.writing import Write
@@ -101,7 +101,7 @@ def predict(
         experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
         judge = replace(experiment.judge(trained_model(run, experiment, preparation), preparation), noise=0.0)
         for file in data:
-            write(_named(no_predictions(preparation.signature.output), file, data))
+            write(_named(no_predictions(preparation.signature.outputs), file, data))
             for batch in file.batches(piped):
                 good = sort_out(preparation, batch, file.name, predicted.left_out)
                 if len(predicted.left_out) and not skip_bad_rows:
@@ -183,6 +183,8 @@ def to_frame(said: Predictions, rows: np.ndarray) -> polars.DataFrame:
     import numpy as np
     import polars as pl
 
+    if said.further:
+        return together([(each.target, to_frame(each, rows)) for each in said.each])
     columns: dict[str, Any] = {"row": rows + 1}
     if said.task == "reconstruction":
         columns["error"] = squared_errors(said)
@@ -196,11 +198,14 @@ def to_frame(said: Predictions, rows: np.ndarray) -> polars.DataFrame:
     return pl.DataFrame(columns)
 
 
-def no_predictions(output: Output) -> polars.DataFrame:
+def no_predictions(outputs: Sequence[Output]) -> polars.DataFrame:
     """The table of predictions without a row."""
     import numpy as np
     import polars as pl
 
+    if len(outputs) > 1:
+        return together([(output.name, no_predictions([output])) for output in outputs])
+    output = outputs[0]
     if output.task == "forecast":
         types: dict[str, Any] = {"row": pl.Int64, "step": pl.Int64, "time": pl.Datetime("us"), "prediction": pl.Float64}
         return pl.DataFrame(schema=types)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dlrun.data.splits import KFoldSplit
 from dlrun.errors import UsageError
-from dlrun.evaluation.names import MAIN_METRIC
+from dlrun.evaluation.names import main_metric
 from dlrun.learning import assemble, facts, follow, judge_run, learn, recorded, surroundings
 from dlrun.reading import build_model, load_data, read_experiment
 from dlrun.run.folder import RunFolder
@@ -61,7 +61,7 @@ def train(
 
     run = RunFolder.create(out, experiment.name or spec.stem, datetime.now())
     with team.dismissed(), run.locked():
-        run.start(experiment.training.epochs, MAIN_METRIC[dataset.preparation.signature.output.task])
+        run.start(experiment.training.epochs, main_metric(dataset.preparation.signature.outputs))
         with recorded(run):
             run.write_log(log.read_bytes() if log else b"")
             run.write_spec(spec.read_bytes(), overrides)

@@ -35,15 +35,23 @@ class Examples:
             (n, horizon), both normalised; for a reconstruction the input itself. (n, 0) where it was not asked for.
         truth: the target in the units of the data: classes int32 (n,); numbers float64 (n,) or (n, horizon);
             for a reconstruction the input itself.
+        further: of several targets those but the main one: target and truth of each.
     """
 
     rows: np.ndarray
     inputs: dict[str, np.ndarray]
     target: np.ndarray
     truth: np.ndarray
+    further: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def each(self) -> tuple[Examples, ...]:
+        """The same examples for each target alone, the main one first."""
+        both = ((self.target, self.truth), *self.further)
+        return tuple(Examples(self.rows, self.inputs, target, truth) for target, truth in both)
 
 
 class Preparation(Spec):
@@ -53,6 +61,8 @@ class Preparation(Spec):
     """The fitted features by column."""
     target: FittedTarget | None = None
     """The fitted target; none where the input is to be reconstructed."""
+    further: tuple[FittedTarget, ...] = ()
+    """Of several targets those but the main one."""
     time: str | None = None
     """The column with the time of each row."""
     apart: tuple[str, ...] = ()
@@ -83,7 +93,20 @@ class Preparation(Spec):
 
     @property
     def signature(self) -> Signature:
-        return Signature(self.inputs, self.target.output if self.target else reconstruction(self.inputs))
+        output = self.target.output if self.target else reconstruction(self.inputs)
+        return Signature(self.inputs, output, tuple(target.output for target in self.further))
+
+    @property
+    def targets(self) -> tuple[FittedTarget, ...]:
+        """All fitted targets, the main one first; none where the input is to be reconstructed."""
+        return () if self.target is None else (self.target, *self.further)
+
+    @property
+    def each(self) -> tuple[Preparation, ...]:
+        """The same features with each target alone, the main one first."""
+        if not self.further:
+            return (self,)
+        return tuple(self.model_copy(update={"target": target, "further": ()}) for target in self.targets)
 
     @property
     def target_scale(self) -> float:
@@ -112,17 +135,13 @@ class Preparation(Spec):
         inputs = self._encode_inputs(columns, origins)
         kept = rows if origins is None else rows[origins]
         if not target:
-            return Examples(kept, inputs, np.zeros((len(kept), 0), np.float32), np.zeros((len(kept), 0)))
-        match self.target:
-            case None:
-                [given] = inputs.values()
-                return Examples(kept, inputs, given, given)
-            case FittedClasses():
-                classes = self.target.encode(columns[self.target.column])
-                return Examples(kept, inputs, classes, classes)
-            case numbers:
-                truth = numbers.truth(columns[numbers.column], origins)
-                return Examples(kept, inputs, numbers.scaled(truth), truth)
+            nothing = np.zeros((len(kept), 0), np.float32), np.zeros((len(kept), 0))
+            return Examples(kept, inputs, *nothing, tuple(nothing for _ in self.further))
+        if self.target is None:
+            [given] = inputs.values()
+            return Examples(kept, inputs, given, given)
+        (main, truth), *further = (_encoded(each, columns[each.column], origins) for each in self.targets)
+        return Examples(kept, inputs, main, truth, tuple(further))
 
     def unknown(self, table: Table, rows: np.ndarray | None = None) -> dict[str, tuple[int, tuple[str, ...]]]:
         """The values of categories that are not told apart, since the train rows have them too rarely or not at all:
@@ -161,8 +180,8 @@ class Preparation(Spec):
     def _readers(self, target: bool) -> dict[str, list[Fitted | FittedTarget]]:
         """What reads each column that is needed."""
         readers: dict[str, list[Fitted | FittedTarget]] = {name: [each] for name, each in self.features.items()}
-        if target and self.target is not None:
-            readers.setdefault(self.target.column, []).append(self.target)
+        for each in self.targets if target else ():
+            readers.setdefault(each.column, []).append(each)
         return readers
 
     def _columns(self, table: Table, rows: np.ndarray, target: bool) -> dict[str, np.ndarray]:
@@ -254,6 +273,15 @@ class Preparation(Spec):
                 case _:
                     raw[input_name(name)] = values.reshape(len(values), *feature.input(name).shape)
         return raw
+
+
+def _encoded(target: FittedTarget, values: np.ndarray, origins: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """A target as the loss takes it, and in the units of the data."""
+    if isinstance(target, FittedClasses):
+        classes = target.encode(values)
+        return classes, classes
+    truth = target.truth(values, origins)
+    return target.scaled(truth), truth
 
 
 def _cut(table: Table, name: str, rows: np.ndarray) -> np.ndarray:

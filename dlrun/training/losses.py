@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from dlrun.data.signature import Output, Task
 from dlrun.spec.base import Spec
@@ -131,10 +131,19 @@ class Huber(Spec):
         return keras.losses.Huber(delta=self.delta)
 
 
+LossKind = Literal["binary_crossentropy", "categorical_crossentropy", "focal", "mse", "mae", "huber"]
 Loss = Annotated[
     BinaryCrossentropy | CategoricalCrossentropy | Focal | MeanSquaredError | MeanAbsoluteError | Huber,
     Field(discriminator="kind"),
 ]
+
+
+def _by_name(value: object) -> object:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+LossField = Annotated[Loss, BeforeValidator(_by_name, json_schema_input_type=LossKind | Loss)]
+"""`huber`, or `{kind: huber, delta: 2.0}`."""
 
 LOSSES: tuple[type[Any], ...] = (
     BinaryCrossentropy,
