@@ -27,6 +27,7 @@ NUMBER_LOSSES = frozenset({"mse", "mae", "huber"})
 MOST_CLASSES = 20
 """Whole numbers are taken for classes up to this many."""
 
+KINDS = ("category", "number")
 TargetKind = Literal["category", "number"]
 
 
@@ -245,7 +246,15 @@ class Head(Spec):
         return Target(column=column, kind=self.kind, normalise=self.normalise)
 
 
-class Targets(RootModel[dict[str, Head]]):
+def _from_kind(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+HeadField = Annotated[Head, BeforeValidator(_from_kind, json_schema_input_type=TargetKind | Head)]
+"""`number`, `category`, or `{kind: number, loss: huber, weight: 0.5}`."""
+
+
+class Targets(RootModel[dict[str, HeadField]]):
     """Several targets by column, each with its kind, loss and weight; the first is the main one."""
 
     model_config = ConfigDict(frozen=True, strict=True, defer_build=True)
@@ -296,10 +305,11 @@ def _from_name(value: Any) -> Any:
 
 
 def _one_or_several(value: object) -> str:
-    if isinstance(value, Targets):
-        return "<several>"
-    several = isinstance(value, dict) and all(isinstance(each, dict) for each in value.values()) and value
-    return "<several>" if several else "<one>"
+    if not isinstance(value, dict):
+        return "<several>" if isinstance(value, Targets) else "<one>"
+    heads = value and all(isinstance(each, dict) for each in value.values())
+    kinds = Target.model_fields.keys().isdisjoint(value) and any(each in KINDS for each in value.values())
+    return "<several>" if heads or kinds else "<one>"
 
 
 TargetField = Annotated[

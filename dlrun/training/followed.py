@@ -27,9 +27,17 @@ def followed_columns(outputs: Sequence[Output], *, validation: bool) -> list[str
     return columns + [f"validation_{column}" for column in columns] if validation else columns
 
 
-def all_followed_columns(*, validation: bool) -> list[str]:
-    """The columns that can be monitored in one task or another."""
-    columns = ["loss", *dict.fromkeys(FOLLOWED.values())]
+def all_followed_columns(targets: Sequence[str], *, validation: bool) -> list[str]:
+    """The columns that can be monitored in one task or another.
+
+    Args:
+        targets: their names, as far as they are known.
+    """
+    metrics = dict.fromkeys(FOLLOWED.values())
+    if len(targets) > 1:
+        columns = ["loss", *(f"{name}_{what}" for name in targets for what in ("loss", *metrics))]
+    else:
+        columns = ["loss", *metrics]
     return columns + [f"validation_{column}" for column in columns] if validation else columns
 
 
