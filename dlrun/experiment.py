@@ -157,8 +157,8 @@ class Experiment(Spec):
     def _check_names(self) -> Iterator[Problem]:
         """Metrics and monitors that no task has, where the task is not known yet."""
         yield from (problem.under("evaluation") for problem in self.evaluation.check())
-        names = tuple(each.column for each in self.data.targets)
-        columns = all_followed_columns(names, validation=self.data.split.has_validation)
+        kinds = {each.column: each.kind for each in self.data.targets}
+        columns = all_followed_columns(kinds, validation=self.data.split.has_validation)
         yield from (problem.under("training") for problem in self.training.check(columns))
 
     def check_signature(self, signature: Signature, *, validation: bool | None = None) -> Iterator[Problem]:

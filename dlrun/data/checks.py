@@ -35,7 +35,7 @@ def check_data(
     for name, path in _named_columns(data):
         if columns is not None and name not in columns:
             problem = Problem(path, f"the source has no column {name}", hint=near(name, columns))
-            yield replace(problem, at="key") if path[0] == "features" else problem
+            yield replace(problem, at="key") if path[0] == "features" or len(data.targets) > 1 else problem
     yield from _check_target(data, columns, reconstructs)
     yield from _check_features(data, columns or {})
     yield from (problem.under("split") for problem in data.split.check(own_test))

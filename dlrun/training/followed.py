@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,17 +27,17 @@ def followed_columns(outputs: Sequence[Output], *, validation: bool) -> list[str
     return columns + [f"validation_{column}" for column in columns] if validation else columns
 
 
-def all_followed_columns(targets: Sequence[str], *, validation: bool) -> list[str]:
+def all_followed_columns(kinds: Mapping[str, str | None], *, validation: bool) -> list[str]:
     """The columns that can be monitored in one task or another.
 
     Args:
-        targets: their names, as far as they are known.
+        kinds: category, number or None where that is not known, of each target by its name.
     """
-    metrics = dict.fromkeys(FOLLOWED.values())
-    if len(targets) > 1:
-        columns = ["loss", *(f"{name}_{what}" for name in targets for what in ("loss", *metrics))]
+    if len(kinds) > 1:
+        possible = {"category": ("loss", "accuracy"), "number": ("loss", "mae"), None: ("loss", "accuracy", "mae")}
+        columns = ["loss", *(f"{name}_{what}" for name, kind in kinds.items() for what in possible[kind])]
     else:
-        columns = ["loss", *metrics]
+        columns = ["loss", *dict.fromkeys(FOLLOWED.values())]
     return columns + [f"validation_{column}" for column in columns] if validation else columns
 
 
