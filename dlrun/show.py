@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from dlrun.data.features import Fitted
+from dlrun.data.features import Fitted, stated_encoder
 from dlrun.data.preparation import Preparation, input_name
 from dlrun.data.signature import PACKED, Signature
 from dlrun.experiment import Experiment
@@ -130,6 +130,10 @@ def ways_in(experiment: Experiment, preparation: Preparation, model: Any) -> Ite
     architecture, filled = experiment.architecture, 0
     inputs = {entry.name: entry for entry in preparation.inputs}
     for name, feature in preparation.features.items():
+        if preparation.series_input is not None:
+            (entry,) = preparation.inputs
+            yield Way(name, fitted_words(feature), entry.name, architecture.kind, prod(entry.shape), architecture.kind)
+            continue
         packed = preparation.is_packed(name)
         entry = inputs[PACKED if packed else input_name(name)]
         width, where = prod(entry.shape), entry.name
@@ -141,7 +145,7 @@ def ways_in(experiment: Experiment, preparation: Preparation, model: Any) -> Ite
         joined: str = architecture.kind
         if isinstance(architecture, Combined):
             joined = architecture.combine.kind
-            stated = (experiment.data.features or {})[name].encoder
+            stated = stated_encoder((experiment.data.features or {})[name])
             encoder = stated.kind if stated else f"table {[block.units for block in architecture.table]}"
             if stated:
                 width = model.get_layer(f"{entry.name}_encoder").output.shape[-1]

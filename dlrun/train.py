@@ -71,6 +71,9 @@ def train(
             run.write_environment(surroundings(device, team))
             with display.logging_to(run.log_path):
                 display.announce(run.name, *facts(dataset, model, device, team))
+                for note in dataset.table.notes:
+                    display.on_event(note)
+                    run.note("data", note)
                 learn(experiment, dataset, model, run, display, team=team)
                 judge_run(experiment.judge(model, dataset.preparation), dataset, run, plots=experiment.evaluation.plots)
     return run

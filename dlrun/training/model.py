@@ -153,16 +153,17 @@ def raw_model(model: Any, preparation: Preparation, *losses: str) -> Any:
     network = keras.Model({each.name: each for each in model.inputs}, outputs, name=model.name)
     y = network(preparation.preprocess(raw))
     if not several:
-        return keras.Model(raw, _meaning(y, preparation, losses[0]), name=model.name)
+        return keras.Model(raw, _meaning(y, raw, preparation, losses[0]), name=model.name)
     parts = enumerate(zip(y, preparation.each, losses, strict=True), 1)
-    found = {each.signature.output.name: _meaning(own, each, loss, f"{n}_") for n, (own, each, loss) in parts}
+    found = {each.signature.output.name: _meaning(own, raw, each, loss, f"{n}_") for n, (own, each, loss) in parts}
     return keras.Model(raw, found, name=model.name)
 
 
-def _meaning(y: Any, preparation: Preparation, loss: str, prefix: str = "") -> Any:
+def _meaning(y: Any, raw: Any, preparation: Preparation, loss: str, prefix: str = "") -> Any:
     """Probabilities, or numbers in units of the data, of the outputs of one target.
 
     Args:
+        raw: the inputs by name, as the data has them.
         prefix: of the layer's name.
     """
     from keras import layers
@@ -173,6 +174,5 @@ def _meaning(y: Any, preparation: Preparation, loss: str, prefix: str = "") -> A
     if loss == "binary_crossentropy":
         return layers.Activation("sigmoid", dtype="float32", name=f"{prefix}reconstruction")(y)
     if isinstance(preparation.target, FittedNumbers):
-        target = preparation.target
-        return layers.Rescaling(target.scale, target.offset, dtype="float32", name=f"{prefix}restored")(y)
+        return preparation.restore_raw(y, raw)
     return y

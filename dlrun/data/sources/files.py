@@ -118,6 +118,14 @@ def near_file(file: pathlib.Path) -> str | None:
     return f"did you mean {match}?" if match else None
 
 
+def near_folder(folder: pathlib.Path) -> str | None:
+    """A hint at the folder that was probably meant, or at the one above that is missing too."""
+    if not folder.parent.is_dir():
+        return f"the folder {folder.parent} is missing too"
+    match = nearest(folder.name, sorted(each.name for each in folder.parent.iterdir() if each.is_dir()))
+    return f"did you mean {match}?" if match else None
+
+
 @contextmanager
 def opened(file: pathlib.Path) -> Iterator[IO[bytes]]:
     """The content of a file, unpacked where its name says that it is packed. An error while it is read, within this

@@ -170,7 +170,8 @@ class Tabular(Spec):
         if self.time is not None and self.time in frame.columns:
             frame = with_times(frame, self.time, name)
         file_of, frame = frame[FILE].to_numpy(), frame.drop(FILE)
-        return Table(name, columns_of(frame, name), files=tuple(map(str, files)), file_of=file_of)
+        columns = columns_of(frame, name)
+        return Table(name, columns, folder=files[0].parent, files=tuple(map(str, files)), file_of=file_of)
 
     def _joined(self, files: Sequence[pathlib.Path]) -> tuple[polars.DataFrame, list[int]]:
         """All rows of all parts, each column of one type; and how many each part has."""
