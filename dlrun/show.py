@@ -8,7 +8,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from dlrun.data.features import Fitted, stated_encoder
+from dlrun.data.features import Fitted
 from dlrun.data.preparation import Preparation, input_name
 from dlrun.data.signature import PACKED, Signature
 from dlrun.experiment import Experiment
@@ -145,7 +145,7 @@ def ways_in(experiment: Experiment, preparation: Preparation, model: Any) -> Ite
         joined: str = architecture.kind
         if isinstance(architecture, Combined):
             joined = architecture.combine.kind
-            stated = stated_encoder((experiment.data.features or {})[name])
+            stated = (experiment.data.features or {})[name].encoder
             encoder = stated.kind if stated else f"table {[block.units for block in architecture.table]}"
             if stated:
                 width = model.get_layer(f"{entry.name}_encoder").output.shape[-1]

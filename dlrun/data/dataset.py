@@ -12,7 +12,7 @@ from pydantic import Field
 from dlrun.data.checks import check_data, check_files
 from dlrun.data.columns import Column, Defaults, Table
 from dlrun.data.content import content_hash
-from dlrun.data.features import Feature, Fitted, FittedSeries, Series, stated_encoder
+from dlrun.data.features import Feature, Fitted, FittedSeries, Series
 from dlrun.data.features.values import complaint, missing_fault, row_list
 from dlrun.data.findings import FindingKind
 from dlrun.data.image_files import with_pixels
@@ -374,7 +374,7 @@ class Dataset:
 
 def encoded(features: Mapping[str, Feature]) -> tuple[str, ...]:
     """The columns whose feature states an encoder."""
-    return tuple(name for name, feature in features.items() if stated_encoder(feature) is not None)
+    return tuple(name for name, feature in features.items() if feature.encoder is not None)
 
 
 def _counts(output: Output, examples: Examples) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dlrun.data.features import Feature, stated_encoder
+from dlrun.data.features import Feature
 from dlrun.data.preparation import input_name
 from dlrun.data.signature import PACKED, Input, Signature
 from dlrun.errors import MisfitError
@@ -24,7 +24,7 @@ Features = Mapping[str, Feature]
 
 def encoders(features: Features, inputs: Sequence[Input]) -> dict[str, Encoder]:
     """What reads each input, by the input's name; numbers and one-hot categories that share one have no encoder."""
-    stated = {input_name(name): stated_encoder(feature) for name, feature in features.items()}
+    stated = {input_name(name): feature.encoder for name, feature in features.items()}
     return {each.name: stated.get(each.name) or default_encoder(each) for each in inputs if each.name != PACKED}
 
 
@@ -55,7 +55,7 @@ def build_combined(
 def check_unread(features: Features, architecture: Architecture) -> Iterator[Problem]:
     """Encoders beside an architecture that has no place for them."""
     for name, feature in features.items():
-        if stated_encoder(feature) is not None:
+        if feature.encoder is not None:
             yield Problem(
                 ("features", name, "encoder"),
                 f"{architecture.kind} reads the features itself, without encoders",
@@ -75,7 +75,7 @@ def check_encoders(features: Features, signature: Signature) -> Iterator[Problem
             continue
         column = columns.get(entry.name, entry.name)
         problems = check_encoder(found[entry.name], entry, signature)
-        if column in features and stated_encoder(features[column]) is not None:
+        if column in features and features[column].encoder is not None:
             yield from (problem.under("features", column, "encoder") for problem in problems)
         elif any(problems):
             yield Problem(

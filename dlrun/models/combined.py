@@ -116,15 +116,8 @@ class Combined(Spec):
         yield from (problem.under("combine") for problem in self.combine.check_alone())
 
     def check(self, signature: Signature) -> Iterator[Problem]:
-        """What in the data this network cannot read: series; what an encoder cannot read, `check_encoder` tells."""
-        if any(entry.kind == "series" for entry in signature.inputs):
-            yield Problem(
-                ("kind",),
-                "all series of a network are one input: there is nothing to join",
-                expected="a network that reads a time series",
-                received="combined",
-                hint="use lstm, gru, cnn or transformer",
-            )
+        """What in the data this network cannot read: nothing; what an encoder cannot read, `check_encoder` tells."""
+        yield from ()
 
     def build(
         self,

@@ -12,16 +12,9 @@ from dlrun.data.features.image import FittedImage, Image
 from dlrun.data.features.number import FittedNumber, Number
 from dlrun.data.features.series import FittedSeries, Series
 from dlrun.data.features.text import FittedText, Text
-from dlrun.models.encoders import Encoder
 
 Feature = Annotated[Image | Text | Number | Category | Date | Series, Field(discriminator="kind")]
 """A column's way into the network, as the spec says it."""
-
-
-def stated_encoder(feature: Feature) -> Encoder | None:
-    """The encoder that a feature states; all series of a network are one input and have none."""
-    return None if isinstance(feature, Series) else feature.encoder
-
 
 Fitted = Annotated[
     FittedImage | FittedText | FittedNumber | FittedCategory | FittedDate | FittedSeries, Field(discriminator="kind")
@@ -43,5 +36,4 @@ __all__ = [
     "Number",
     "Series",
     "Text",
-    "stated_encoder",
 ]
