@@ -98,7 +98,7 @@ def metrics_of(metrics: Mapping[str, Any], target: str) -> dict[str, Any]:
         own = {name.removeprefix(start): value for name, value in measured.items() if name.startswith(start)}
         return own | ({"interval": one(measured["interval"])} if "interval" in measured else {})
 
-    found = {split: one(measured) for split, measured in metrics.items() if split != "baseline"}
+    found = {split: one(metrics[split]) for split in ("train", "validation", "test") if split in metrics}
     return found | {"baseline": {name: one(measured) for name, measured in metrics.get("baseline", {}).items()}}
 
 
