@@ -84,9 +84,11 @@ def ensemble(said: Sequence[Predictions]) -> Predictions:
     """The mean of what several models say of the same examples; of their thresholds too."""
     if len(said) == 1:
         return said[0]
-    by_target = zip(*(each.each for each in said), strict=True)
-    main, *further = (replace(one[0], scores=np.mean([each.scores for each in one], axis=0)) for one in by_target)
-    return replace(main, further=tuple(further))
+    found: list[Predictions] = [
+        replace(of_each[0], scores=np.mean([each.scores for each in of_each], axis=0))
+        for of_each in zip(*(each.each for each in said), strict=True)
+    ]
+    return replace(found[0], further=tuple(found[1:]))
 
 
 def ensemble_of(frames: Sequence[polars.DataFrame], outputs: Sequence[Output]) -> dict[str, Any]:
