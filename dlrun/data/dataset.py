@@ -17,8 +17,8 @@ from dlrun.data.features.values import complaint, missing_fault, row_list
 from dlrun.data.findings import FindingKind
 from dlrun.data.image_files import with_pixels
 from dlrun.data.inference import describe, infer
+from dlrun.data.layout import Layout, lay_out
 from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
-from dlrun.data.series_windows import Layout, lay_out
 from dlrun.data.shared_window import preview_series, resolve_series
 from dlrun.data.signature import Output, Signature
 from dlrun.data.sources import Source

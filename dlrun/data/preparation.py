@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns import Table
 from dlrun.data.features import Fitted, FittedCategory, FittedDate, FittedNumber, FittedSeries
 from dlrun.data.features.values import Fault, complaint
-from dlrun.data.series_windows import Past, SeriesInput
+from dlrun.data.layout import Past
+from dlrun.data.series_windows import SeriesInput
 from dlrun.data.signature import PACKED, Input, Output, Signature
 from dlrun.data.signature import input_name as input_name
 from dlrun.data.target import FittedClasses, FittedNumbers, FittedTarget
@@ -206,7 +207,7 @@ class Preparation(Spec):
     def faults(self, table: Table, rows: np.ndarray, *, target: bool = False) -> list[tuple[str, Fault]]:
         """What keeps rows from being encoded: columns, and the positions of the rows among those given."""
         if self.series_input is not None and not target:
-            return self._faults_of_series(self.series_input, table, rows)
+            return self.series_input.faults(table, rows)
         found = [
             (name, fault)
             for name, readers in self._readers(target).items()
@@ -214,29 +215,7 @@ class Preparation(Spec):
             for reader in readers
             for fault in reader.faults(_cut(table, name, rows))
         ]
-        return found + self._faults_of_names(table, rows)
-
-    def _faults_of_series(self, series: SeriesInput, table: Table, rows: np.ndarray) -> list[tuple[str, Fault]]:
-        """Those of rows to be forecast, of which the last may hold only what is known in advance."""
-        import numpy as np
-
-        found = self._faults_of_names(table, rows)
-        given = np.flatnonzero(~series.ahead(table, rows))
-        for name, feature in series.features.items():
-            if name not in table.columns:
-                continue
-            read = given if name in series.unknown else np.arange(len(rows))
-            for fault in feature.faults(table.columns[name][rows[read]]):
-                found.append(
-                    (name, fault if fault.positions is None else replace(fault, positions=read[fault.positions]))
-                )
-        return found
-
-    def _faults_of_names(self, table: Table, rows: np.ndarray) -> list[tuple[str, Fault]]:
-        """Those of the column that tells several series apart."""
-        if self.series_input is None or self.series_by is None or self.series_by not in table.columns:
-            return []
-        return [(self.series_by, fault) for fault in self.series_input.faults(_cut(table, self.series_by, rows))]
+        return found if self.series_input is None else found + self.series_input.faults_of_names(table, rows)
 
     def _readers(self, target: bool) -> dict[str, list[Fitted | FittedTarget]]:
         """What reads each column that is needed."""

@@ -11,9 +11,10 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, RootMode
 from dlrun.data.columns import Column
 from dlrun.data.features.category import sort_texts
 from dlrun.data.features.number import usable
-from dlrun.data.features.series import FittedSeries, one_number_faults, raw_scales, scales, windows
+from dlrun.data.features.scales import raw_scales, scales
+from dlrun.data.features.series import FittedSeries, one_number_faults, windows
 from dlrun.data.features.values import Fault, as_numbers, as_text, complaint, missing_fault, row_list
-from dlrun.data.series_windows import Past
+from dlrun.data.layout import Past
 from dlrun.data.signature import Output
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec

@@ -107,12 +107,12 @@ def per_step(predictions: Predictions, metrics: Sequence[str]) -> list[dict[str,
 
 def per_series(predictions: Predictions, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
     """The metrics of each series, by its name, and of how many windows they are."""
+    names, numbers = np.unique(np.array(predictions.series, str), return_inverse=True)
+    order, counts = np.argsort(numbers, kind="stable"), np.bincount(numbers)
     found: dict[str, dict[str, float]] = {}
-    names = np.array([] if predictions.series is None else predictions.series)
-    for name in np.unique(names):
-        own = names == name
+    for name, own in zip(names.tolist(), np.split(order, np.cumsum(counts)[:-1]), strict=True):
         part = replace(predictions, truth=predictions.truth[own], scores=predictions.scores[own])
-        found[str(name)] = _scalars(part, metrics) | {"windows": int(np.count_nonzero(own))}
+        found[name] = _scalars(part, metrics) | {"windows": len(own)}
     return found
 
 
