@@ -54,6 +54,26 @@ def measure(predictions: Predictions, metrics: Sequence[str] | None = None) -> d
     return result
 
 
+def measure_several(predictions: Predictions, metrics: Sequence[str] | None = None) -> dict[str, Any]:
+    """The same of several targets: a metric of one is called `<target>_<metric>`, `per_class` is by target.
+
+    Args:
+        predictions: of one target or several of a split.
+        metrics: those that are wanted; each target has the ones that fit it.
+    """
+    result: dict[str, Any] = {}
+    bounds: dict[str, Any] = {}
+    classes: dict[str, Any] = {}
+    for each in predictions.each:
+        fitting = METRICS[each.task]
+        measured = measure(each, None if metrics is None else [name for name in metrics if name in fitting])
+        bounds |= {f"{each.target}_{name}": pair for name, pair in measured.pop("interval", {}).items()}
+        if "per_class" in measured:
+            classes[each.target] = measured.pop("per_class")
+        result |= {f"{each.target}_{name}": value for name, value in measured.items()}
+    return result | ({"interval": bounds} if bounds else {}) | ({"per_class": classes} if classes else {})
+
+
 def per_class(predictions: Predictions) -> dict[str, dict[str, float | int | None]]:
     """Precision, recall, F1 and support (true examples) of each class.
 
