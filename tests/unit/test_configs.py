@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dlrun.data.signature import Task
 from dlrun.evaluation.names import METRICS
 from dlrun.reading import read_experiment
 
@@ -18,6 +19,9 @@ HEADER = re.compile(r"# 2 cores: (?P<time>\d+(?:\.\d+)? (?:s|min)); (?P<metrics>
 
 MADE = {"image_folder": "mnist_png"}
 """Whose data a script in configs/data makes: which."""
+
+OF_FILES: dict[str, Task] = {"ann_csv": "multiclass", "multivariate_series": "forecast"}
+"""What is predicted from tables in files: what they hold, only reading them tells."""
 
 DOWNLOADED = ("cnn_cifar10", "lstm_imdb")
 """Their data does not ship with dlrun, so no time and metric of theirs has been measured."""
@@ -30,7 +34,7 @@ def make_data(config: Path) -> None:
 
 
 def test_none_is_missing() -> None:
-    assert len(CONFIGS) == 15
+    assert len(CONFIGS) == 17
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
@@ -52,6 +56,6 @@ def test_it_opens_with_command_time_and_metric(config: Path) -> None:
     found = HEADER.fullmatch(expected)
     assert found, f"{expected!r} is not like `# 2 cores: 25 s; accuracy 0.978`"
     signature = experiment.preview(config.parent)
-    assert signature is not None or config.stem == "ann_csv"  # what a user's own table holds, only reading it tells
+    assert signature is not None or config.stem in OF_FILES
     metric = found["metrics"].split()[0]
-    assert metric in (METRICS[signature.output.task] if signature else METRICS["multiclass"])
+    assert metric in METRICS[signature.output.task if signature else OF_FILES[config.stem]]
