@@ -184,6 +184,13 @@ class Experiment(Spec):
         if isinstance(self.architecture, Autoencoder):
             yield from self._check_reconstruction(self.architecture, loss.kind)
         yield from (problem.under("evaluation") for problem in self.evaluation.check(output.task))
+        if not validation and not isinstance(self.evaluation.threshold, float | None):
+            yield Problem(
+                ("evaluation", "threshold"),
+                "the threshold is chosen on the validation part, and there is none",
+                hint="set data.split.validation above 0, or write the threshold as a number",
+                at="key",
+            )
         yield from (problem.under("training") for problem in self._check_oversampling(output))
         columns = followed_columns(output, validation=validation)
         yield from (problem.under("training") for problem in self.training.check(columns))

@@ -85,14 +85,25 @@ def ensemble(said: Sequence[Predictions]) -> Predictions:
     if len(said) == 1:
         return said[0]
     scores = np.mean([each.scores for each in said], axis=0)
-    return replace(said[0], scores=scores)
+    thresholds = [each.threshold for each in said if each.threshold is not None]
+    return replace(said[0], scores=scores, threshold=float(np.mean(thresholds)) if thresholds else None)
 
 
-def ensemble_of(frames: Sequence[polars.DataFrame], output: Output) -> dict[str, Any]:
-    """The metrics of the mean of what all folds say of the test rows; empty where there are none, or only errors."""
+def ensemble_of(
+    frames: Sequence[polars.DataFrame], output: Output, thresholds: Sequence[float | None]
+) -> dict[str, Any]:
+    """The metrics of the mean of what all folds say of the test rows; empty where there are none, or only errors.
+
+    Args:
+        frames: as predictions.parquet has them, of each fold.
+        thresholds: of each fold.
+    """
     if output.task == "reconstruction" or any("test" not in frame["split"] for frame in frames):
         return {}
-    said = [Predictions.from_frame(frame, "test", output.task, output.name) for frame in frames]
+    said = [
+        replace(Predictions.from_frame(frame, "test", output.task, output.name), threshold=threshold)
+        for frame, threshold in zip(frames, thresholds, strict=True)
+    ]
     return measure(ensemble(said))
 
 
