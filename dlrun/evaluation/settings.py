@@ -37,16 +37,17 @@ class Evaluation(Spec):
     {cost: {false_positive: 1, false_negative: 10}} (the least cost). It is kept with the model, and used for all
     metrics and predictions. Left out: the more probable class."""
 
-    def check(self, task: Task | None) -> Iterator[Problem]:
-        """Every metric that does not exist, does not fit the task (where it is known), or is listed twice."""
-        fitting = ALL_METRICS if task is None else METRICS[task]
-        if self.threshold is not None and task not in (None, "binary"):
+    def check(self, *tasks: Task) -> Iterator[Problem]:
+        """Every metric that does not exist, fits none of the tasks (where they are known), or is listed twice."""
+        if self.threshold is not None and tasks and tasks != ("binary",):
+            what = f"the task is {tasks[0]}" if len(tasks) == 1 else f"there are {len(tasks)} targets"
             yield Problem(
                 ("threshold",),
-                f"a threshold is for two classes, and the task is {task}",
+                f"a threshold is for one target of two classes, and {what}",
                 hint="take threshold out",
                 at="key",
             )
+        fitting = {name: metric for task in tasks for name, metric in METRICS[task].items()} or ALL_METRICS
         for index, name in enumerate(self.metrics or ()):
             path = ("metrics", index)
             if name not in ALL_METRICS:
@@ -61,7 +62,7 @@ class Evaluation(Spec):
             elif name not in fitting:
                 yield Problem(
                     path,
-                    f"{name} does not fit the task, {task}",
+                    f"{name} does not fit the task, {' or '.join(dict.fromkeys(tasks))}",
                     expected=f"one of {', '.join(fitting)}",
                     received=f"{name}, a metric for {' and '.join(other for other in TASKS if name in METRICS[other])}",
                     hint="leave metrics out to get all that fit",
@@ -69,6 +70,7 @@ class Evaluation(Spec):
             elif name in (self.metrics or ())[:index]:
                 yield Problem(path, f"{name} is listed twice", received=name, hint="remove one of the two")
 
-    def resolve(self, task: Task) -> Evaluation:
-        """The same with the metrics of the task written out."""
-        return self if self.metrics else self.model_copy(update={"metrics": tuple(METRICS[task])})
+    def resolve(self, *tasks: Task) -> Evaluation:
+        """The same with the metrics of the tasks written out."""
+        fitting = dict.fromkeys(name for task in tasks for name in METRICS[task])
+        return self if self.metrics else self.model_copy(update={"metrics": tuple(fitting)})

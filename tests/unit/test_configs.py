@@ -24,7 +24,7 @@ DOWNLOADED = ("cnn_cifar10", "lstm_imdb")
 
 
 def test_none_is_missing() -> None:
-    assert len(CONFIGS) == 15
+    assert len(CONFIGS) == 16
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
