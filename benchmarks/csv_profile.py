@@ -3,10 +3,11 @@
     python benchmarks/csv_profile.py                      # 1 GB, 20 columns, three rounds
     python benchmarks/csv_profile.py --megabytes 100 --rounds 5 --json profile.json
 
-Three sides run in turn, each as a process of its own that times itself without its imports:
+Four sides run in turn, each as a process of its own that times itself without its imports:
 
-- polars: `read_csv` as dlrun calls it: types by all rows, dates read as such;
-- reading: dlrun's source: the same, with the checks of encoding and row widths;
+- default: `polars.read_csv` as it is: types by the first hundred rows, which is an error where a later one is another;
+- polars: the same with types by all rows (`infer_schema_length=None`), times left text;
+- reading: dlrun's source: types by all rows, times found, with the checks of encoding and row widths;
 - profile: what `dlrun init --from` does: delimiter, stand-ins and decimal commas found, all columns profiled.
 
 Shown are the medians, and the ratios to polars within each round: seconds by the clock, and of all processors.
@@ -36,8 +37,10 @@ from dlrun.drafting.material import read_material
 from dlrun.data.sources.csv_file import Csv
 side, file = sys.argv[1], Path(sys.argv[2])
 start, used = time.perf_counter(), time.process_time()
-if side == "polars":
-    polars.read_csv(file, infer_schema_length=None, try_parse_dates=True, null_values=[""])
+if side == "default":
+    polars.read_csv(file)
+elif side == "polars":
+    polars.read_csv(file, infer_schema_length=None)
 elif side == "reading":
     Csv.parse({"kind": "csv", "path": str(file)}).whole(Path())
 else:
@@ -46,7 +49,7 @@ seconds, cpu = time.perf_counter() - start, time.process_time() - used
 print(json.dumps({"seconds": seconds, "cpu": cpu, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
 """
 
-SIDES = ("polars", "reading", "profile")
+SIDES = ("default", "polars", "reading", "profile")
 
 
 def make(file: Path, megabytes: int) -> int:
@@ -103,7 +106,9 @@ def main() -> None:
         print(f"{side:10}{of_side['seconds']:9.2f}{of_side['ratio']:8.2f}{of_side['cpu_ratio']:8.2f}"
               f"{of_side['megabytes']:9,.0f}")  # fmt: skip
     if options.json:
-        options.json.write_text(json.dumps({"rows": rows, "rounds": rounds, "median": found}, indent=1), encoding="utf-8")
+        options.json.write_text(
+            json.dumps({"rows": rows, "rounds": rounds, "median": found}, indent=1), encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":
