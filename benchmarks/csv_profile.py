@@ -46,7 +46,8 @@ elif side == "reading":
 else:
     read_material(file, Path())
 seconds, cpu = time.perf_counter() - start, time.process_time() - used
-print(json.dumps({"seconds": seconds, "cpu": cpu, "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+print(json.dumps({"seconds": seconds, "cpu": cpu, "megabytes": megabytes}))
 """
 
 SIDES = ("default", "polars", "reading", "profile")

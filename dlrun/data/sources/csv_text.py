@@ -25,6 +25,9 @@ DECIMAL = r"^\s*([+-]?\d+),(\d+)\s*$"
 FEW = 20
 """Texts that are looked at first to tell whether a column can be one of times."""
 
+SAME = dict.fromkeys("123456789", "0")
+"""Which characters are alike in the shape of a text."""
+
 HEADER = 1 << 20
 """In so many bytes the first line ends."""
 
@@ -174,9 +177,7 @@ def dated(column: polars.Series) -> polars.Series:
     texts = column.drop_nulls()
     if not len(texts) or not _type_of_all(texts.head(FEW)).is_temporal():
         return column
-    shaped = polars.DataFrame({"text": texts}).group_by(
-        polars.col("text").str.replace_all(r"[0-9]", "0").alias("shape")
-    )
+    shaped = polars.DataFrame({"text": texts}).group_by(polars.col("text").str.replace_many(SAME).alias("shape"))
     dtype = _type_of_all(shaped.first()["text"])
     if not dtype.is_temporal():
         return column
