@@ -15,6 +15,7 @@ from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
     from dlrun.models import Architecture
+    from dlrun.models.blocks import Units
     from dlrun.models.combined import Combined
     from dlrun.models.regularization import Regularization
 
@@ -36,7 +37,7 @@ def with_encoders(features: Features, inputs: Sequence[Input]) -> dict[str, Feat
 
 
 def build_combined(
-    architecture: Combined, features: Features, signature: Signature, units: int, regularization: Regularization
+    architecture: Combined, features: Features, signature: Signature, units: Units, regularization: Regularization
 ) -> Any:
     """The Keras model of a combined architecture.
 

@@ -150,7 +150,7 @@ def test_a_truncated_gz_is_told(tmp_path: pathlib.Path) -> None:
     ("content", "message", "path"),
     [
         (None, "there is no file", ("path",)),
-        (b"", "no names of columns", ("path",)),
+        (b"", "is empty, or begins with an empty line", ("path",)),
         (b"a,a\n", "two columns of the same name", ("path",)),
         (b"\xff\xfe", "not UTF-8", ("path",)),
         (b"dat,temp\n1,2\n", "the file has no column date", ("time",)),

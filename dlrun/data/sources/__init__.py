@@ -16,9 +16,10 @@ from dlrun.data.sources.keras_datasets import KerasSource
 from dlrun.data.sources.parquet_file import Parquet
 from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.text_folder import TextFolder
+from dlrun.data.sources.tfrecord import TfRecord
 
 Source = Annotated[
-    Bundled | KerasSource | Csv | Parquet | Json | Arrays | Sql | Idx | ImageFolder | TextFolder,
+    Bundled | KerasSource | Csv | Parquet | Json | Arrays | Sql | Idx | TfRecord | ImageFolder | TextFolder,
     Field(discriminator="kind"),
 ]
 """Where data comes from."""
