@@ -18,6 +18,7 @@ from dlrun.evaluation.settings import Evaluation
 from dlrun.models import Architecture
 from dlrun.models.autoencoder import Autoencoder
 from dlrun.models.combined import Combined
+from dlrun.models.pretrained import check_size, sized
 from dlrun.models.regularization import Regularization
 from dlrun.seeds import keras_seeds
 from dlrun.spec.base import Spec
@@ -157,6 +158,8 @@ class Experiment(Spec):
         validation = self.data.split.has_validation if validation is None else validation
         output = signature.output
         yield from (problem.under("architecture") for problem in self.architecture.check(signature))
+        if len(signature.inputs) == 1:
+            yield from (problem.under("architecture") for problem in check_size(self.architecture, signature.inputs[0]))
         if isinstance(self.architecture, Combined):
             yield from (problem.under("data") for problem in check_encoders(self.data.features or {}, signature))
         if self.loss is not None:
@@ -236,13 +239,16 @@ class Experiment(Spec):
         if decay is None:
             decay = 0.004 if self.optimizer.kind == "adamw" else 0.0
         task = dataset.preparation.signature.output.task
-        data = dataset.resolved
+        data, architecture = dataset.resolved, self.architecture
+        if len(dataset.preparation.inputs) == 1:
+            architecture = sized(architecture, dataset.preparation.inputs[0])
         if isinstance(self.architecture, Combined):
             data = data.model_copy(update={"features": with_encoders(data.features or {}, dataset.preparation.inputs)})
         return self.model_copy(
             update={
                 "name": self.name or fitting_name(name),
                 "data": data,
+                "architecture": architecture,
                 "loss": self.loss or default_loss(task),
                 "regularization": self.regularization.model_copy(update={"weight_decay": decay}),
                 "evaluation": self.evaluation.resolve(task),

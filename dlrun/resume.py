@@ -13,6 +13,7 @@ from dlrun.errors import RunError, UsageError
 from dlrun.evaluate import check_unchanged
 from dlrun.experiment import Experiment
 from dlrun.learning import assemble, facts, follow, judge_run, learn, recorded, surroundings
+from dlrun.pretraining import begin_with_vectors
 from dlrun.reading import build_model, load_data, read_resolved
 from dlrun.run.files import plain
 from dlrun.run.folder import RunFolder
@@ -57,6 +58,8 @@ def resume(path: Path, *, display: TrainingDisplay, epochs: int | None = None, f
         check_unchanged(run, dataset.summary())
         device, team = assemble(experiment, dataset, cluster, display)
         model = build_model(experiment, document, dataset.preparation.signature, team)
+        if checkpoint is None:
+            begin_with_vectors(model, dataset.preparation, experiment.seed)
         if not team.is_chief:
             follow(experiment, dataset, model, team)
             return None

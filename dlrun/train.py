@@ -12,6 +12,7 @@ from dlrun.data.splits import KFoldSplit
 from dlrun.errors import UsageError
 from dlrun.evaluation.names import MAIN_METRIC
 from dlrun.learning import assemble, facts, follow, judge_run, learn, recorded, surroundings
+from dlrun.pretraining import begin_with_vectors
 from dlrun.reading import build_model, load_data, read_experiment
 from dlrun.run.folder import RunFolder
 
@@ -55,6 +56,7 @@ def train(
     experiment, dataset = load_data(experiment, document, spec)
     device, team = assemble(experiment, dataset, cluster, display)
     model = build_model(experiment, document, dataset.preparation.signature, team)
+    vectors = begin_with_vectors(model, dataset.preparation, experiment.seed)
     if not team.is_chief:
         follow(experiment, dataset, model, team)
         return None
@@ -66,12 +68,13 @@ def train(
             run.write_log(log.read_bytes() if log else b"")
             run.write_spec(spec.read_bytes(), overrides)
             run.write_resolved(experiment.tree())
-            run.write_data({**dataset.summary(), "profile": profile_dataset(dataset).tree()})
+            covered = {"vectors": {each.column: each.tree() for each in vectors}} if vectors else {}
+            run.write_data({**dataset.summary(), **covered, "profile": profile_dataset(dataset).tree()})
             run.write_preparation(dataset.preparation.tree())
             run.write_environment(surroundings(device, team))
             with display.logging_to(run.log_path):
                 display.announce(run.name, *facts(dataset, model, device, team))
-                for note in dataset.table.notes:
+                for note in (*dataset.table.notes, *map(str, vectors)):
                     display.on_event(note)
                     run.note("data", note)
                 learn(experiment, dataset, model, run, display, team=team)

@@ -25,12 +25,16 @@ class Input:
         shape: of one example: vector (size,), image (height, width, channels), tokens (time,), series
             (time, variables), index ().
         vocabulary_size: how many different tokens or indexes there are; padding and unknown included.
+        vector_size: of the vectors that tokens begin with; None where they begin with random ones.
+        trainable: whether training changes those.
     """
 
     name: str
     kind: InputKind
     shape: tuple[int, ...]
     vocabulary_size: int | None = None
+    vector_size: int | None = None
+    trainable: bool = True
 
     @property
     def dtype(self) -> Literal["int32", "float32"]:
