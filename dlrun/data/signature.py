@@ -27,6 +27,7 @@ class Input:
         vocabulary_size: how many different tokens or indexes there are; padding and unknown included.
         vector_size: of the vectors that tokens begin with; None where they begin with random ones.
         trainable: whether training changes those.
+        variables: series: what each number of a step is called; where the target is among them, it is the first.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Input:
     vocabulary_size: int | None = None
     vector_size: int | None = None
     trainable: bool = True
+    variables: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> Literal["int32", "float32"]:
@@ -74,3 +76,8 @@ class Signature:
 
     inputs: tuple[Input, ...]
     output: Output
+
+
+def input_name(column: str) -> str:
+    """The name of a Keras input for a column: Keras allows no slash in it."""
+    return column.replace("/", "_")

@@ -14,6 +14,8 @@ from dlrun.data.columns import Column, Table
 from dlrun.data.dataset import Data
 from dlrun.data.features import Category, Fitted, Image, Number, Series, Text
 from dlrun.data.preparation import Preparation
+from dlrun.data.shared_window import resolve_series
+from dlrun.data.splits import Parts
 
 NASTY = [
     *("", " ", "...", "?! \t\n\r\x0b\x0c", "Öl ÄRGER straße ÉCOLE", "the cat THE Cat, the; (cat)"),
@@ -228,6 +230,31 @@ def test_windows_of_a_series(tmp_path: pathlib.Path) -> None:
     raw = np.lib.stride_tricks.sliding_window_view(values, 6).astype(np.float32)[:, :, None]
     received = of_raw(saved(preparation, tmp_path), {"temp": raw})["temp"]
     np.testing.assert_allclose(received, encoded.inputs["temp"], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("difference", [None, 1, 5])
+@pytest.mark.parametrize("each", [False, True])
+def test_several_variables_of_several_series(difference: int | None, each: bool, tmp_path: pathlib.Path) -> None:
+    """Two shops side by side, with a price that is known in advance and the calendar across a leap day."""
+    rng = np.random.default_rng(0)
+    stamps = np.repeat(np.datetime64("2024-02-27T05", "us") + np.arange(40) * np.timedelta64(5, "h"), 2)
+    columns = {"sold": rng.normal(50, 10, 80), "price": rng.normal(3, 1, 80), "time": stamps}
+    columns |= {"shop": texts(["a", "b"] * 40)}
+    table = Table("t", columns)
+    spec = {
+        "source": {"kind": "csv", "path": "t.csv", "time": "time"},
+        "target": "sold",
+        "series_by": "shop",
+        "features": {
+            "price": {"kind": "series", "known": True, "difference": difference},
+            "time": {"kind": "date", "parts": ["hour", "weekday", "month", "day_of_year"]},
+            "sold": {"kind": "series", "window": 6, "horizon": 4, "difference": difference, "normalise_each": each},
+        },
+    }
+    data = Data.parse(spec)
+    data = data.model_copy(update={"features": resolve_series(data.features or {})})
+    preparation = data.fit(table, {"time": Column("time")}, Parts(np.arange(60), np.arange(60, 70), np.arange(70, 80)))
+    check(preparation, table, tmp_path)
 
 
 def test_every_kind_of_feature_is_compared_here() -> None:

@@ -173,6 +173,14 @@ class Tabular(Spec):
         columns = columns_of(frame, name)
         return Table(name, columns, folder=files[0].parent, files=tuple(map(str, files)), file_of=file_of)
 
+    def whole(self, base: pathlib.Path) -> polars.DataFrame:
+        """All rows of all columns as the files have them; `where`, `limit`, `select` and `time` play no part.
+
+        Raises:
+            DataError: a file cannot be read, or is damaged, or parts differ in their columns.
+        """
+        return self._joined(parts(base, self.path, self.endings))[0]
+
     def _joined(self, files: Sequence[pathlib.Path]) -> tuple[polars.DataFrame, list[int]]:
         """All rows of all parts, each column of one type; and how many each part has."""
         types, rows = dict(self.types or {}), 0
