@@ -13,6 +13,7 @@ from dlrun.data.dataset import Data, Dataset
 from dlrun.data.encoders import build_combined, check_encoders, check_unread, with_encoders
 from dlrun.data.preparation import Examples, Preparation
 from dlrun.data.signature import Output, Signature
+from dlrun.data.splits import KFoldSplit
 from dlrun.data.target import FittedNumbers
 from dlrun.evaluation.settings import Evaluation
 from dlrun.models import Architecture
@@ -86,6 +87,16 @@ class Experiment(Spec):
     def reconstructs(self) -> bool:
         """Whether the target is the input itself."""
         return isinstance(self.architecture, Autoencoder)
+
+    @property
+    def is_folded(self) -> bool:
+        """Whether it is made of several trainings, one for each fold."""
+        return isinstance(self.data.split, KFoldSplit) and self.data.split.fold is None
+
+    def of_fold(self, number: int | None) -> Experiment:
+        """The training of one fold, counted from 1, of a k-fold split; or of all, None."""
+        split = self.data.split.model_copy(update={"fold": number})
+        return self.model_copy(update={"data": self.data.model_copy(update={"split": split})})
 
     def check(self, folder: pathlib.Path) -> list[Problem]:
         """All mistakes that can be found without reading the data.

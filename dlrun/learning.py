@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlrun.checkpointing import Keeper
 from dlrun.cluster.meeting import meet
 from dlrun.errors import DlrunError, Interrupted, RunError, TrainingError
+from dlrun.evaluation.names import MAIN_METRIC
 from dlrun.experiment import Experiment
 from dlrun.models.blocks import describe_inputs
 from dlrun.run.environment import environment
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from dlrun.data.dataset import Dataset
     from dlrun.data.preparation import Preparation
     from dlrun.evaluation.assess import Judge
+    from dlrun.pretraining import Coverage
     from dlrun.run.checkpoints import Checkpoint
     from dlrun.training.device import Device
     from dlrun.training.loop import Loop
@@ -41,12 +43,29 @@ SECONDS_BETWEEN_WRITES = 1.0
 """How often history.csv and status.json are written while training, at the most."""
 
 
+@dataclass(frozen=True)
+class Given:
+    """What the user wrote.
+
+    Args:
+        spec: the file, to the byte.
+        overrides: `a.b=value`, as after `--set`.
+        log: what TensorFlow has written until the run's own log begins.
+        title: what to call the training on the screen; empty: as the run.
+    """
+
+    spec: bytes
+    overrides: Sequence[str] = ()
+    log: bytes = b""
+    title: str = ""
+
+
 @contextmanager
 def recorded(run: RunFolder) -> Iterator[None]:
     """Keeps status.json true, whatever happens within."""
     try:
         yield
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         run.interrupt()
         raise
     except BaseException as error:
@@ -114,6 +133,50 @@ def facts(dataset: Dataset, model: Any, device: Device, team: Team) -> tuple[str
     )
 
 
+def begin(
+    run: RunFolder,
+    experiment: Experiment,
+    dataset: Dataset,
+    model: Any,
+    display: TrainingDisplay,
+    *,
+    device: Device,
+    team: Team,
+    given: Given,
+    vectors: Sequence[Coverage] = (),
+    stopped: Callable[[], bool] | None = None,
+) -> None:
+    """A training from its first step to its numbers, in an empty folder.
+
+    Args:
+        experiment: resolved.
+        given: what the user wrote.
+        vectors: with which the model begins.
+        stopped: as `learn` takes it.
+
+    Raises:
+        Interrupted, TrainingError: as `learn`.
+    """
+    from dlrun.profile.table import profile_dataset
+
+    run.start(experiment.training.epochs, MAIN_METRIC[dataset.preparation.signature.output.task])
+    with recorded(run):
+        run.write_log(given.log)
+        run.write_spec(given.spec, given.overrides)
+        run.write_resolved(experiment.tree())
+        covered = {"vectors": {each.column: each.tree() for each in vectors}} if vectors else {}
+        run.write_data({**dataset.summary(), **covered, "profile": profile_dataset(dataset).tree()})
+        run.write_preparation(dataset.preparation.tree())
+        run.write_environment(surroundings(device, team))
+        with display.logging_to(run.log_path):
+            display.announce(given.title or run.name, *facts(dataset, model, device, team))
+            for note in (*dataset.table.notes, *map(str, vectors)):
+                display.on_event(note)
+                run.note("data", note)
+            learn(experiment, dataset, model, run, display, team=team, stopped=stopped)
+            judge_run(experiment.judge(model, dataset.preparation), dataset, run, plots=experiment.evaluation.plots)
+
+
 def learn(
     experiment: Experiment,
     dataset: Dataset,
@@ -123,6 +186,7 @@ def learn(
     *,
     team: Team,
     checkpoint: Checkpoint | None = None,
+    stopped: Callable[[], bool] | None = None,
 ) -> None:
     """Trains the model, writes history and checkpoints as it goes, and keeps the weights.
 
@@ -130,6 +194,7 @@ def learn(
         experiment: resolved.
         team: who trains.
         checkpoint: where to go on; None begins.
+        stopped: says whether the user asked for the end; None: Ctrl-C and SIGTERM do.
 
     Raises:
         Interrupted: the user asked for it; what there was until then is kept, and can be resumed.
@@ -142,7 +207,8 @@ def learn(
     loop, monitor = prepare_loop(experiment, dataset, model, team)
     scribe = Scribe(run, display)
 
-    with team.noticing_loss(), synchronized(model, team), stop_signals() as stopped:
+    asked = stop_signals() if stopped is None else nullcontext(stopped)
+    with team.noticing_loss(), synchronized(model, team), asked as stopped:
         batch_size = fitting(loop, settings.batch_size, scribe)
         if experiment.runtime.compile == "auto":
             known = memory(experiment, preparation, run)

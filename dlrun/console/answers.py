@@ -34,7 +34,11 @@ def print_result(result: Result) -> None:
     )
     console.print()
     scalars = {name: value for name, value in result.metrics.items() if isinstance(value, int | float)}
-    console.print(metrics_table(scalars, result.split, result.baseline, main=result.main_metric))
+    console.print(
+        metrics_table(scalars, result.split, result.baseline, main=result.main_metric, deviation=result.deviation)
+    )
+    if result.deviation:
+        console.print(Text("\nmean ± standard deviation over the folds", "dim"))
     interval = result.metrics.get("interval", {}).get(result.main_metric)
     if interval:
         bounds = f"[{number(interval[0])}, {number(interval[1])}]"

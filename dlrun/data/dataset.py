@@ -22,6 +22,7 @@ from dlrun.data.series_windows import Layout, lay_out
 from dlrun.data.shared_window import preview_series, resolve_series
 from dlrun.data.signature import Output, Signature
 from dlrun.data.sources import Source
+from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes
@@ -120,7 +121,7 @@ class Data(Spec):
             table = source.load(base)
         except MisfitError as error:
             raise MisfitError(*(problem.under("data", "source") for problem in error.problems)) from None
-        if isinstance(source, Tabular):
+        if isinstance(source, Tabular | Sql):
             source = source.frozen(table)
         columns = {name: table.known.get(name) or describe(values) for name, values in table.columns.items()}
         resolved = self._resolve(source, columns, table, reconstructs, target_kind(loss))

@@ -191,15 +191,14 @@ class SeriesInput:
     @property
     def variables(self) -> tuple[str, ...]:
         """What each number of a step is called."""
-        return tuple(
-            each
-            for name, feature in self.features.items()
-            for each in (
-                calendar_names(feature, name, self.main.horizon)
-                if isinstance(feature, FittedDate)
-                else feature.names(name)
-            )
-        )
+        return tuple(each for name in self.features for each in self.names(name))
+
+    def names(self, column: str) -> tuple[str, ...]:
+        """What each number is called that a column adds to a step."""
+        feature = self.features[column]
+        if isinstance(feature, FittedDate):
+            return calendar_names(feature, column, self.main.horizon)
+        return feature.names(column)
 
     @property
     def input(self) -> Input:

@@ -85,7 +85,7 @@ class FittedNumbers(Spec):
     difference: int | None = None
     """How many steps before is what a value is compared with; none where the value itself is predicted."""
     each: dict[str, tuple[float, float]] | None = None
-    """Offset and scale of each series; none where all share one, and then offset 0 and scale 1 stand above."""
+    """Offset and scale of each series; none where all share one. Offset 0 and scale 1 then stand above."""
 
     @property
     def output(self) -> Output:
@@ -244,8 +244,7 @@ class Target(Spec):
             return FittedNumbers(kind="numbers", column=self.column, offset=offset, scale=scale)
         difference = each = None
         if same:
-            difference, each = series.difference, series.each
-            offset, scale = (series.offset, series.scale) if each is None else (0.0, 1.0)
+            difference, each, offset, scale = series.difference, series.each, series.offset, series.scale
         return FittedNumbers(
             kind="numbers",
             column=self.column,

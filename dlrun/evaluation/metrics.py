@@ -33,7 +33,8 @@ def measure(predictions: Predictions, metrics: Sequence[str] | None = None) -> d
     Returns:
         The metrics that are defined, by name, and under `interval` their 95 % intervals `[low, high]` where they have
         one. Classification adds `per_class` {class: {precision, recall, f1, support}}, a forecast `per_step`
-        [{"step": 1, …}, …] with the same metrics for each step of the horizon, a reconstruction `error_quantiles` of
+        [{"step": 1, …}, …] with the same metrics for each step of the horizon, one of several series also `per_series`
+        {name: {mae, …, windows}}, a reconstruction `error_quantiles` of
         the mean squared error of an example: an example above p99 is stranger than 99 % of the split.
     """
     if not len(predictions):
@@ -46,6 +47,8 @@ def measure(predictions: Predictions, metrics: Sequence[str] | None = None) -> d
         result["per_class"] = per_class(predictions)
     elif predictions.task == "forecast":
         result["per_step"] = per_step(predictions, wanted)
+        if predictions.series is not None:
+            result["per_series"] = per_series(predictions, wanted)
     elif predictions.task == "reconstruction":
         result["error_quantiles"] = error_quantiles(predictions)
     return result
@@ -80,6 +83,17 @@ def per_step(predictions: Predictions, metrics: Sequence[str]) -> list[dict[str,
         | _scalars(replace(predictions, truth=predictions.truth[:, step], scores=predictions.scores[:, step]), metrics)
         for step in range(steps)
     ]
+
+
+def per_series(predictions: Predictions, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The metrics of each series, by its name, and of how many windows they are."""
+    found: dict[str, dict[str, float]] = {}
+    names = np.array([] if predictions.series is None else predictions.series)
+    for name in np.unique(names):
+        own = names == name
+        part = replace(predictions, truth=predictions.truth[own], scores=predictions.scores[own])
+        found[str(name)] = _scalars(part, metrics) | {"windows": int(np.count_nonzero(own))}
+    return found
 
 
 def error_quantiles(predictions: Predictions) -> dict[str, float]:

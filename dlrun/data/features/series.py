@@ -42,7 +42,7 @@ class FittedSeries(Spec):
     difference: int | None = None
     """How many rows before is what a value is compared with; none where the value itself enters the network."""
     each: dict[str, tuple[float, float]] | None = None
-    """Offset and scale of each series; none where all share one."""
+    """Offset and scale of each series; none where all share one. Offset 0 and scale 1 then stand above."""
 
     @property
     def past(self) -> int:
@@ -224,7 +224,7 @@ class Series(Spec):
         each = None
         if self.normalise_each and ids is not None:
             each = {str(name): self._scale(numbers[ids == name]) for name in np.unique(ids)}
-        offset, scale = self._scale(numbers)
+        offset, scale = self._scale(numbers) if each is None else (0.0, 1.0)
         return FittedSeries(
             kind="series",
             window=self.window,

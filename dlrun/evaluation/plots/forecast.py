@@ -53,7 +53,9 @@ def draw_forecasts(predictions: Predictions, title: str = "", note: str = "", st
         title or f"MAE {number(error)} on {len(predictions):,} {predictions.split} windows",
         join(note, f"{len(chosen)} forecasts of {horizon} {step}{'s' * (horizon > 1)}, evenly across the split"),
     )
-    panels = figure.subplots(-(-len(chosen) // 2), min(2, len(chosen)), sharex=True, sharey=True, squeeze=False)
+    panels = figure.subplots(
+        -(-len(chosen) // 2), min(2, len(chosen)), sharex=True, sharey=predictions.series is None, squeeze=False
+    )
     for panel in panels.ravel()[len(chosen) :]:
         panel.set_axis_off()
     for axes, index in zip(panels.ravel(), chosen, strict=False):
