@@ -114,7 +114,7 @@ def roles_of(dataset: Dataset) -> dict[str, str]:
         roles.setdefault(dataset.preparation.time, "time")
     if isinstance(data.split, GroupSplit):
         roles.setdefault(data.split.by, "group")
-    return roles | ({data.target.column: "target"} if data.target is not None else {})
+    return roles | {each.column: "target" for each in data.targets}
 
 
 def first_losses(experiment: Experiment, dataset: Dataset, model: Any) -> list[float]:

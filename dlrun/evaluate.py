@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dlrun.data.signature import Task
 from dlrun.errors import RunError
-from dlrun.evaluation.names import MAIN_METRIC
+from dlrun.evaluation.names import main_metric
 from dlrun.experiment import Experiment
 from dlrun.reading import load_data, read_resolved
 from dlrun.run.folder import RunFolder
@@ -32,7 +32,8 @@ class Result:
         run: the run.
         split: train, validation, test, or the name of the file with the new data.
         examples: how many were evaluated.
-        task: what is predicted.
+        task: what is predicted; of several targets that of the main one.
+        main_metric: the metric that the run is judged by.
         metrics: as in metrics.json.
         baseline: the metrics of trivial models by name; empty for new data.
         notes: what one should know, such as categories of new data that training has not seen.
@@ -43,15 +44,11 @@ class Result:
     split: str
     examples: int
     task: Task
+    main_metric: str
     metrics: dict[str, Any]
     baseline: dict[str, dict[str, Any]]
     notes: tuple[str, ...] = ()
     deviation: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def main_metric(self) -> str:
-        """The metric that the run is judged by."""
-        return MAIN_METRIC[self.task]
 
     def tree(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -107,6 +104,7 @@ def evaluate_split(run: RunFolder, split: Split | None) -> Result:
         name,
         len(examples),
         said.task,
+        main_metric(dataset.preparation.signature.outputs),
         measured.measure(said),
         {each: measured.measure(trivial) for each, trivial in baseline.items()},
         measured.notes,
@@ -146,7 +144,8 @@ def evaluate_file(run: RunFolder, experiment: Experiment, data: Path) -> Result:
         f"{count:,} of {len(table):,} values of {column} are unknown to the model, such as {', '.join(values)}"
         for column, (count, values) in preparation.unknown(table).items()
     )
-    return Result(run, str(data), len(said), said.task, measured.measure(said), {}, notes + measured.notes)
+    main = main_metric(preparation.signature.outputs)
+    return Result(run, str(data), len(said), said.task, main, measured.measure(said), {}, notes + measured.notes)
 
 
 def trained_judges(run: RunFolder) -> list[Judge]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dlrun.data.content import content_hash
 from dlrun.data.preparation import Preparation
 from dlrun.errors import Interrupted, RunError, UsageError
-from dlrun.evaluation.names import MAIN_METRIC, label
+from dlrun.evaluation.names import label, main_metric
 from dlrun.experiment import Experiment
 from dlrun.learning import Given, assemble, begin, recorded, surroundings
 from dlrun.pretraining import begin_with_vectors
@@ -44,8 +44,8 @@ def train_folds(
     whole = first.of_fold(None)
     run = RunFolder.create(out, experiment.name or spec.stem, datetime.now())
     with run.locked():
-        task = dataset.preparation.signature.output.task
-        run.start(experiment.training.epochs, MAIN_METRIC[task], trainings(whole))
+        main = main_metric(dataset.preparation.signature.outputs)
+        run.start(experiment.training.epochs, main, trainings(whole))
         with recorded(run):
             run.write_log(given.log)
             run.write_spec(given.spec, given.overrides)
@@ -192,19 +192,22 @@ def forget_last() -> None:
 def conclude(run: RunFolder, *, plots: bool) -> None:
     """Writes what all folds come to: metrics, predictions, confusion matrix, plots."""
     from dlrun.evaluation.folds import across_folds, confusion_of, ensemble_of, out_of_fold
+    from dlrun.evaluation.predictions import of_target
 
     folds = run.folds()
-    output = Preparation.parse(folds[0].preparation()).signature.output
+    outputs = Preparation.parse(folds[0].preparation()).signature.outputs
     frames = [fold.predictions() for fold in folds]
     metrics = across_folds([fold.metrics() for fold in folds])
-    if together := ensemble_of(frames, output):
+    if together := ensemble_of(frames, outputs):
         metrics["ensemble"] = together
     frame = out_of_fold(frames)
     run.write_metrics(metrics)
     run.write_predictions(frame)
-    if output.is_classification:
-        matrix = confusion_of(frame)
-        run.write_confusion_matrix(matrix["labels"], matrix["counts"])
+    classes = [output for output in outputs if output.is_classification]
+    if len(outputs) > 1:
+        run.write_confusion_matrices({each.name: confusion_of(of_target(frame, each.name)) for each in classes})
+    elif classes:
+        run.write_confusion_matrix(**confusion_of(frame))
     if plots:
         from dlrun.evaluation.plots.folds import redraw_folds
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dlrun.checkpointing import Keeper
 from dlrun.cluster.meeting import meet
 from dlrun.errors import DlrunError, Interrupted, RunError, TrainingError
-from dlrun.evaluation.names import MAIN_METRIC
+from dlrun.evaluation.names import main_metric
 from dlrun.experiment import Experiment
 from dlrun.models.blocks import describe_inputs
 from dlrun.run.environment import environment
@@ -126,7 +126,7 @@ def facts(dataset: Dataset, model: Any, device: Device, team: Team) -> tuple[str
     examples = ", ".join(f"{len(part):,} {name}" for name, part in dataset.splits.items())
     unused = f" (unused: {', '.join(dataset.unused)})" if dataset.unused else ""
     return (
-        f"{describe_inputs(signature)} to {describe(signature.output)}{unused}",
+        f"{describe_inputs(signature)} to {' and '.join(map(describe, signature.outputs))}{unused}",
         f"{examples} examples",
         f"{model.count_params():,} parameters",
         f"on the {device.kind.upper()}" if team.replicas == 1 else f"on {team}",
@@ -159,7 +159,7 @@ def begin(
     """
     from dlrun.profile.table import profile_dataset
 
-    run.start(experiment.training.epochs, MAIN_METRIC[dataset.preparation.signature.output.task])
+    run.start(experiment.training.epochs, main_metric(dataset.preparation.signature.outputs))
     with recorded(run):
         run.write_log(given.log)
         run.write_spec(given.spec, given.overrides)
@@ -267,7 +267,7 @@ def prepare_loop(experiment: Experiment, dataset: Dataset, model: Any, team: Tea
         oversampled=experiment.oversampled(dataset.train, preparation),
     )
     validation = InMemory(experiment.arrays(dataset.validation, preparation)) if len(dataset.validation) else None
-    monitor = settings.monitored(followed_columns(preparation.signature.output, validation=validation is not None))
+    monitor = settings.monitored(followed_columns(preparation.signature.outputs, validation=validation is not None))
     learner = experiment.learner(model, preparation, len(train), team)
     loop = Loop(learner, train, validation, settings, xla=experiment.runtime.compile == "xla")
     return loop, monitor
@@ -281,6 +281,7 @@ def memory(experiment: Experiment, preparation: Preparation, run: RunFolder) -> 
     key = {
         **{name: tree[name] for name in sections},
         "signature": asdict(preparation.signature),
+        "losses": [loss.tree() for loss in experiment.objectives],
         "batch": [settings.batch_size, settings.gradient_accumulation, settings.on_not_finite],
         **{name: surroundings.get(name) for name in ("packages", "device", "cpus", "threads", "runtime", "variables")},
     }
@@ -325,7 +326,7 @@ def save_model(model: Any, experiment: Experiment, preparation: Preparation, run
     from dlrun.training.model import raw_model, weights
 
     run.save_weights(weights(model))
-    run.save_model(raw_model(model, preparation, experiment.objective.kind))
+    run.save_model(raw_model(model, preparation, *(loss.kind for loss in experiment.objectives)))
 
 
 def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) -> None:
@@ -340,9 +341,11 @@ def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) ->
     judged = [predictions[name] for name in predictions if name != "train"] or [predictions["train"]]
     run.write_predictions(polars.concat([said.to_frame() for said in judged]))
     last = judged[-1]
-    if last.is_classification:
-        matrix = confusion(last)
-        run.write_confusion_matrix(matrix["labels"], matrix["counts"])
+    matrices = {each.target: confusion(each) for each in last.each if each.is_classification}
+    if last.further:
+        run.write_confusion_matrices(matrices)
+    elif matrices:
+        run.write_confusion_matrix(**matrices[last.target])
     if last.task == "reconstruction":
         run.save_samples(judge.samples(last.split, dataset.splits[last.split], last))
     if plots:

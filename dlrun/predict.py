@@ -14,7 +14,7 @@ from dlrun.data.new_data import PIPE, NewData
 from dlrun.data.preparation import Preparation
 from dlrun.errors import DataError
 from dlrun.evaluate import say, trained_judges
-from dlrun.evaluation.predictions import Predictions, squared_errors
+from dlrun.evaluation.predictions import Predictions, squared_errors, together
 from dlrun.reading import read_resolved
 from dlrun.run.folder import RunFolder
 from dlrun.writing import Write
@@ -186,6 +186,8 @@ def to_frame(said: Predictions, rows: np.ndarray) -> polars.DataFrame:
     import numpy as np
     import polars as pl
 
+    if said.further:
+        return together([(each.target, to_frame(each, rows)) for each in said.each])
     columns: dict[str, Any] = {"row": rows + 1}
     if said.task == "reconstruction":
         columns["error"] = squared_errors(said)
@@ -204,6 +206,8 @@ def no_predictions(preparation: Preparation) -> polars.DataFrame:
     import numpy as np
     import polars as pl
 
+    if preparation.further:
+        return together([(each.signature.output.name, no_predictions(each)) for each in preparation.each])
     output = preparation.signature.output
     if output.task == "forecast":
         ids = {} if preparation.series_by is None else {"series": pl.String}

@@ -168,8 +168,11 @@ def _signature_facts(signature: Signature) -> dict[str, str]:
     from dlrun.models.blocks import describe_inputs
     from dlrun.training.losses import describe
 
-    facts = {"input": describe_inputs(signature), "predicts": describe(signature.output)}
-    return facts | ({"classes": ", ".join(signature.output.classes)} if signature.output.classes else {})
+    facts = {"input": describe_inputs(signature), "predicts": " and ".join(map(describe, signature.outputs))}
+    for output in signature.outputs:
+        if output.classes:
+            facts[f"classes of {output.name}" if signature.further else "classes"] = ", ".join(output.classes)
+    return facts
 
 
 def _print_facts(facts: Mapping[str, str]) -> None:

@@ -16,6 +16,7 @@ from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
     from dlrun.models import Architecture
+    from dlrun.models.blocks import Units
     from dlrun.models.combined import Combined
     from dlrun.models.regularization import Regularization
 
@@ -39,7 +40,7 @@ def with_encoders(features: Features, inputs: Sequence[Input]) -> dict[str, Feat
 
 
 def build_combined(
-    architecture: Combined, features: Features, signature: Signature, units: int, regularization: Regularization
+    architecture: Combined, features: Features, signature: Signature, units: Units, regularization: Regularization
 ) -> Any:
     """The Keras model of a combined architecture.
 

@@ -72,10 +72,22 @@ class Output:
 
 @dataclass(frozen=True)
 class Signature:
-    """All that a model knows of data."""
+    """All that a model knows of data.
+
+    Args:
+        inputs: of the network.
+        output: what is predicted; of several targets the first, which is the main one.
+        further: the other targets.
+    """
 
     inputs: tuple[Input, ...]
     output: Output
+    further: tuple[Output, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """All outputs, the first of them the main one."""
+        return self.output, *self.further
 
 
 def input_name(column: str) -> str:

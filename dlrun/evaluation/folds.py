@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlrun.data.signature import Output
-from dlrun.evaluation.metrics import measure
-from dlrun.evaluation.predictions import SCORE, Predictions
+from dlrun.evaluation.metrics import measure, measure_several
+from dlrun.evaluation.predictions import SCORE, Predictions, of_target
 
 if TYPE_CHECKING:
     import polars
@@ -84,16 +84,24 @@ def ensemble(said: Sequence[Predictions]) -> Predictions:
     """The mean of what several models say of the same examples; of their thresholds too."""
     if len(said) == 1:
         return said[0]
-    scores = np.mean([each.scores for each in said], axis=0)
-    return replace(said[0], scores=scores)
+    found: list[Predictions] = [
+        replace(of_each[0], scores=np.mean([each.scores for each in of_each], axis=0))
+        for of_each in zip(*(each.each for each in said), strict=True)
+    ]
+    return replace(found[0], further=tuple(found[1:]))
 
 
-def ensemble_of(frames: Sequence[polars.DataFrame], output: Output) -> dict[str, Any]:
+def ensemble_of(frames: Sequence[polars.DataFrame], outputs: Sequence[Output]) -> dict[str, Any]:
     """The metrics of the mean of what all folds say of the test rows; empty where there are none, or only errors."""
-    if output.task == "reconstruction" or any("test" not in frame["split"] for frame in frames):
+    if outputs[0].task == "reconstruction" or any("test" not in frame["split"] for frame in frames):
         return {}
-    said = [Predictions.from_frame(frame, "test", output.task, output.name) for frame in frames]
-    return measure(ensemble(said))
+    several = len(outputs) > 1
+    found = []
+    for output in outputs:
+        own = [of_target(frame, output.name) for frame in frames] if several else frames
+        found.append(ensemble([Predictions.from_frame(frame, "test", output.task, output.name) for frame in own]))
+    together = replace(found[0], further=tuple(found[1:]))
+    return measure_several(together) if several else measure(together)
 
 
 def confusion_of(frame: polars.DataFrame) -> dict[str, Any]:

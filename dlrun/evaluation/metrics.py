@@ -54,6 +54,26 @@ def measure(predictions: Predictions, metrics: Sequence[str] | None = None) -> d
     return result
 
 
+def measure_several(predictions: Predictions, metrics: Sequence[str] | None = None) -> dict[str, Any]:
+    """The same of several targets: a metric of one is called `<target>_<metric>`, `per_class` is by target.
+
+    Args:
+        predictions: of one target or several of a split.
+        metrics: those that are wanted; each target has the ones that fit it.
+    """
+    result: dict[str, Any] = {}
+    bounds: dict[str, Any] = {}
+    classes: dict[str, Any] = {}
+    for each in predictions.each:
+        fitting = METRICS[each.task]
+        measured = measure(each, None if metrics is None else [name for name in metrics if name in fitting])
+        bounds |= {f"{each.target}_{name}": pair for name, pair in measured.pop("interval", {}).items()}
+        if "per_class" in measured:
+            classes[each.target] = measured.pop("per_class")
+        result |= {f"{each.target}_{name}": value for name, value in measured.items()}
+    return result | ({"interval": bounds} if bounds else {}) | ({"per_class": classes} if classes else {})
+
+
 def per_class(predictions: Predictions) -> dict[str, dict[str, float | int | None]]:
     """Precision, recall, F1 and support (true examples) of each class.
 
@@ -87,12 +107,12 @@ def per_step(predictions: Predictions, metrics: Sequence[str]) -> list[dict[str,
 
 def per_series(predictions: Predictions, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
     """The metrics of each series, by its name, and of how many windows they are."""
+    names, numbers = np.unique(np.array(predictions.series, str), return_inverse=True)
+    order, counts = np.argsort(numbers, kind="stable"), np.bincount(numbers)
     found: dict[str, dict[str, float]] = {}
-    names = np.array([] if predictions.series is None else predictions.series)
-    for name in np.unique(names):
-        own = names == name
+    for name, own in zip(names.tolist(), np.split(order, np.cumsum(counts)[:-1]), strict=True):
         part = replace(predictions, truth=predictions.truth[own], scores=predictions.scores[own])
-        found[str(name)] = _scalars(part, metrics) | {"windows": int(np.count_nonzero(own))}
+        found[name] = _scalars(part, metrics) | {"windows": len(own)}
     return found
 
 

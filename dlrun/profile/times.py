@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.data.features import Series
 from dlrun.data.features.values import SHOWN
-from dlrun.data.series_windows import Layout
+from dlrun.data.layout import Layout
 from dlrun.profile.finding import Finding, counted
 
 if TYPE_CHECKING:

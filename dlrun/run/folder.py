@@ -295,8 +295,12 @@ class RunFolder:
         """Class names, and counts (classes, classes): a row for each true class, a column for each predicted one."""
         write_json(self.path / "confusion_matrix.json", {"labels": list(labels), "counts": counts})
 
+    def write_confusion_matrices(self, matrices: Mapping[str, Mapping[str, Any]]) -> None:
+        """Of several targets: `labels` and `counts` by the target's name, of those that are classes."""
+        write_json(self.path / "confusion_matrix.json", matrices)
+
     def confusion_matrix(self) -> dict[str, Any]:
-        """`labels` and `counts`."""
+        """`labels` and `counts`; of several targets both by the target's name."""
         return read_json(self.path / "confusion_matrix.json")
 
     def write_predictions(self, frame: pl.DataFrame) -> None:

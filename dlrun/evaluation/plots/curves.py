@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 History = Sequence[Mapping[str, Any]]
 
 NO_METRICS = ("epoch", "learning_rate", "seconds", "examples_per_second")
-LARGEST_GRID = 6
+LARGEST_GRID = 9
 LOG_RANGE = 100  # two decades
 MARKED = 30  # epochs up to which each has its point
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlrun.evaluation.names import MAIN_METRIC, label
+from dlrun.evaluation.names import label, main_metric
 from dlrun.evaluation.plots.style import BLUE, INK, QUIET, house_style, new_figure, with_spread
 
 if TYPE_CHECKING:
@@ -27,22 +27,27 @@ def redraw_folds(run: RunFolder) -> None:
     """
     from dlrun.data.preparation import Preparation
     from dlrun.evaluation.plots.curves import draw_comparison
-    from dlrun.evaluation.plots.redraw import draw_all
+    from dlrun.evaluation.plots.redraw import draw_all, draw_several
     from dlrun.evaluation.plots.style import png
 
     folds, metrics = run.folds(), run.metrics()
-    output = Preparation.parse(folds[0].preparation()).signature.output
-    run.write_plot("folds", png(draw_folds(metrics, MAIN_METRIC[output.task])))
+    outputs = Preparation.parse(folds[0].preparation()).signature.outputs
+    output = outputs[0]
+    run.write_plot("folds", png(draw_folds(metrics, main_metric(outputs))))
     histories = {f"fold {index + 1}": fold.history() for index, fold in enumerate(folds)}
     run.write_plot("curves", png(draw_comparison(histories, noun="fold")))
-    for name, figure in draw_all(
-        [],
-        metrics,
-        run.predictions(),
-        task=output.task,
-        target=output.name,
-        confusion=run.confusion_matrix() if output.is_classification else None,
-    ):
+    if len(outputs) > 1:
+        figures = draw_several([], metrics, run.predictions(), outputs, run.confusion_matrix(), None)
+    else:
+        figures = draw_all(
+            [],
+            metrics,
+            run.predictions(),
+            task=output.task,
+            target=output.name,
+            confusion=run.confusion_matrix() if output.is_classification else None,
+        )
+    for name, figure in figures:
         run.write_plot(name, png(figure))
 
 
