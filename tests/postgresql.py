@@ -9,6 +9,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -45,14 +46,17 @@ def programs() -> pathlib.Path | None:
 
 
 @contextlib.contextmanager
-def server(folder: pathlib.Path, found: pathlib.Path) -> Iterator[Server]:
+def server(found: pathlib.Path) -> Iterator[Server]:
     """A server with a password, as a user of its own where the tests run as root."""
+    with tempfile.TemporaryDirectory(prefix="dlrun-pg-") as folder:
+        yield from _server(pathlib.Path(folder), found)
+
+
+def _server(folder: pathlib.Path, found: pathlib.Path) -> Iterator[Server]:
     user = None
     if os.getuid() == 0:
         user = "postgres"
         account = pwd.getpwnam(user)
-        for each in (folder, *folder.parents[:2]):
-            each.chmod(0o755)
         os.chown(folder, account.pw_uid, account.pw_gid)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

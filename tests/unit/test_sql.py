@@ -9,13 +9,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from postgresql import PASSWORD, Server, programs, server
 
 from dlrun.data.columns import Column
 from dlrun.data.new_data import load_file
 from dlrun.data.sources import Sql
 from dlrun.errors import DataError, DlrunError, MisfitError, MissingExtraError
 from dlrun.spec.problem import Problem
-from tests.postgresql import PASSWORD, Server, programs, server
 
 ROWS = "SELECT * FROM sales ORDER BY id"
 
@@ -156,24 +156,24 @@ def test_damaged_databases(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def running() -> Iterator[Server]:
     if (found := programs()) is None:
         pytest.skip("PostgreSQL is not installed")
     pytest.importorskip("adbc_driver_postgresql")
-    with server(tmp_path_factory.mktemp("postgresql"), found) as running:
-        running.run(
+    with server(found) as started:
+        started.run(
             "CREATE TABLE sales (id int primary key, price numeric(10, 2), day date, at timestamptz, sold boolean, "
             "name text, size real, pixels float8[], span interval); "
             "INSERT INTO sales SELECT n, n / 4.0, date '2020-01-01' + n, timestamptz '2020-01-01 12:00+02', n % 2 = 0, "
             "nullif('n' || n, 'n3'), n / 2.0, array[n, 2.5], '1 day' FROM generate_series(1, 100) n"
         )
-        yield running
+        yield started
 
 
-def test_postgresql(postgresql: Server, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_postgresql(running: Server, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     columns = "id, price, day, at, sold, name, size, pixels"
     query = f"SELECT {columns} FROM sales ORDER BY id DESC"
-    fields: dict[str, object] = {"url": postgresql.url, "query": query, "password_env": "SHOP_PASSWORD", "time": "day"}
+    fields: dict[str, object] = {"url": running.url, "query": query, "password_env": "SHOP_PASSWORD", "time": "day"}
     monkeypatch.setenv("SHOP_PASSWORD", PASSWORD)
     source = sql(**fields)
     assert list(source.check(tmp_path)) == []
@@ -189,7 +189,7 @@ def test_postgresql(postgresql: Server, tmp_path: pathlib.Path, monkeypatch: pyt
     assert source.frozen(table).load(tmp_path).columns["price"][0] == 25
 
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
-    plain = {"url": postgresql.url}
+    plain = {"url": running.url}
     assert len(sql(**plain, table="public.sales", order_by=["id"], limit=5, types={}).asked) > 20
     assert "wants another password" in told(sql(**{**fields, "password_env": "HOME"}), tmp_path)
     assert "no variable SHOP_PASWORD" in (text := told(sql(**{**fields, "password_env": "SHOP_PASWORD"}), tmp_path))
@@ -202,7 +202,7 @@ def test_postgresql(postgresql: Server, tmp_path: pathlib.Path, monkeypatch: pyt
     writing = "WITH gone AS (DELETE FROM sales RETURNING id) SELECT id FROM gone ORDER BY id"
     assert "the query is not one that only reads" in told(sql(**plain, query=writing), tmp_path)
     assert '"nowhere" does not exist' in told(
-        sql(url=postgresql.url.replace("/postgres", "/nowhere"), query=query), tmp_path
+        sql(url=running.url.replace("/postgres", "/nowhere"), query=query), tmp_path
     )
     assert "a type that is not read" in told(sql(**plain, query="SELECT span FROM sales ORDER BY id"), tmp_path)
     assert len(source.load(tmp_path)) == 100

@@ -9,6 +9,7 @@ from pydantic import Field
 from dlrun.data.sources.arrays import Arrays
 from dlrun.data.sources.bundled import Bundled
 from dlrun.data.sources.csv_file import Csv
+from dlrun.data.sources.huggingface import HuggingFace
 from dlrun.data.sources.idx import Idx
 from dlrun.data.sources.image_folder import ImageFolder
 from dlrun.data.sources.json_lines import Json
@@ -19,7 +20,18 @@ from dlrun.data.sources.text_folder import TextFolder
 from dlrun.data.sources.tfrecord import TfRecord
 
 Source = Annotated[
-    Bundled | KerasSource | Csv | Parquet | Json | Arrays | Sql | Idx | TfRecord | ImageFolder | TextFolder,
+    Bundled
+    | KerasSource
+    | Csv
+    | Parquet
+    | Json
+    | Arrays
+    | Sql
+    | Idx
+    | TfRecord
+    | HuggingFace
+    | ImageFolder
+    | TextFolder,
     Field(discriminator="kind"),
 ]
 """Where data comes from."""
@@ -28,6 +40,7 @@ __all__ = [
     "Arrays",
     "Bundled",
     "Csv",
+    "HuggingFace",
     "Idx",
     "ImageFolder",
     "Json",
@@ -36,4 +49,5 @@ __all__ = [
     "Source",
     "Sql",
     "TextFolder",
+    "TfRecord",
 ]

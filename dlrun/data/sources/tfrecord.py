@@ -160,7 +160,7 @@ class TfRecord(Spec):
                 texts[:] = values
                 return _times(texts, file, name) if name == self.time else texts
             case _:
-                return np.stack(values) if self._columns[name].shape else _decoded(values, file, name)
+                return np.stack(values) if self._columns[name].shape else decoded(values, file, name)
 
 
 def _value(found: Values | None, column: RecordColumn) -> Any:
@@ -212,7 +212,7 @@ def _pixels(data: bytes, column: RecordColumn) -> bytes | np.ndarray:
     return np.frombuffer(data, np.uint8).reshape(column.shape)
 
 
-def _decoded(files: list[bytes], file: str, name: str) -> np.ndarray:
+def decoded(files: list[bytes], file: str, name: str) -> np.ndarray:
     """Pictures of one size, decoded: uint8 (rows, height, width, channels); colour where the first has it."""
     import numpy as np
 
