@@ -30,11 +30,7 @@ if TYPE_CHECKING:
     from dlrun.console import TrainingDisplay
     from dlrun.data.dataset import Dataset
     from dlrun.data.preparation import Preparation
-<<<<<<< HEAD
-=======
-    from dlrun.evaluation.assess import Judge
     from dlrun.pretraining import Coverage
->>>>>>> main
     from dlrun.run.checkpoints import Checkpoint
     from dlrun.training.device import Device
     from dlrun.training.loop import Loop
