@@ -20,6 +20,7 @@ from dlrun.models import Architecture
 from dlrun.models.autoencoder import Autoencoder
 from dlrun.models.blocks import Units
 from dlrun.models.combined import Combined
+from dlrun.models.pretrained import check_size, sized
 from dlrun.models.regularization import Regularization
 from dlrun.seeds import keras_seeds
 from dlrun.spec.base import Spec
@@ -181,6 +182,8 @@ class Experiment(Spec):
         validation = self.data.split.has_validation if validation is None else validation
         output = signature.output
         yield from (problem.under("architecture") for problem in self.architecture.check(signature))
+        if len(signature.inputs) == 1:
+            yield from (problem.under("architecture") for problem in check_size(self.architecture, signature.inputs[0]))
         if isinstance(self.architecture, Combined):
             yield from (problem.under("data") for problem in check_encoders(self.data.features or {}, signature))
         for one, stated, path in self._stated_losses(signature):
@@ -261,7 +264,9 @@ class Experiment(Spec):
         if decay is None:
             decay = 0.004 if self.optimizer.kind == "adamw" else 0.0
         outputs = dataset.preparation.signature.outputs
-        data = dataset.resolved
+        data, architecture = dataset.resolved, self.architecture
+        if len(dataset.preparation.inputs) == 1:
+            architecture = sized(architecture, dataset.preparation.inputs[0])
         if isinstance(data.target, Targets):
             data = data.model_copy(update={"target": data.target.with_losses(outputs)})
         if isinstance(self.architecture, Combined):
@@ -270,6 +275,7 @@ class Experiment(Spec):
             update={
                 "name": self.name or fitting_name(name),
                 "data": data,
+                "architecture": architecture,
                 "loss": None if len(outputs) > 1 else self.loss or default_loss(outputs[0].task),
                 "regularization": self.regularization.model_copy(update={"weight_decay": decay}),
                 "evaluation": self.evaluation.resolve(*(output.task for output in outputs)),

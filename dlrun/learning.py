@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dlrun.data.dataset import Dataset
     from dlrun.data.preparation import Preparation
     from dlrun.evaluation.assess import Judge
+    from dlrun.pretraining import Coverage
     from dlrun.run.checkpoints import Checkpoint
     from dlrun.training.device import Device
     from dlrun.training.loop import Loop
@@ -142,6 +143,7 @@ def begin(
     device: Device,
     team: Team,
     given: Given,
+    vectors: Sequence[Coverage] = (),
     stopped: Callable[[], bool] | None = None,
 ) -> None:
     """A training from its first step to its numbers, in an empty folder.
@@ -149,6 +151,7 @@ def begin(
     Args:
         experiment: resolved.
         given: what the user wrote.
+        vectors: with which the model begins.
         stopped: as `learn` takes it.
 
     Raises:
@@ -161,12 +164,13 @@ def begin(
         run.write_log(given.log)
         run.write_spec(given.spec, given.overrides)
         run.write_resolved(experiment.tree())
-        run.write_data({**dataset.summary(), "profile": profile_dataset(dataset).tree()})
+        covered = {"vectors": {each.column: each.tree() for each in vectors}} if vectors else {}
+        run.write_data({**dataset.summary(), **covered, "profile": profile_dataset(dataset).tree()})
         run.write_preparation(dataset.preparation.tree())
         run.write_environment(surroundings(device, team))
         with display.logging_to(run.log_path):
             display.announce(given.title or run.name, *facts(dataset, model, device, team))
-            for note in dataset.table.notes:
+            for note in (*dataset.table.notes, *map(str, vectors)):
                 display.on_event(note)
                 run.note("data", note)
             learn(experiment, dataset, model, run, display, team=team, stopped=stopped)
