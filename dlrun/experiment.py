@@ -21,6 +21,7 @@ from dlrun.models import Architecture
 from dlrun.models.autoencoder import Autoencoder
 from dlrun.models.blocks import Units
 from dlrun.models.combined import Combined
+from dlrun.models.pretrained import check_size, sized
 from dlrun.models.regularization import Regularization
 from dlrun.seeds import keras_seeds
 from dlrun.spec.base import Spec
@@ -183,6 +184,8 @@ class Experiment(Spec):
         validation = self.data.split.has_validation if validation is None else validation
         output = signature.output
         yield from (problem.under("architecture") for problem in self.architecture.check(signature))
+        if len(signature.inputs) == 1:
+            yield from (problem.under("architecture") for problem in check_size(self.architecture, signature.inputs[0]))
         if isinstance(self.architecture, Combined):
             yield from (problem.under("data") for problem in check_encoders(self.data.features or {}, signature))
         for one, stated, path in self._stated_losses(signature):
@@ -200,6 +203,13 @@ class Experiment(Spec):
             yield from self._check_reconstruction(self.architecture, loss.kind)
         tasks = [one.task for one in signature.outputs]
         yield from (problem.under("evaluation") for problem in self.evaluation.check(*tasks))
+        if not validation and not isinstance(self.evaluation.threshold, float | None):
+            yield Problem(
+                ("evaluation", "threshold"),
+                "the threshold is chosen on the validation part, and there is none",
+                hint="set data.split.validation above 0, or write the threshold as a number",
+                at="key",
+            )
         yield from (problem.under("training") for problem in self._check_oversampling(output))
         columns = followed_columns(signature.outputs, validation=validation)
         yield from (problem.under("training") for problem in self.training.check(columns))
@@ -263,7 +273,9 @@ class Experiment(Spec):
         if decay is None:
             decay = 0.004 if self.optimizer.kind == "adamw" else 0.0
         outputs = dataset.preparation.signature.outputs
-        data = dataset.resolved
+        data, architecture = dataset.resolved, self.architecture
+        if len(dataset.preparation.inputs) == 1:
+            architecture = sized(architecture, dataset.preparation.inputs[0])
         if isinstance(data.target, Targets):
             data = data.model_copy(update={"target": data.target.with_losses(outputs)})
         if isinstance(self.architecture, Combined):
@@ -272,6 +284,7 @@ class Experiment(Spec):
             update={
                 "name": self.name or fitting_name(name),
                 "data": data,
+                "architecture": architecture,
                 "loss": None if len(outputs) > 1 else self.loss or default_loss(outputs[0].task),
                 "regularization": self.regularization.model_copy(update={"weight_decay": decay}),
                 "evaluation": self.evaluation.resolve(*(output.task for output in outputs)),

@@ -14,6 +14,7 @@ from dlrun.errors import Interrupted, RunError, UsageError
 from dlrun.evaluation.names import label, main_metric
 from dlrun.experiment import Experiment
 from dlrun.learning import Given, assemble, begin, recorded, surroundings
+from dlrun.pretraining import begin_with_vectors
 from dlrun.reading import build_model, load_data, read_resolved
 from dlrun.run.folder import RunFolder
 from dlrun.run.resolved import resolved_fields, resolved_text
@@ -157,10 +158,22 @@ def train_one(
         own, dataset = load_data(experiment.of_fold(number), document, run.path)
         check_data(run, dataset)
         model = build_model(own, document, dataset.preparation.signature, team)
+        vectors = begin_with_vectors(model, dataset.preparation, own.seed)
         fold = run.make_fold(number)
         titled = Given(given.spec, given.overrides, title=title)
         with fold.locked():
-            begin(fold, own, dataset, model, display, device=device, team=team, given=titled, stopped=stopped)
+            begin(
+                fold,
+                own,
+                dataset,
+                model,
+                display,
+                device=device,
+                team=team,
+                given=titled,
+                vectors=vectors,
+                stopped=stopped,
+            )
     status = fold.status()
     main = status.main_metric or ""
     if main in (held_out := fold.metrics()["validation"]):
@@ -185,7 +198,10 @@ def conclude(run: RunFolder, *, plots: bool) -> None:
     outputs = Preparation.parse(folds[0].preparation()).signature.outputs
     frames = [fold.predictions() for fold in folds]
     metrics = across_folds([fold.metrics() for fold in folds])
-    if together := ensemble_of(frames, outputs):
+    thresholds = [fold.threshold() for fold in folds]
+    if any(each is not None for each in thresholds):
+        metrics["thresholds"] = thresholds
+    if together := ensemble_of(frames, outputs, thresholds):
         metrics["ensemble"] = together
     frame = out_of_fold(frames)
     run.write_metrics(metrics)

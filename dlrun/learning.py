@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from dlrun.console import TrainingDisplay
     from dlrun.data.dataset import Dataset
     from dlrun.data.preparation import Preparation
-    from dlrun.evaluation.assess import Judge
+    from dlrun.pretraining import Coverage
     from dlrun.run.checkpoints import Checkpoint
     from dlrun.training.device import Device
     from dlrun.training.loop import Loop
@@ -142,6 +142,7 @@ def begin(
     device: Device,
     team: Team,
     given: Given,
+    vectors: Sequence[Coverage] = (),
     stopped: Callable[[], bool] | None = None,
 ) -> None:
     """A training from its first step to its numbers, in an empty folder.
@@ -149,6 +150,7 @@ def begin(
     Args:
         experiment: resolved.
         given: what the user wrote.
+        vectors: with which the model begins.
         stopped: as `learn` takes it.
 
     Raises:
@@ -161,16 +163,17 @@ def begin(
         run.write_log(given.log)
         run.write_spec(given.spec, given.overrides)
         run.write_resolved(experiment.tree())
-        run.write_data({**dataset.summary(), "profile": profile_dataset(dataset).tree()})
+        covered = {"vectors": {each.column: each.tree() for each in vectors}} if vectors else {}
+        run.write_data({**dataset.summary(), **covered, "profile": profile_dataset(dataset).tree()})
         run.write_preparation(dataset.preparation.tree())
         run.write_environment(surroundings(device, team))
         with display.logging_to(run.log_path):
             display.announce(given.title or run.name, *facts(dataset, model, device, team))
-            for note in dataset.table.notes:
+            for note in (*dataset.table.notes, *map(str, vectors)):
                 display.on_event(note)
                 run.note("data", note)
             learn(experiment, dataset, model, run, display, team=team, stopped=stopped)
-            judge_run(experiment.judge(model, dataset.preparation), dataset, run, plots=experiment.evaluation.plots)
+            judge_run(experiment, model, dataset, run)
 
 
 def learn(
@@ -331,13 +334,19 @@ def save_model(model: Any, experiment: Experiment, preparation: Preparation, run
     run.save_model(raw_model(model, preparation, *(loss.kind for loss in experiment.objectives)))
 
 
-def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) -> None:
+def judge_run(experiment: Experiment, model: Any, dataset: Dataset, run: RunFolder) -> None:
     """Measures all splits, and writes metrics, predictions, confusion matrix, samples and plots."""
     from dlrun.evaluation.assess import all_metrics
     from dlrun.evaluation.confusion import confusion
 
+    judge, how = experiment.judge(model, dataset.preparation), experiment.evaluation.threshold
+    decision: dict[str, Any] = {}
+    if how is not None:
+        judge, chosen = judge.decided(how, dataset.validation)
+        decision = {"threshold": chosen.tree()}
+        run.write_threshold(chosen.tree())
     metrics, predictions = all_metrics(judge, dataset.splits)
-    run.write_metrics(metrics)
+    run.write_metrics(metrics | decision)
     import polars
 
     judged = [predictions[name] for name in predictions if name != "train"] or [predictions["train"]]
@@ -350,7 +359,7 @@ def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) ->
         run.write_confusion_matrix(**matrices[last.target])
     if last.task == "reconstruction":
         run.save_samples(judge.samples(last.split, dataset.splits[last.split], last))
-    if plots:
+    if experiment.evaluation.plots:
         from dlrun.evaluation.plots import redraw
 
         redraw(run)

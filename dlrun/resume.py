@@ -13,6 +13,7 @@ from dlrun.errors import RunError, UsageError
 from dlrun.evaluate import check_unchanged
 from dlrun.experiment import Experiment
 from dlrun.learning import assemble, facts, follow, judge_run, learn, recorded, surroundings
+from dlrun.pretraining import begin_with_vectors
 from dlrun.reading import build_model, load_data, read_resolved
 from dlrun.run.files import plain
 from dlrun.run.folder import RunFolder
@@ -87,6 +88,8 @@ def go_on(
         check_unchanged(run, dataset.summary())
         device, team = assembled or assemble(experiment, dataset, cluster, display)
         model = build_model(experiment, document, dataset.preparation.signature, team)
+        if checkpoint is None:
+            begin_with_vectors(model, dataset.preparation, experiment.seed)
         if not team.is_chief:
             follow(experiment, dataset, model, team)
             return None
@@ -104,8 +107,7 @@ def go_on(
                     display.on_event(where)
                     run.note("resumed", where, changed=changes)
                     learn(experiment, dataset, model, run, display, team=team, checkpoint=checkpoint, stopped=stopped)
-                    judge = experiment.judge(model, dataset.preparation)
-                    judge_run(judge, dataset, run, plots=experiment.evaluation.plots)
+                    judge_run(experiment, model, dataset, run)
     return run
 
 

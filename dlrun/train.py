@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dlrun.folds import train_folds
 from dlrun.learning import Given, assemble, begin, follow
+from dlrun.pretraining import begin_with_vectors
 from dlrun.reading import build_model, load_data, read_experiment
 from dlrun.run.folder import RunFolder
 
@@ -50,11 +51,12 @@ def train(
     experiment, dataset = load_data(experiment, document, spec)
     device, team = assemble(experiment, dataset, cluster, display)
     model = build_model(experiment, document, dataset.preparation.signature, team)
+    vectors = begin_with_vectors(model, dataset.preparation, experiment.seed)
     if not team.is_chief:
         follow(experiment, dataset, model, team)
         return None
 
     run = RunFolder.create(out, experiment.name or spec.stem, datetime.now())
     with team.dismissed(), run.locked():
-        begin(run, experiment, dataset, model, display, device=device, team=team, given=given)
+        begin(run, experiment, dataset, model, display, device=device, team=team, given=given, vectors=vectors)
     return run

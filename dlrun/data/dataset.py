@@ -12,7 +12,7 @@ from pydantic import Field
 from dlrun.data.checks import check_data, check_files
 from dlrun.data.columns import Column, Defaults, Table
 from dlrun.data.content import content_hash
-from dlrun.data.features import Feature, Fitted, FittedSeries, Series
+from dlrun.data.features import Feature, Fitted, FittedSeries, Series, Text
 from dlrun.data.features.values import complaint, missing_fault, row_list
 from dlrun.data.findings import FindingKind
 from dlrun.data.image_files import with_pixels
@@ -63,6 +63,9 @@ class Data(Spec):
         yield from (problem.under("source") for problem in self.source.check(base))
         known, own_test = self.source.known(base), self.source.has_test(base)
         yield from check_data(self, known, own_test, reconstructs=reconstructs)
+        for name, feature in (self.features or {}).items():
+            if isinstance(feature, Text) and feature.vectors is not None:
+                yield from (problem.under("features", name, "vectors") for problem in feature.vectors.check(base))
         yield from (problem.under("split") for problem in check_files(self, base))
 
     def preview(self, base: pathlib.Path, *, reconstructs: bool = False, loss: str | None = None) -> Signature | None:
@@ -80,7 +83,7 @@ class Data(Spec):
         features = self._features(columns, defaults)
         if not features or not features.keys() <= columns.keys():
             return None
-        features = resolve_series(features)
+        features = with_vectors(resolve_series(features), base)
         inputs = [feature.input(input_name(name), columns[name]) for name, feature in features.items()]
         known = pack([each for each in inputs if each is not None], encoded(features))
         if series := preview_series(features, target.column if target else defaults.target):
@@ -137,6 +140,7 @@ class Data(Spec):
         resolved = self._resolve(source, columns, table, reconstructs, target_kind(loss))
         if problems := list(check_data(resolved, columns, table.test_rows is not None, reconstructs=reconstructs)):
             raise MisfitError(*(problem.under("data") for problem in problems))
+        resolved = resolved.model_copy(update={"features": with_vectors(resolved.features or {}, base)})
         table, resolved, columns = resolved.decoded(table, columns, base)
         parts = resolved.parts(table, seed)
         preparation = resolved.fit(table, columns, parts)
@@ -371,6 +375,15 @@ class Dataset:
             "splits": splits,
             "preparation": self.preparation.tree(),
         }
+
+
+def with_vectors(features: Mapping[str, Feature], base: pathlib.Path) -> dict[str, Feature]:
+    """The same features, with the size of the vectors that texts begin with.
+
+    Raises:
+        DataError: a file of vectors cannot be read.
+    """
+    return {name: each.resolve(base) if isinstance(each, Text) else each for name, each in features.items()}
 
 
 def encoded(features: Mapping[str, Feature]) -> tuple[str, ...]:

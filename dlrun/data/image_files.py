@@ -100,7 +100,9 @@ def with_pixels(
         resolved[name] = feature.model_copy(update={"folder": folder, **form})
         described[name] = Column("image", files.form.shape, form=files.form)
     known = {name: column for name, column in table.known.items() if name not in pixels}
-    return replace(table, columns={**table.columns, **pixels}, known=known, notes=tuple(notes)), resolved, described
+    called = table.columns[next(iter(pixels))] if len(pixels) == 1 else None
+    decoded = replace(table, columns={**table.columns, **pixels}, known=known, notes=tuple(notes), called=called)
+    return decoded, resolved, described
 
 
 def pixels_of(
@@ -124,7 +126,7 @@ def pixels_of(
         yield batch
         return
     size = sum(math.prod(form.shape) for form in forms.values())
-    for start in range(0, len(batch.table), max(1, MOST_PIXELS // size)):
+    for start in range(0, max(1, len(batch.table)), max(1, MOST_PIXELS // size)):
         rows = np.arange(start, min(start + max(1, MOST_PIXELS // size), len(batch.table)))
         pixels: dict[str, np.ndarray] = {}
         bad: dict[int, str] = {}

@@ -197,7 +197,9 @@ def sequence(
     (entry,) = signature.inputs
     x = inputs[entry.name]
     if entry.kind == "tokens":
-        x = layers.Embedding(entry.vocabulary_size, embedding_size, mask_zero=mask_padding, name="embedding")(x)
+        x = layers.Embedding(
+            entry.vocabulary_size, embedding_size, mask_zero=mask_padding, trainable=entry.trainable, name="embedding"
+        )(x)
     return inputs, x
 
 

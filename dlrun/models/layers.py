@@ -94,7 +94,7 @@ class Layers(Spec):
             name = f"{layer.kind}_{index + 1}"
             try:
                 if isinstance(layer, EmbeddingLayer):
-                    x = layer.build(x, regularization, name, entry.vocabulary_size or 1)
+                    x = layer.build(x, regularization, name, entry.vocabulary_size or 1, trainable=entry.trainable)
                 else:
                     x = layer.build(x, regularization, name)
                 if min(side for side in x.shape[1:] if side is not None) < 1:

@@ -77,7 +77,9 @@ class Transformer(Spec):
         (entry,) = signature.inputs
         raw = inputs[entry.name]
         if entry.kind == "tokens":
-            x = layers.Embedding(entry.vocabulary_size, self.embedding_size, name="embedding")(raw)
+            x = layers.Embedding(
+                entry.vocabulary_size, self.embedding_size, trainable=entry.trainable, name="embedding"
+            )(raw)
             present = keras.ops.not_equal(raw, 0)  # (batch, time)
         else:
             x = layers.Dense(self.embedding_size, name="embedding")(raw)

@@ -17,10 +17,7 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 HEADER = re.compile(r"# 2 cores: (?P<time>\d+(?:\.\d+)? (?:s|min)); (?P<metrics>[a-z][a-z0-9_]* \d.*)")
 """`# 2 cores: 25 s; accuracy 0.978, f1 0.977 (majority class 0.101)`"""
 
-MADE = {"image_folder": "mnist_png"}
-"""Whose data a script in configs/data makes: which."""
-
-OF_FILES: dict[str, Task] = {"ann_csv": "multiclass", "multivariate_series": "forecast"}
+OF_FILES: dict[str, Task] = {"ann_csv": "multiclass", "mixed_table": "regression", "multivariate_series": "forecast"}
 """What is predicted from tables in files: what they hold, only reading them tells."""
 
 DOWNLOADED = ("cnn_cifar10", "lstm_imdb")
@@ -34,7 +31,7 @@ def make_data(config: Path) -> None:
 
 
 def test_none_is_missing() -> None:
-    assert len(CONFIGS) == 17
+    assert len(CONFIGS) == 18
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
@@ -59,3 +56,8 @@ def test_it_opens_with_command_time_and_metric(config: Path) -> None:
     assert signature is not None or config.stem in OF_FILES
     metric = found["metrics"].split()[0]
     assert metric in METRICS[signature.output.task if signature else OF_FILES[config.stem]]
+
+
+def test_the_mixed_table_is_what_its_script_makes(tmp_path: Path) -> None:
+    runpy.run_path(str(ROOT / "configs" / "data" / "mixed_table.py"))["write"](tmp_path / "made.csv")
+    assert (tmp_path / "made.csv").read_bytes() == (ROOT / "configs" / "mixed_table.csv").read_bytes()
