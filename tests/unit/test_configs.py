@@ -20,6 +20,9 @@ HEADER = re.compile(r"# 2 cores: (?P<time>\d+(?:\.\d+)? (?:s|min)); (?P<metrics>
 OF_FILES: dict[str, Task] = {"ann_csv": "multiclass", "mixed_table": "regression", "multivariate_series": "forecast"}
 """What is predicted from tables in files: what they hold, only reading them tells."""
 
+MADE = {"image_folder": "mnist_png"}
+"""Whose data a script in configs/data makes: which."""
+
 DOWNLOADED = ("cnn_cifar10", "lstm_imdb")
 """Their data does not ship with dlrun, so no time and metric of theirs has been measured."""
 
