@@ -120,7 +120,7 @@ def pixels_of(
     forms = {
         name: fitted.form
         for name, fitted in preparation.features.items()
-        if isinstance(fitted, FittedImage) and fitted.form is not None and name in batch.table.columns
+        if isinstance(fitted, FittedImage) and fitted.form is not None and _names(batch.table, name)
     }
     if not forms:
         yield batch
@@ -157,7 +157,7 @@ def with_form(preparation: Preparation, table: Table, folder: pathlib.Path, feat
     rows = np.arange(len(table))
     pixels: dict[str, np.ndarray] = {}
     for name, fitted in preparation.features.items():
-        if isinstance(fitted, FittedImage) and fitted.form is not None and name in table.columns:
+        if isinstance(fitted, FittedImage) and fitted.form is not None and _names(table, name):
             files = np.array(as_text(table.columns[name]), object)
             pixels[name] = Pictures(files, folder_of(features.get(name), folder), fitted.form).read(rows)
     return replace(table, columns={**table.columns, **pixels})
@@ -167,6 +167,11 @@ def folder_of(feature: Feature | None, folder: pathlib.Path) -> pathlib.Path:
     """What the names of a feature's files are relative to: the folder that its spec names, or else the given one."""
     named = feature.folder if isinstance(feature, Image) else None
     return pathlib.Path(named) if named else folder
+
+
+def _names(table: Table, name: str) -> bool:
+    """Whether a column has the names of files, and not pixels."""
+    return name in table.columns and table.columns[name].ndim == 1
 
 
 def _which(name: str | None) -> str:

@@ -24,6 +24,7 @@ from dlrun.data.sources.parquet_file import Parquet
 from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.sources.text_folder import ENDINGS, LARGEST, TEXT, TextFile, TextFolder, text_from
+from dlrun.data.sources.tfrecord import TfRecord
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 
@@ -50,7 +51,9 @@ def load_file(source: Source, path: pathlib.Path) -> Table:
     return found.load(pathlib.Path(), new=True) if isinstance(found, Tabular) else found.load(pathlib.Path())
 
 
-def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays | TextFolder | TextFile | ImageFolder | ImageFiles:
+def of_path(
+    source: Source, path: pathlib.Path
+) -> Tabular | Arrays | TextFolder | TextFile | ImageFolder | ImageFiles | TfRecord:
     """The source that new data is, by its name and by the source of the training; that one's types count, and not
     which of its rows it kept. For a model of texts in files, a .txt is a text, and not a table; for one of images in
     folders, a folder has images.
@@ -69,6 +72,8 @@ def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays | TextFolder
     if name.endswith(IMAGE_ENDINGS):
         return ImageFiles(path=place)
     kind = next((kind for kind in KINDS if name.endswith(kind.endings)), None)
+    if isinstance(source, TfRecord) and kind is None:
+        return source.model_copy(update={"path": place, "limit": None})
     if isinstance(source, Tabular) and (kind is None or isinstance(source, kind)):
         return source.model_copy(update={"path": place, **ALL_ROWS})
     if kind is None:
@@ -86,7 +91,7 @@ def files_of(found: Spec, path: pathlib.Path) -> list[pathlib.Path]:
     Raises:
         DataError: there is none, or one cannot be read.
     """
-    if isinstance(found, Tabular) and not path.is_file():
+    if isinstance(found, Tabular | TfRecord) and not path.is_file():
         return parts(pathlib.Path(), str(path), found.endings)
     if isinstance(found, TextFolder):
         if files := files_below(path, ENDINGS):
@@ -111,7 +116,7 @@ class NewData:
         preparation: of the trained model: which columns are texts, and whether times are needed.
     """
 
-    source: Tabular | Arrays | TextFile | ImageFiles
+    source: Tabular | Arrays | TextFile | ImageFiles | TfRecord
     path: pathlib.Path | None
     preparation: Preparation
 
@@ -139,6 +144,10 @@ class NewData:
             found = TextFile(path=str(path))
         if isinstance(found, ImageFolder):
             found = ImageFiles(path=str(path))
+        if isinstance(found, TfRecord):  # new records need not have what is predicted
+            needed = {*preparation.features, preparation.time, preparation.series_by}
+            used = {name: each for name, each in found.columns.items() if name in needed}
+            found = found.model_copy(update={"columns": used})
         for file in files:
             part = found.model_copy(update={"path": str(file.absolute())})
             for problem in part.check(pathlib.Path()):
