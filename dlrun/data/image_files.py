@@ -15,6 +15,8 @@ from dlrun.data.pictures import Pictures, common_form, headers, shown
 from dlrun.data.preparation import Preparation
 from dlrun.data.sources.files import locate
 from dlrun.errors import DataError, MisfitError
+from dlrun.machine import available_memory
+from dlrun.machine import size as memory_size
 from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
@@ -91,6 +93,7 @@ def with_pixels(
     for name, feature in of_files(features, columns).items():
         files, more = pictures(table, name, feature, base)
         notes += more
+        check_room(files, table.name, name, available_memory())
         try:
             pixels[name] = files.read(np.arange(len(table), dtype=np.int64))
         except DataError as error:
@@ -103,6 +106,28 @@ def with_pixels(
     called = table.columns[next(iter(pixels))] if len(pixels) == 1 else None
     decoded = replace(table, columns={**table.columns, **pixels}, known=known, notes=tuple(notes), called=called)
     return decoded, resolved, described
+
+
+def check_room(files: Pictures, table: str, name: str, available: int | None) -> None:
+    """That images fit in memory, as pixels of a byte and as the four bytes of each that the network takes.
+
+    Args:
+        available: bytes; None: not known.
+
+    Raises:
+        DataError: they do not, with the size that would.
+    """
+    height, width, channels = files.form.shape
+    needed = len(files) * height * width * channels * (1 + 4)
+    if available is None or needed <= available:
+        return
+    share = math.sqrt(available / needed)
+    fitting = f"size: [{max(1, int(height * share))}, {max(1, int(width * share))}]"
+    raise DataError(
+        f"{table}: {name}: {len(files):,} images of {height}x{width}x{channels} take {memory_size(needed)} of memory, "
+        f"and {memory_size(available)} are free",
+        hint=f"{fitting} in the feature would fit, or fewer images",
+    )
 
 
 def pixels_of(
