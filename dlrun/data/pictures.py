@@ -84,8 +84,8 @@ class Pictures:
 
 
 def threads() -> ThreadPoolExecutor:
-    """Threads for decoding: as many as there are processors for this process."""
-    return ThreadPoolExecutor(max(1, math.ceil(processors().usable)), "decode")
+    """Threads for decoding: two for each processor of this process, since one may wait for the disk."""
+    return ThreadPoolExecutor(max(1, math.ceil(2 * processors().usable)), "decode")
 
 
 def in_threads(pool: ThreadPoolExecutor, make: Callable[[int], Made], count: int) -> list[Made]:
