@@ -49,6 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             **{"normalise_each": True, "difference": SEASON},
         },
         "time": {"kind": "date", "parts": ["hour", "weekday"]},
+        "shop": {"kind": "category"},
     }
     source = {"kind": "csv", "path": "shops.csv", "time": "time"}
     tree = {
