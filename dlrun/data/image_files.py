@@ -95,4 +95,6 @@ def with_pixels(
         resolved[name] = feature.model_copy(update={"folder": folder, **form})
         described[name] = Column("image", files.form.shape, form=files.form)
     known = {name: column for name, column in table.known.items() if name not in pixels}
-    return replace(table, columns={**table.columns, **pixels}, known=known, notes=tuple(notes)), resolved, described
+    called = table.columns[next(iter(pixels))] if len(pixels) == 1 else None
+    decoded = replace(table, columns={**table.columns, **pixels}, known=known, notes=tuple(notes), called=called)
+    return decoded, resolved, described

@@ -59,7 +59,7 @@ def _findings(dataset: Dataset, profile: Profile, weighted: bool) -> Iterator[Fi
         yield from look_at_rows(table, frame, parts, list(features), target, classes=classes)
         for name in features:
             if profiles[name].type == "image":
-                yield from look_at_pictures(name, table.columns[name], parts, contents(table.columns[name]))
+                yield from look_at_pictures(name, table, parts, contents(table.columns[name]))
     elif dataset.preparation.time is not None:
         yield from look_at_times(
             dataset.preparation.time, lay_out(table, dataset.preparation.time, data.series_by), series[1]
