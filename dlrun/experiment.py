@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field
 
 from dlrun.data.dataset import Data, Dataset
+from dlrun.data.on_disk import Range
 from dlrun.data.preparation import Examples, Preparation
 from dlrun.data.signature import Signature
+from dlrun.data.streaming import on_disk, row_bytes, window
 from dlrun.data.target import FittedNumbers
 from dlrun.evaluation.settings import Evaluation
 from dlrun.models import Architecture
@@ -28,10 +30,12 @@ from dlrun.training.settings import Training
 from dlrun.training.team import Team
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dlrun.evaluation.assess import Judge
     from dlrun.training.choice import Choice
     from dlrun.training.step import Learner
-    from dlrun.training.supply import Arrays
+    from dlrun.training.supply import Arrays, Supply
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 """What a run may be called: what a folder can be called on every system."""
@@ -107,7 +111,9 @@ class Experiment(Spec):
         Raises:
             DataError, MisfitError: as `Data.load`.
         """
-        return self.data.load(folder, self.seed, reconstructs=self.reconstructs, loss=self._loss_kind)
+        return self.data.load(
+            folder, self.seed, reconstructs=self.reconstructs, loss=self._loss_kind, memory=self.runtime.memory
+        )
 
     @property
     def _loss_kind(self) -> str | None:
@@ -202,6 +208,7 @@ class Experiment(Spec):
                 "loss": self.loss or default_loss(task),
                 "regularization": self.regularization.model_copy(update={"weight_decay": decay}),
                 "evaluation": self.evaluation.resolve(task),
+                "runtime": self.runtime.model_copy(update={"memory": "streamed" if dataset.streamed else "in_memory"}),
             }
         )
 
@@ -222,11 +229,39 @@ class Experiment(Spec):
         with keras_seeds(self.seed, "weights"):
             return self.architecture.build(signature, units, self.regularization)
 
-    def arrays(self, examples: Examples, preparation: Preparation, *, weigh: bool = False) -> Arrays:
+    def supply(self, examples: Examples, preparation: Preparation, *, train: bool) -> Supply:
+        """The batches of a split: from memory, or from disk where the examples are there.
+
+        Args:
+            train: whether it is what is learned from: then they are shuffled where the spec wants it, and weighed.
+        """
+        from dlrun.training.streamed import Streamed
+        from dlrun.training.supply import InMemory
+
+        shuffle = train and self.training.shuffle
+        if not on_disk(examples):
+            return InMemory(self.arrays(examples, preparation, weigh=train), self.seed, shuffle=shuffle)
+        counts = self._class_counts(examples, preparation) if train else None
+
+        def read(ranges: Sequence[Range], room: int) -> Arrays:
+            return self.arrays(window(examples, ranges, room), preparation, weigh=train, counts=counts)
+
+        return Streamed(read, len(examples), row_bytes(examples), self.seed, shuffle=shuffle)
+
+    def _class_counts(self, examples: Examples, preparation: Preparation) -> np.ndarray | None:
+        import numpy as np
+
+        classes = preparation.signature.output.classes
+        return np.bincount(np.asarray(examples.target), minlength=len(classes)) if classes else None
+
+    def arrays(
+        self, examples: Examples, preparation: Preparation, *, weigh: bool = False, counts: np.ndarray | None = None
+    ) -> Arrays:
         """Examples as the training loop takes them.
 
         Args:
             weigh: whether the loss's class weights count, as they do in training.
+            counts: how many examples each class has in the whole split, of which these are a part; None: in these.
         """
         from dlrun.training.supply import Arrays
 
@@ -234,7 +269,7 @@ class Experiment(Spec):
         if output.task == "reconstruction":
             return Arrays(examples.inputs, None)
         given = getattr(loss, "class_weights", None) if weigh else None
-        weights = sample_weights(given, examples.target, output.classes) if given else None
+        weights = sample_weights(given, examples.target, output.classes, counts) if given else None
         target = examples.target
         if output.task == "binary" and loss.kind != "categorical_crossentropy":
             target = target.reshape(-1, 1).astype("float32")

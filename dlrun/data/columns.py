@@ -56,9 +56,10 @@ class Table:
 
     Args:
         name: what to call it in a message, such as the file's name.
-        columns: by name, each with the same number of rows along its first axis. Numbers are float64 (NaN where
-            missing), int64 or bool, (rows,) or (rows, size); text is an object array of str and None; times are
-            datetime64[us] (NaT where missing); images are (rows, height, width, channels), uint8 or float32.
+        columns: by name, each with the same number of rows along its first axis; in memory, or read when they are
+            asked for (`LazyColumns`). Numbers are float64 (NaN where missing), int64 or bool, (rows,) or (rows, size);
+            text is an object array of str and None; times are datetime64[us] (NaT where missing); images are
+            (rows, height, width, channels), uint8 or float32.
         test_rows: true where the row belongs to the source's own test part, (rows,); None where there is none.
         known: what the source knows of its columns beyond what their values show.
     """
@@ -69,7 +70,8 @@ class Table:
     known: Mapping[str, Column] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(next(iter(self.columns.values())))
+        rows: int | None = getattr(self.columns, "rows", None)  # of columns that are not in memory
+        return len(next(iter(self.columns.values()))) if rows is None else rows
 
 
 @dataclass(frozen=True)

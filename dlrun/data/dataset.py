@@ -11,7 +11,7 @@ from pydantic import Field
 
 from dlrun.data.checks import check_data
 from dlrun.data.columns import Column, Table
-from dlrun.data.content import content_hash
+from dlrun.data.content import content_hashes
 from dlrun.data.features import Feature, Fitted, FittedSeries, Series
 from dlrun.data.features.series import check_stamps
 from dlrun.data.features.values import complaint, missing_fault, row_list
@@ -19,8 +19,10 @@ from dlrun.data.inference import describe, infer
 from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
 from dlrun.data.signature import Output, Signature
 from dlrun.data.sources import Source
+from dlrun.data.sources.lazy import LazyColumns
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.splits import AutoSplit, FixedSplit, GroupSplit, Parts, Split
+from dlrun.data.streaming import check_fits, encoded_on_disk, is_streamed
 from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
@@ -86,7 +88,15 @@ class Data(Spec):
             output = target.preview(column, target.resolved_kind(column, target_kind(loss)), horizon)
         return None if output is None else Signature(known, output)
 
-    def load(self, base: pathlib.Path, seed: int, *, reconstructs: bool = False, loss: str | None = None) -> Dataset:
+    def load(
+        self,
+        base: pathlib.Path,
+        seed: int,
+        *,
+        reconstructs: bool = False,
+        loss: str | None = None,
+        memory: str = "in_memory",
+    ) -> Dataset:
         """Reads the data, splits it, fits features and target on the train rows and encodes every part.
 
         Args:
@@ -94,6 +104,7 @@ class Data(Spec):
             seed: what the split follows from.
             reconstructs: whether the network gives its input again, and there is no target.
             loss: the kind of the loss, where the spec names one: it may say whether the target is a number.
+            memory: as `runtime.memory`: whether the encoded rows are kept in memory.
 
         Raises:
             DataError: the data cannot be read, or does not fit what the spec says of it.
@@ -101,7 +112,7 @@ class Data(Spec):
         """
         source = self.source.resolve(base)
         try:
-            table = source.load(base)
+            table = self._table(source, base, memory, reconstructs=reconstructs)
         except MisfitError as error:
             raise MisfitError(*(problem.under("data", "source") for problem in error.problems)) from None
         if isinstance(source, Tabular):
@@ -115,13 +126,30 @@ class Data(Spec):
         if isinstance(preparation.target, FittedClasses):
             for part, rows in parts.items():
                 known_classes(table.name, preparation.target, table.columns[preparation.target.column], rows, part)
+        streamed = isinstance(table.columns, LazyColumns)
+        if streamed:
+            encoded = encoded_on_disk(table, parts, preparation)
+        else:
+            encoded = {part: preparation.encode(table, rows) for part, rows in parts.items()}
         return Dataset(
-            resolved=resolved,
-            table=table,
-            parts=parts,
-            preparation=preparation,
-            **{part: preparation.encode(table, rows) for part, rows in parts.items()},
+            resolved=resolved, table=table, parts=parts, preparation=preparation, streamed=streamed, **encoded
         )
+
+    def _table(self, source: Source, base: pathlib.Path, memory: str, *, reconstructs: bool) -> Table:
+        """The columns of the source, in memory or, where they would be too large, read when they are asked for."""
+        if is_streamed(source, base, memory):
+            what = "an autoencoder" if reconstructs else "a series" if self._has_series else None
+            if what is not None:
+                check_fits(source, base, what)
+            elif isinstance(source, Tabular) and (table := source.lazily(base)) is not None:
+                return table
+            else:
+                check_fits(source, base, f"a packed file or one of the kind {source.kind}")
+        return source.load(base)
+
+    @property
+    def _has_series(self) -> bool:
+        return any(isinstance(each, Series) for each in (self.features or {}).values())
 
     def _resolve(
         self,
@@ -233,6 +261,7 @@ class Dataset:
         train: the encoded rows of each part …
         validation: …
         test: …
+        streamed: whether those are on disk.
     """
 
     resolved: Data
@@ -242,6 +271,7 @@ class Dataset:
     train: Examples
     validation: Examples
     test: Examples
+    streamed: bool = False
 
     @property
     def splits(self) -> dict[str, Examples]:
@@ -274,8 +304,9 @@ class Dataset:
     def summary(self) -> dict[str, Any]:
         """What data.json keeps: rows, columns, classes, sizes and content hash of each part, and what was fitted."""
         splits: dict[str, dict[str, Any]] = {}
+        hashes = content_hashes(self.table, dict(self.parts.items()))
         for (part, rows), examples in zip(self.parts.items(), (self.train, self.validation, self.test), strict=True):
-            splits[part] = {"rows": len(rows), "examples": len(examples), "sha256": content_hash(self.table, rows)}
+            splits[part] = {"rows": len(rows), "examples": len(examples), "sha256": hashes[part]}
             if counts := self._counts(examples):
                 splits[part]["classes"] = counts
         return {

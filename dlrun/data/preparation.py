@@ -47,6 +47,11 @@ class Examples:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def first(self, count: int) -> Examples:
+        """The first examples alone, in memory."""
+        inputs = {name: values[:count] for name, values in self.inputs.items()}
+        return Examples(self.rows[:count], inputs, self.target[:count], self.truth[:count])
+
 
 class Preparation(Spec):
     """What was fitted on the train rows. Plain data: `tree()` and `parse()` carry it through JSON to the last bit."""

@@ -53,11 +53,14 @@ class Judge:
 
     def predict(self, split: str, examples: Examples) -> Predictions:
         """What the model says of a split, in the units of the data."""
+        import numpy as np
+
         output = self.preparation.signature.output
         said = scores(self._forward(self.inputs(split, examples)), output, self.loss)
         if isinstance(self.preparation.target, FittedNumbers):
             said = self.preparation.target.restore(said)
-        return Predictions(split, output.task, output.name, output.classes, examples.rows, examples.truth, said)
+        truth = np.asarray(examples.truth)  # of examples on disk, too
+        return Predictions(split, output.task, output.name, output.classes, examples.rows, truth, said)
 
     @property
     def notes(self) -> tuple[str, ...]:
