@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.signature import Signature
+from dlrun.data.splits import GroupSplit
 from dlrun.experiment import Experiment
 from dlrun.reading import build_model, load_data, read_experiment
 
 if TYPE_CHECKING:
     from dlrun.data.dataset import Dataset
+    from dlrun.profile.finding import Finding
+    from dlrun.profile.table import Profile
 
 STEPS = 2
 """How many steps a deep check trains."""
@@ -20,7 +23,7 @@ STEPS = 2
 
 @dataclass(frozen=True)
 class Checked:
-    """A spec without mistakes.
+    """A spec without mistakes, and, after a deep check, what was found in its data.
 
     Args:
         experiment: as the file says; resolved after a deep check.
@@ -29,6 +32,9 @@ class Checked:
         parameters: weights of the model, after a deep check.
         loss: after each of the trained steps, after a deep check.
         unused: columns of the source that play no part, after a deep check.
+        profile: of the data, after a deep check.
+        roles: how columns are used: the kind of a feature, target, time, group; after a deep check.
+        findings: what is odd in the data, after a deep check.
     """
 
     experiment: Experiment
@@ -37,16 +43,26 @@ class Checked:
     parameters: int | None = None
     loss: tuple[float, ...] = ()
     unused: tuple[str, ...] = ()
+    profile: Profile | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was found in the data that is an error."""
+        return all(finding.severity != "error" for finding in self.findings)
 
     def tree(self) -> dict[str, Any]:
         """As `--json` prints it."""
         return {
-            "valid": True,
+            "valid": self.sound,
             "experiment": self.experiment.tree(),
             "rows": self.rows,
             "parameters": self.parameters,
             "loss": list(self.loss),
             "unused": list(self.unused),
+            "profile": self.profile and self.profile.tree(),
+            "findings": [finding.tree() for finding in self.findings],
         }
 
 
@@ -65,13 +81,39 @@ def check(spec: Path, *, overrides: Sequence[str] = (), deep: bool = False) -> C
     experiment, document = read_experiment(spec, overrides)
     if not deep:
         return Checked(experiment, experiment.preview(spec.parent), {})
+    from dlrun.profile.look import look
+    from dlrun.profile.table import profile_dataset
+
     experiment, dataset = load_data(experiment, document, spec)
+    profile = profile_dataset(dataset)
+    findings = look(dataset, profile, weighted=getattr(experiment.loss, "class_weights", None) is not None)
     experiment.runtime.prepare()
     signature = dataset.preparation.signature
     model = build_model(experiment, document, signature)
     rows = {name: len(examples) for name, examples in dataset.splits.items()}
     losses = tuple(first_losses(experiment, dataset, model))
-    return Checked(experiment, signature, rows, model.count_params(), losses, dataset.unused)
+    return Checked(
+        experiment,
+        signature,
+        rows,
+        model.count_params(),
+        losses,
+        dataset.unused,
+        profile,
+        roles_of(dataset),
+        tuple(findings),
+    )
+
+
+def roles_of(dataset: Dataset) -> dict[str, str]:
+    """How the columns of a data set are used."""
+    data = dataset.resolved
+    roles: dict[str, str] = {name: feature.kind for name, feature in (data.features or {}).items()}
+    if dataset.preparation.time is not None:
+        roles.setdefault(dataset.preparation.time, "time")
+    if isinstance(data.split, GroupSplit):
+        roles.setdefault(data.split.by, "group")
+    return roles | ({data.target.column: "target"} if data.target is not None else {})
 
 
 def first_losses(experiment: Experiment, dataset: Dataset, model: Any) -> list[float]:

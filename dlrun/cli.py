@@ -263,7 +263,12 @@ def compare(
 def check(
     spec: SpecFile,
     overrides: Overrides = None,
-    deep: Annotated[bool, typer.Option(help="Also read the data, build the model, and train two steps.")] = False,
+    deep: Annotated[
+        bool,
+        typer.Option(
+            help="Also read the data, say what it holds and what is odd in it, build the model, and train two steps."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find every mistake in a spec at once."""
@@ -281,6 +286,8 @@ def check(
         print_json(checked.tree())
     else:
         console.print_checked(checked, spec)
+    if not checked.sound:
+        raise typer.Exit(1)
 
 
 @app.command()

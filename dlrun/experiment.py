@@ -10,17 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field
 
 from dlrun.data.dataset import Data, Dataset
+from dlrun.data.encoders import build_combined, check_encoders, check_unread, with_encoders
 from dlrun.data.on_disk import Range
 from dlrun.data.preparation import Examples, Preparation
-from dlrun.data.signature import Signature
+from dlrun.data.signature import Output, Signature
 from dlrun.data.streaming import on_disk, row_bytes, window
 from dlrun.data.target import FittedNumbers
+from dlrun.errors import DataError
 from dlrun.evaluation.settings import Evaluation
 from dlrun.models import Architecture
 from dlrun.models.autoencoder import Autoencoder
+from dlrun.models.combined import Combined
 from dlrun.models.regularization import Regularization
 from dlrun.seeds import keras_seeds
 from dlrun.spec.base import Spec
+from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
 from dlrun.training.device import Runtime
 from dlrun.training.followed import all_followed_columns, followed_columns, followed_metric
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
 
     from dlrun.evaluation.assess import Judge
     from dlrun.training.choice import Choice
+    from dlrun.training.order import Oversampled
     from dlrun.training.step import Learner
     from dlrun.training.supply import Arrays, Supply
 
@@ -111,9 +116,15 @@ class Experiment(Spec):
         Raises:
             DataError, MisfitError: as `Data.load`.
         """
-        return self.data.load(
+        dataset = self.data.load(
             folder, self.seed, reconstructs=self.reconstructs, loss=self._loss_kind, memory=self.runtime.memory
         )
+        if dataset.streamed and self.training.oversample is not None:
+            raise DataError(
+                "training.oversample needs the examples in memory, and they are streamed from disk",
+                hint="weigh rare classes instead: loss: {class_weights: balanced}; or write `memory: in_memory`",
+            )
+        return dataset
 
     @property
     def _loss_kind(self) -> str | None:
@@ -124,6 +135,8 @@ class Experiment(Spec):
         yield from (problem.under("optimizer") for problem in self.optimizer.check_alone())
         if hasattr(self.architecture, "check_alone"):
             yield from (problem.under("architecture") for problem in self.architecture.check_alone())
+        if not isinstance(self.architecture, Combined):
+            yield from (problem.under("data") for problem in check_unread(self.data.features or {}, self.architecture))
         if self.optimizer.schedule is not None and self.training.reduce_on_plateau is not None:
             yield Problem(
                 ("training", "reduce_on_plateau"),
@@ -145,13 +158,20 @@ class Experiment(Spec):
     def _check_names(self) -> Iterator[Problem]:
         """Metrics and monitors that no task has, where the task is not known yet."""
         yield from (problem.under("evaluation") for problem in self.evaluation.check(None))
-        columns = all_followed_columns(validation=self.data.split.validation > 0)
+        columns = all_followed_columns(validation=self.data.split.has_validation)
         yield from (problem.under("training") for problem in self.training.check(columns))
 
-    def check_signature(self, signature: Signature) -> Iterator[Problem]:
-        """Whether architecture, loss, metrics and monitors fit the data."""
+    def check_signature(self, signature: Signature, *, validation: bool | None = None) -> Iterator[Problem]:
+        """Whether architecture, loss, metrics and monitors fit the data.
+
+        Args:
+            validation: whether there is a validation part; None: as far as the split tells.
+        """
+        validation = self.data.split.has_validation if validation is None else validation
         output = signature.output
         yield from (problem.under("architecture") for problem in self.architecture.check(signature))
+        if isinstance(self.architecture, Combined):
+            yield from (problem.under("data") for problem in check_encoders(self.data.features or {}, signature))
         if self.loss is not None:
             yield from (problem.under("loss") for problem in check_loss(self.loss, output))
         loss = self.loss or default_loss(output.task)
@@ -166,8 +186,36 @@ class Experiment(Spec):
         if isinstance(self.architecture, Autoencoder):
             yield from self._check_reconstruction(self.architecture, loss.kind)
         yield from (problem.under("evaluation") for problem in self.evaluation.check(output.task))
-        columns = followed_columns(output, validation=self.data.split.validation > 0)
+        yield from (problem.under("training") for problem in self._check_oversampling(output))
+        columns = followed_columns(output, validation=validation)
         yield from (problem.under("training") for problem in self.training.check(columns))
+
+    def _check_oversampling(self, output: Output) -> Iterator[Problem]:
+        how = self.training.oversample
+        if how is None:
+            return
+        if not output.is_classification:
+            yield Problem(
+                ("oversample",), f"{describe(output)} has no classes to see more often", hint="take oversample out"
+            )
+        elif not isinstance(how, str) and output.classes and (unknown := sorted(set(how) - set(output.classes))):
+            yield Problem(
+                ("oversample", unknown[0]),
+                f"there is no class {unknown[0]}",
+                expected=f"some of {', '.join(output.classes)}",
+                received=unknown[0],
+                hint=f"write `{near}`" if (near := nearest(unknown[0], output.classes)) else None,
+                at="key",
+            )
+        elif getattr(self.loss, "class_weights", None) is not None:
+            yield Problem(
+                ("oversample",),
+                "rare classes would count twice: by their weight, and by how often they are seen",
+                expected="training.oversample or loss.class_weights",
+                received="both",
+                hint="take one of them out",
+                at="key",
+            )
 
     def _check_reconstruction(self, architecture: Autoencoder, loss: str) -> Iterator[Problem]:
         if loss == "binary_crossentropy" and architecture.output_activation == "sigmoid":
@@ -201,10 +249,13 @@ class Experiment(Spec):
         if decay is None:
             decay = 0.004 if self.optimizer.kind == "adamw" else 0.0
         task = dataset.preparation.signature.output.task
+        data = dataset.resolved
+        if isinstance(self.architecture, Combined):
+            data = data.model_copy(update={"features": with_encoders(data.features or {}, dataset.preparation.inputs)})
         return self.model_copy(
             update={
                 "name": self.name or fitting_name(name),
-                "data": dataset.resolved,
+                "data": data,
                 "loss": self.loss or default_loss(task),
                 "regularization": self.regularization.model_copy(update={"weight_decay": decay}),
                 "evaluation": self.evaluation.resolve(task),
@@ -227,6 +278,10 @@ class Experiment(Spec):
         """
         units = output_units(self.objective, signature.output)
         with keras_seeds(self.seed, "weights"):
+            if isinstance(self.architecture, Combined):
+                return build_combined(
+                    self.architecture, self.data.features or {}, signature, units, self.regularization
+                )
             return self.architecture.build(signature, units, self.regularization)
 
     def supply(self, examples: Examples, preparation: Preparation, *, train: bool) -> Supply:
@@ -240,7 +295,12 @@ class Experiment(Spec):
 
         shuffle = train and self.training.shuffle
         if not on_disk(examples):
-            return InMemory(self.arrays(examples, preparation, weigh=train), self.seed, shuffle=shuffle)
+            return InMemory(
+                self.arrays(examples, preparation, weigh=train),
+                self.seed,
+                shuffle=shuffle,
+                oversampled=self.oversampled(examples, preparation) if train else None,
+            )
         counts = self._class_counts(examples, preparation) if train else None
 
         def read(ranges: Sequence[Range], room: int) -> Arrays:
@@ -274,6 +334,13 @@ class Experiment(Spec):
         if output.task == "binary" and loss.kind != "categorical_crossentropy":
             target = target.reshape(-1, 1).astype("float32")
         return Arrays(examples.inputs, target, weights)
+
+    def oversampled(self, examples: Examples, preparation: Preparation) -> Oversampled | None:
+        """Which train examples an epoch has several times; None where it has each once."""
+        from dlrun.training.order import Oversampled
+
+        how = self.training.oversample
+        return None if how is None else Oversampled.of(how, examples.target, preparation.signature.output.classes)
 
     def judge(self, model: Any, preparation: Preparation) -> Judge:
         """What measures a trained model."""

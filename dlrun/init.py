@@ -21,6 +21,7 @@ TEMPLATES = {
     "ann": "ann",
     "autoencoder": "autoencoder",
     "cnn": "cnn",
+    "combined": "combined",
     "gru": "lstm",
     "layers": "layers",
     "lstm": "lstm",

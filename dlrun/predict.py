@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from dlrun.data.bad_rows import BadRows, sort_out
 from dlrun.data.columns import Table
-from dlrun.data.new_data import NewData
+from dlrun.data.new_data import PIPE, NewData
 from dlrun.data.preparation import Preparation
 from dlrun.errors import DataError
 from dlrun.evaluate import trained_model
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from dlrun.data.signature import Output
     from dlrun.data.sources import Source
     from dlrun.evaluation.assess import Judge
-
-PIPE = "-"
-"""The name of a file that stands for what comes through a pipe."""
 
 PROBABILITY = "probability_"
 

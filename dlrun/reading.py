@@ -62,7 +62,8 @@ def load_data(experiment: Experiment, document: Document, spec: pathlib.Path) ->
     with placed(document):
         dataset = experiment.load(spec.parent)
         experiment = experiment.resolve(dataset, name=spec.stem)
-        if problems := list(experiment.check_signature(dataset.preparation.signature)):
+        validation = len(dataset.parts.validation) > 0
+        if problems := list(experiment.check_signature(dataset.preparation.signature, validation=validation)):
             raise MisfitError(*problems)
     return experiment, dataset
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlrun.data.splits import KFoldSplit
+from dlrun.errors import UsageError
 from dlrun.evaluation.names import MAIN_METRIC
 from dlrun.learning import assemble, facts, follow, judge_run, learn, recorded, surroundings
 from dlrun.reading import build_model, load_data, read_experiment
@@ -42,7 +44,13 @@ def train(
         Interrupted: the user pressed Ctrl-C; the run holds what there was until then.
         TrainingError: training could not go on; the run is marked failed.
     """
+    from dlrun.profile.table import profile_dataset
+
     experiment, document = read_experiment(spec, overrides)
+    if isinstance(experiment.data.split, KFoldSplit) and experiment.data.split.fold is None:
+        raise UsageError(
+            "all folds in one run are not trained yet", hint="train them one by one: --set data.split.fold=1"
+        )
     cluster = experiment.runtime.cluster(os.environ)
     experiment, dataset = load_data(experiment, document, spec)
     device, team = assemble(experiment, dataset, cluster, display)
@@ -58,11 +66,14 @@ def train(
             run.write_log(log.read_bytes() if log else b"")
             run.write_spec(spec.read_bytes(), overrides)
             run.write_resolved(experiment.tree())
-            run.write_data(dataset.summary())
+            run.write_data({**dataset.summary(), "profile": profile_dataset(dataset).tree()})
             run.write_preparation(dataset.preparation.tree())
             run.write_environment(surroundings(device, team))
             with display.logging_to(run.log_path):
                 display.announce(run.name, *facts(dataset, model, device, team))
+                for note in dataset.table.notes:
+                    display.on_event(note)
+                    run.note("data", note)
                 learn(experiment, dataset, model, run, display, team=team)
                 judge_run(experiment.judge(model, dataset.preparation), dataset, run, plots=experiment.evaluation.plots)
     return run

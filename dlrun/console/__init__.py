@@ -6,6 +6,7 @@ errors.py       how an error looks
 last_words.py   an error that is told though native code holds everything
 training.py     the live display of a training
 results.py      the end of a run, and runs side by side
+profile.py      what data holds, and what is odd in it
 answers.py      the answers of the short commands
 diagnosis.py    the answer of doctor
 """

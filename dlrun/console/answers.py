@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.console.numbers import number
+from dlrun.console.profile import print_findings, print_profile
 from dlrun.console.results import GAP, metrics_table
 from dlrun.console.streams import error_console, standard_console
 from dlrun.evaluation.names import label
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from dlrun.check import Checked
     from dlrun.data.signature import Signature
     from dlrun.datasets import Entry
     from dlrun.evaluate import Result
     from dlrun.predict import Predicted
-    from dlrun.show import Shown
+    from dlrun.show import Shown, Way
 
 
 def print_result(result: Result) -> None:
@@ -59,8 +62,15 @@ def print_checked(checked: Checked, spec: Path) -> None:
     from rich.text import Text
 
     console = standard_console()
-    console.print(Text.assemble((f"{spec}", "bold"), "  ", ("no mistakes", "green")), soft_wrap=True)
+    verdict = ("no mistakes", "green") if checked.sound else ("the data has mistakes", "bold red")
+    console.print(Text.assemble((f"{spec}", "bold"), "  ", verdict), soft_wrap=True)
     console.print()
+    if checked.profile is not None:
+        print_profile(checked.profile, checked.roles)
+        console.print()
+    if checked.findings:
+        print_findings(checked.findings)
+        console.print()
     if checked.signature is None:
         facts = {"features": "known once the data is read: dlrun check --deep"}
     else:
@@ -74,8 +84,9 @@ def print_checked(checked: Checked, spec: Path) -> None:
         facts["parameters"] = number(checked.parameters)
         facts["loss"] = " → ".join(number(loss) for loss in checked.loss)
     _print_facts(facts)
-    console.print()
-    print_next([f"dlrun train {_argument(spec)}"])
+    if checked.sound:
+        console.print()
+        print_next([f"dlrun train {_argument(spec)}"])
 
 
 def print_shown(shown: Shown) -> None:
@@ -101,10 +112,24 @@ def print_shown(shown: Shown) -> None:
     table.add_row("", "", "", number(shown.parameters), style="bold")
     console.print(table)
     console.print()
+    console.print(_ways_table(shown.ways))
+    console.print()
     facts = _signature_facts(shown.signature)
     if shown.vector_names:
         facts["columns"] = ", ".join(shown.vector_names)
     _print_facts(facts)
+
+
+def _ways_table(ways: Sequence[Way]) -> Table:
+    """How each column gets into the network."""
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, GAP, 0, 0), header_style="dim")
+    for title in ("column", "feature", "input", "encoder", "width", "into"):
+        table.add_column(title, justify="right" if title == "width" else "left")
+    for way in ways:
+        table.add_row(way.column, way.feature, way.input, way.encoder, number(way.width), way.joined)
+    return table
 
 
 def print_datasets(entries: Sequence[Entry]) -> None:

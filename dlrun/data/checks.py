@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns import Column, near
 from dlrun.data.features import Category, Date, Image, Number, Series, Text
 from dlrun.data.inference import infer
-from dlrun.data.preparation import PACKED, input_name
-from dlrun.data.splits import AutoSplit, GroupSplit, RandomSplit, TimeSplit, check_fractions
+from dlrun.data.preparation import input_name
+from dlrun.data.signature import PACKED
+from dlrun.data.sources.files import parts
+from dlrun.data.sources.tabular import Tabular
+from dlrun.data.splits import AutoSplit, ColumnSplit, FilesSplit, GroupSplit, KFoldSplit, RandomSplit, TimeSplit
+from dlrun.errors import DataError
 from dlrun.spec.problem import Path, Problem
 
 if TYPE_CHECKING:
@@ -34,7 +38,7 @@ def check_data(
             yield replace(problem, at="key") if path[0] == "features" else problem
     yield from _check_target(data, columns, reconstructs)
     yield from _check_features(data, columns or {})
-    yield from (problem.under("split") for problem in check_fractions(data.split, own_test))
+    yield from (problem.under("split") for problem in data.split.check(own_test))
     yield from _check_split(data, columns, reconstructs)
     yield from _check_series(data, columns, reconstructs)
 
@@ -45,8 +49,8 @@ def _named_columns(data: Data) -> Iterator[tuple[str, Path]]:
         yield data.target.column, ("target",)
     for name in data.features or {}:
         yield name, ("features", name)
-    if isinstance(data.split, GroupSplit):
-        yield data.split.by, ("split", "by")
+    for name, field in data.split.columns:
+        yield name, ("split", field)
 
 
 def _check_target(data: Data, columns: Mapping[str, Column] | None, reconstructs: bool) -> Iterator[Problem]:
@@ -99,7 +103,8 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
                 hint=f"the source says: {column.kind}{shape}",
             )
         taken = input_name(name)
-        if taken in names or (taken == PACKED and not isinstance(feature, Number | Category | Date)):
+        shares = isinstance(feature, Number | Category | Date) and feature.encoder is None
+        if taken in names or (taken == PACKED and not shares):
             other = names.get(taken, "the input that all numbers share")
             yield Problem(
                 ("features", name),
@@ -123,51 +128,96 @@ def _fitting(column: Column) -> str:
     return " or ".join(feature.kind for feature in features if feature.takes(column)) or "no feature: leave it out"
 
 
+def check_files(data: Data, base: pathlib.Path) -> Iterator[Problem]:
+    """Whether a split by files names files of the source, as far as that shows without reading them.
+
+    Args:
+        base: what relative paths are relative to.
+    """
+    if not isinstance(data.split, FilesSplit):
+        return
+    if not isinstance(data.source, Tabular):
+        yield Problem(
+            ("kind",),
+            f"the rows of a source of kind {data.source.kind} are not known by file",
+            received="files",
+            hint="split: {kind: column, by: <column>}, or another split",
+        )
+        return
+    try:
+        files = parts(base, data.source.path, data.source.endings)
+    except DataError:
+        return  # which the source tells
+    yield from data.split.check_files([str(file) for file in files])
+
+
 def _check_split(data: Data, columns: Mapping[str, Column] | None, reconstructs: bool) -> Iterator[Problem]:
-    defaults = data.source.defaults(pathlib.Path())
-    match data.split:
-        case GroupSplit(by=by):
-            if by in (data.features or {}):
-                yield Problem(
-                    ("features", by),
-                    f"rows are split by {by}: no value of it in the test has been seen in training",
-                    hint="take it out of the features, or split by another column",
-                    at="key",
-                )
-        case TimeSplit() if defaults.time is None:
+    defaults, split = data.source.defaults(pathlib.Path()), data.split
+    yield from _check_split_columns(data)
+    if isinstance(split, TimeSplit) and defaults.time is None:
+        yield Problem(
+            ("split", "kind"),
+            "a split by time needs to know which column holds the time",
+            received="time",
+            hint="source: {time: <column>}" if "time" in type(data.source).model_fields else "another split",
+        )
+    if not isinstance(split, RandomSplit | GroupSplit | KFoldSplit | AutoSplit):
+        return
+    if not split.stratify:
+        if split.bins is not None:
             yield Problem(
-                ("split", "kind"),
-                "a split by time needs to know which column holds the time",
-                received="time",
-                hint="source: {time: <column>}" if "time" in type(data.source).model_fields else "another split",
+                ("split", "bins"), "bins are to stratify by a number", received=str(split.bins),
+                hint="add stratify: true, or take bins out", at="key",
+            )  # fmt: skip
+        return
+    name = None if reconstructs else data.target.column if data.target else defaults.target
+    if name is None:
+        yield Problem(
+            ("split", "stratify"), "stratify deals out classes, and there is no target", received="true",
+            hint="stratify: false",
+        )  # fmt: skip
+    elif split.bins is not None and _is_category(data, columns, name):
+        yield Problem(
+            ("split", "bins"), f"{name} is a class: only numbers are put into bins", received=str(split.bins),
+            hint="take bins out", at="key",
+        )  # fmt: skip
+
+
+def _is_category(data: Data, columns: Mapping[str, Column] | None, target: str) -> bool:
+    if data.target is not None and data.target.kind is not None:
+        return data.target.kind == "category"
+    return columns is not None and target in columns and columns[target].kind in ("category", "text")
+
+
+def _check_split_columns(data: Data) -> Iterator[Problem]:
+    """That the columns by which rows are split are neither features nor the target."""
+    target = data.target.column if data.target else data.source.defaults(pathlib.Path()).target
+    for name, field in data.split.columns:
+        if name in (data.features or {}):
+            why = (
+                f"{name} says which part a row is of: it is known of no new data"
+                if isinstance(data.split, ColumnSplit)
+                else f"rows are split by {name}: no value of it in the test has been seen in training"
             )
-        case AutoSplit(stratify=True) if defaults.group is not None:
             yield Problem(
-                ("split", "stratify"),
-                f"rows of one {defaults.group} stay together here, so that classes cannot be dealt out",
-                received="true",
-                hint=f"take it out; or write `kind: random`, if rows of one {defaults.group} may be in several parts",
+                ("features", name),
+                why,
+                hint="take it out of the features, or split by another column",
+                at="key",
             )
-        case RandomSplit(stratify=True) | AutoSplit(stratify=True):
-            target = data.target or None
-            name = None if reconstructs else target.column if target else defaults.target
-            column = columns.get(name) if columns and name else None
-            number = column is not None and column.kind == "number" and column.classes is None
-            if name is None or (target is not None and target.kind == "number") or number:
-                yield Problem(
-                    ("split", "stratify"),
-                    "stratify deals out classes, and the target has none",
-                    received="true",
-                    hint="stratify: false",
-                )
-        case _:
-            return
+        elif name == target:
+            yield Problem(
+                ("split", field),
+                f"{name} is the target: parts that share no value of it cannot be learned from one another",
+                received=name,
+                hint="split by another column",
+            )
 
 
 def _check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs: bool) -> Iterator[Problem]:
     defaults = data.source.defaults(pathlib.Path())
     target = data.target.column if data.target else defaults.target
-    features = data.features or (columns and infer(columns, target, defaults)) or {}
+    features = data.features or (columns and infer(columns, target, defaults, data.split_columns)) or {}
     series = [name for name, feature in features.items() if isinstance(feature, Series)]
     if not series:
         return
@@ -185,5 +235,11 @@ def _check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs
             received=data.split.kind,
             hint="split: {kind: time}",
         )
+    elif isinstance(data.split, AutoSplit) and (data.split.keep_together or data.split.stratify):
+        field = "keep_together" if data.split.keep_together else "stratify"
+        yield Problem(
+            ("split", field), "a series is split by time, which puts each row where its time is",
+            hint=f"take {field} out", at="key",
+        )  # fmt: skip
     elif defaults.time is None and isinstance(data.split, AutoSplit):
         yield Problem(("source",), "a series needs a time column", hint="source: {time: <column>}")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pathlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from dlrun.data.decode import Form
 from dlrun.spec.near import nearest
 
 if TYPE_CHECKING:
@@ -25,12 +27,14 @@ class Column:
         classes: of a category: its values as text, sorted, or how many there are; None where not known. Of whole
             numbers that could be labels (exactly 0 … k-1 or 1 … k, k at most 20): those.
         limits: of an image: the least and the greatest value that a pixel can have; None where not known.
+        form: what image files were brought to; None where the column is none of such.
     """
 
     kind: ColumnKind
     shape: tuple[int, ...] = ()
     classes: tuple[str, ...] | int | None = None
     limits: tuple[float, float] | None = None
+    form: Form | None = None
 
 
 @dataclass(frozen=True)
@@ -59,15 +63,24 @@ class Table:
         columns: by name, each with the same number of rows along its first axis; in memory, or read when they are
             asked for (`LazyColumns`). Numbers are float64 (NaN where missing), int64 or bool, (rows,) or (rows, size);
             text is an object array of str and None; times are datetime64[us] (NaT where missing); images are
-            (rows, height, width, channels), uint8 or float32.
+            (rows, height, width, channels), uint8 or float32, or, until they are decoded, an object array of the
+            names of their files.
         test_rows: true where the row belongs to the source's own test part, (rows,); None where there is none.
         known: what the source knows of its columns beyond what their values show.
+        folder: what the names of image files in its columns are relative to; None where no folder is the table's.
+        notes: what one should know of how it was read.
+        files: the paths of the files that the rows are from; empty where that is not known.
+        file_of: which of them each row is from, (rows,) int; None where that is not known.
     """
 
     name: str
     columns: Mapping[str, np.ndarray]
     test_rows: np.ndarray | None = None
     known: Mapping[str, Column] = field(default_factory=dict)
+    folder: pathlib.Path | None = None
+    notes: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    file_of: np.ndarray | None = None
 
     def __len__(self) -> int:
         rows: int | None = getattr(self.columns, "rows", None)  # of columns that are not in memory

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from dlrun.data.checks import check_data
+from dlrun.data.checks import check_data, check_files
 from dlrun.data.columns import Column, Table
 from dlrun.data.content import content_hashes
 from dlrun.data.features import Feature, Fitted, FittedSeries, Series
 from dlrun.data.features.series import check_stamps
 from dlrun.data.features.values import complaint, missing_fault, row_list
+from dlrun.data.findings import FindingKind
+from dlrun.data.image_files import with_pixels
 from dlrun.data.inference import describe, infer
 from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
 from dlrun.data.signature import Output, Signature
 from dlrun.data.sources import Source
 from dlrun.data.sources.lazy import LazyColumns
 from dlrun.data.sources.tabular import Tabular
-from dlrun.data.splits import AutoSplit, FixedSplit, GroupSplit, Parts, Split
+from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.streaming import check_fits, encoded_on_disk, is_streamed
 from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes
 from dlrun.errors import DataError, MisfitError
@@ -48,6 +50,8 @@ class Data(Spec):
     features: dict[str, Feature] | None = Field(default=None, min_length=1)
     """How each column enters the network. Left out: all columns but target, group and those that hold times, each
     by what it holds."""
+    accept: tuple[FindingKind, ...] = ()
+    """What a deep check finds in the data and is not to tell, such as [duplicates, imbalance]."""
 
     def check(self, base: pathlib.Path, *, reconstructs: bool = False) -> Iterator[Problem]:
         """All mistakes that can be found without reading the data; paths are relative to this section.
@@ -59,6 +63,7 @@ class Data(Spec):
         yield from (problem.under("source") for problem in self.source.check(base))
         known, own_test = self.source.known(base), self.source.has_test(base)
         yield from check_data(self, known, own_test, reconstructs=reconstructs)
+        yield from (problem.under("split") for problem in check_files(self, base))
 
     def preview(self, base: pathlib.Path, *, reconstructs: bool = False, loss: str | None = None) -> Signature | None:
         """The signature as far as it is known without reading the data: a vocabulary at its upper limit, classes as
@@ -72,11 +77,12 @@ class Data(Spec):
             return None
         defaults = self.source.defaults(base)
         target = None if reconstructs else self.target or _target(defaults.target)
-        features = self.features or infer(columns, target.column if target else defaults.target, defaults)
+        named = target.column if target else defaults.target
+        features = self.features or infer(columns, named, defaults, self.split_columns)
         if not features or not features.keys() <= columns.keys():
             return None
         inputs = [feature.input(input_name(name), columns[name]) for name, feature in features.items()]
-        known = pack([each for each in inputs if each is not None])
+        known = pack([each for each in inputs if each is not None], encoded(features))
         if any(each is None for each in inputs):
             return None
         output: Output | None = None
@@ -121,6 +127,7 @@ class Data(Spec):
         resolved = self._resolve(source, columns, table, reconstructs, target_kind(loss))
         if problems := list(check_data(resolved, columns, table.test_rows is not None, reconstructs=reconstructs)):
             raise MisfitError(*(problem.under("data") for problem in problems))
+        table, resolved, columns = resolved.decoded(table, columns, base)
         parts = resolved.parts(table, seed)
         preparation = resolved.fit(table, columns, parts)
         if isinstance(preparation.target, FittedClasses):
@@ -128,11 +135,11 @@ class Data(Spec):
                 known_classes(table.name, preparation.target, table.columns[preparation.target.column], rows, part)
         streamed = isinstance(table.columns, LazyColumns)
         if streamed:
-            encoded = encoded_on_disk(table, parts, preparation)
+            examples = encoded_on_disk(table, parts, preparation)
         else:
-            encoded = {part: preparation.encode(table, rows) for part, rows in parts.items()}
+            examples = {part: preparation.encode(table, rows) for part, rows in parts.items()}
         return Dataset(
-            resolved=resolved, table=table, parts=parts, preparation=preparation, streamed=streamed, **encoded
+            resolved=resolved, table=table, parts=parts, preparation=preparation, streamed=streamed, **examples
         )
 
     def _table(self, source: Source, base: pathlib.Path, memory: str, *, reconstructs: bool) -> Table:
@@ -164,7 +171,8 @@ class Data(Spec):
         target = None if reconstructs else self.target or _target(defaults.target)
         if target is not None and target.column in columns:
             target = target.model_copy(update={"kind": target.resolved_kind(columns[target.column], hint)})
-        features = self.features or infer(columns, target.column if target else defaults.target, defaults)
+        named = target.column if target else defaults.target
+        features = self.features or infer(columns, named, defaults, self.split_columns)
         if not features:
             raise DataError(
                 f"{table.name}: no feature can be inferred from its columns: {', '.join(columns)}",
@@ -174,7 +182,25 @@ class Data(Spec):
         if isinstance(split, AutoSplit):
             series = any(isinstance(each, Series) for each in features.values())
             split = split.choose(series=series, group=defaults.group)
+        horizons = [each.horizon for each in features.values() if isinstance(each, Series)]
+        if isinstance(split, TimeSplit) and split.gap is None:
+            split = split.model_copy(update={"gap": max(horizons, default=0)})
         return self.model_copy(update={"source": source, "target": target, "features": dict(features), "split": split})
+
+    def decoded(
+        self, table: Table, columns: dict[str, Column], base: pathlib.Path
+    ) -> tuple[Table, Data, dict[str, Column]]:
+        """The table with pixels where it names image files, the resolved section, and the columns as they are then.
+
+        Raises:
+            DataError: an image cannot be decoded; all such are named.
+            MisfitError: a feature says how files are read, and its column holds pixels.
+        """
+        try:
+            table, features, columns = with_pixels(table, self.features or {}, columns, base)
+        except MisfitError as error:
+            raise MisfitError(*(problem.under("data") for problem in error.problems)) from None
+        return table, self.model_copy(update={"features": features}), columns
 
     def parts(self, table: Table, seed: int) -> Parts:
         """Splits the rows; the target must be there in each of them.
@@ -194,8 +220,18 @@ class Data(Spec):
         if isinstance(self.split, AutoSplit):
             raise ValueError("the data section is not resolved")
         split: FixedSplit = self.split
-        time = self.source.defaults(pathlib.Path()).time
-        return split.parts(table, seed=seed, target=self.target.column if self.target else None, time=time)
+        roles = Roles(
+            target=self.target.column if self.target else None,
+            numeric=self.target is not None and self.target.kind == "number",
+            time=self.source.defaults(pathlib.Path()).time,
+            features=tuple(self.features or ()),
+        )
+        return split.parts(table, seed=seed, roles=roles)
+
+    @property
+    def split_columns(self) -> tuple[str, ...]:
+        """The columns that rows are split by: no features."""
+        return tuple(name for name, _ in self.split.columns)
 
     def fit(self, table: Table, columns: dict[str, Column], parts: Parts) -> Preparation:
         """Fits features and target on the train rows of a resolved section.
@@ -221,7 +257,11 @@ class Data(Spec):
             series = next((each for each in features.values() if isinstance(each, FittedSeries)), None)
             values = table.columns[name][parts.train]
             target = self.target.fit(values, parts.train, self.target.kind or "number", series, same=name in features)
-        return Preparation(features=features, target=target, time=time)
+        return Preparation(features=features, target=target, time=time, apart=self._apart(features))
+
+    def _apart(self, features: dict[str, Fitted]) -> tuple[str, ...]:
+        """The columns of vectors that have an encoder."""
+        return tuple(name for name in encoded(self.features or {}) if features[name].input(name).kind == "vector")
 
     def _check_values(self, table: Table) -> None:
         """That every feature can read its column, in all rows: what is wrong is told before anything is fitted."""
@@ -284,7 +324,7 @@ class Dataset:
         """The columns of the source that play no part: neither feature nor target, nor what rows are split by."""
         defaults = self.resolved.source.defaults(pathlib.Path())
         used = {*self.preparation.features, self.resolved.target and self.resolved.target.column, defaults.time}
-        used.add(self.resolved.split.by if isinstance(self.resolved.split, GroupSplit) else None)
+        used.update(self.resolved.split_columns)
         return tuple(name for name in self.table.columns if name not in used)
 
     @property
@@ -325,6 +365,11 @@ def target_kind(loss: str | None) -> TargetKind | None:
     if loss is None:
         return None
     return "number" if loss in NUMBER_LOSSES else "category"
+
+
+def encoded(features: Mapping[str, Feature]) -> tuple[str, ...]:
+    """The columns whose feature states an encoder."""
+    return tuple(name for name, feature in features.items() if feature.encoder is not None)
 
 
 def _target(column: str | None) -> Target | None:

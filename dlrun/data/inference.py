@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Column, Defaults
@@ -75,8 +75,11 @@ def _labels(values: np.ndarray) -> tuple[str, ...] | None:
     return tuple(str(int(label)) for label in present)
 
 
-def infer(columns: Mapping[str, Column], target: str | None, defaults: Defaults) -> dict[str, Feature] | None:
-    """The features where the spec names none: every column but target, time and group, each by its kind.
+def infer(
+    columns: Mapping[str, Column], target: str | None, defaults: Defaults, apart: Collection[str] = ()
+) -> dict[str, Feature] | None:
+    """The features where the spec names none: every column but target, time, group and those `apart`, by which rows are
+    split, each by its kind.
 
     Where no column is left and the source has times, the target's own past is the feature: two days and one day of
     hours, window 48 and horizon 24.
@@ -84,9 +87,9 @@ def infer(columns: Mapping[str, Column], target: str | None, defaults: Defaults)
     Returns:
         None where the kind of a column is not known yet; empty where there is no column to use.
     """
-    roles = (target, defaults.time, defaults.group)
+    roles = (target, defaults.time, defaults.group, *apart)
     names = defaults.inputs or [name for name in columns if name not in roles]
-    names = [name for name in names if name in columns and columns[name].kind != "time"]
+    names = [name for name in names if name in columns and columns[name].kind != "time" and name not in apart]
     if not names and target is not None and target in columns and defaults.time is not None:
         return {target: Series(kind="series", window=48, horizon=24)}
     if any(columns[name].kind == "unknown" for name in names):

@@ -11,12 +11,14 @@ from dlrun.data.columns import Batch, Table
 from dlrun.data.preparation import Preparation
 from dlrun.data.sources import Source
 from dlrun.data.sources.arrays import Arrays
+from dlrun.data.sources.class_folders import files_below
 from dlrun.data.sources.csv_file import Csv
 from dlrun.data.sources.files import is_pattern, near_file, opened, parts, plain_name
 from dlrun.data.sources.frames import Types
 from dlrun.data.sources.json_lines import Json
 from dlrun.data.sources.parquet_file import Parquet
 from dlrun.data.sources.tabular import Tabular
+from dlrun.data.sources.text_folder import ENDINGS, LARGEST, TEXT, TextFile, TextFolder, text_from
 from dlrun.errors import DataError
 
 KINDS: Mapping[type[Tabular], str] = {Csv: "csv", Parquet: "parquet", Json: "json"}
@@ -24,6 +26,9 @@ KINDS: Mapping[type[Tabular], str] = {Csv: "csv", Parquet: "parquet", Json: "jso
 
 ALL_ROWS = {"select": None, "where": (), "limit": None}
 """What keeps a source from leaving out any rows or columns."""
+
+PIPE = "-"
+"""The name of a file that stands for what comes through a pipe."""
 
 BLOCK = 1 << 23
 """Bytes of a file that are read at once."""
@@ -39,9 +44,9 @@ def load_file(source: Source, path: pathlib.Path) -> Table:
     return found.load(pathlib.Path(), new=True) if isinstance(found, Tabular) else found.load(pathlib.Path())
 
 
-def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays:
+def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays | TextFolder | TextFile:
     """The source that new data is, by its name and by the source of the training; that one's types count, and not
-    which of its rows it kept.
+    which of its rows it kept. For a model of texts in files, a .txt is a text, and not a table.
 
     Raises:
         DataError: it is none.
@@ -50,6 +55,8 @@ def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays:
     place = str(path.absolute())
     if name.endswith(".npz"):
         return Arrays(kind="arrays", path=place, time=time)
+    if isinstance(source, TextFolder) and (path.is_dir() or name.endswith(ENDINGS)):
+        return source.model_copy(update={"path": place}) if path.is_dir() else TextFile(path=place)
     kind = next((kind for kind in KINDS if name.endswith(kind.endings)), None)
     if isinstance(source, Tabular) and (kind is None or isinstance(source, kind)):
         return source.model_copy(update={"path": place, **ALL_ROWS})
@@ -59,6 +66,27 @@ def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays:
         )
     types = source.types if isinstance(source, Tabular) else None
     return kind.parse({"kind": KINDS[kind], "path": place, "time": time, "types": types})
+
+
+def files_of(found: Tabular | Arrays | TextFolder | TextFile, path: pathlib.Path) -> list[pathlib.Path]:
+    """The files that a path stands for: itself, or those of a folder or of a pattern.
+
+    Raises:
+        DataError: there is none, or one cannot be read.
+    """
+    if isinstance(found, Tabular) and not path.is_file():
+        return parts(pathlib.Path(), str(path), found.endings)
+    if isinstance(found, TextFolder):
+        if files := files_below(path, ENDINGS):
+            return files
+        raise DataError(f"no file in {path} ends in {', '.join(ENDINGS)}")
+    return [path]
+
+
+def _piped_text(piped: IO[bytes]) -> Table:
+    import numpy as np
+
+    return Table("stdin", {TEXT: np.array([text_from(piped.read(LARGEST + 1), "stdin")], object)})
 
 
 @dataclass(frozen=True)
@@ -71,13 +99,15 @@ class NewData:
         preparation: of the trained model: which columns are texts, and whether times are needed.
     """
 
-    source: Tabular | Arrays
+    source: Tabular | Arrays | TextFile
     path: pathlib.Path | None
     preparation: Preparation
 
     @classmethod
     def piped(cls, source: Source, preparation: Preparation) -> NewData:
-        """What comes through a pipe: in the form of the training's table, or else CSV."""
+        """What comes through a pipe: in the form of the training's table, one text, or else CSV."""
+        if isinstance(source, TextFolder):
+            return cls(TextFile(path=PIPE), None, preparation)
         table = source if isinstance(source, Tabular) else Csv(kind="csv", path="-")
         return cls(table.model_copy(update=ALL_ROWS), None, preparation)
 
@@ -91,10 +121,9 @@ class NewData:
         found = of_path(source, path)
         if not path.exists() and not is_pattern(str(path)):
             raise DataError(f"there is no file {path}", hint=near_file(path))
-        if isinstance(found, Arrays) or path.is_file():
-            files = [path]
-        else:
-            files = parts(pathlib.Path(), str(path), found.endings)
+        files = files_of(found, path)
+        if isinstance(found, TextFolder):
+            found = TextFile(path=str(path))
         for file in files:
             part = found.model_copy(update={"path": str(file.absolute())})
             for problem in part.check(pathlib.Path()):
@@ -118,8 +147,8 @@ class NewData:
         """
         import numpy as np
 
-        if isinstance(self.source, Arrays):
-            table = self.source.load(pathlib.Path())
+        if not isinstance(self.source, Tabular):
+            table = self.source.load(pathlib.Path()) if self.path else _piped_text(piped)
             yield Batch(table, np.arange(len(table), dtype=np.int64))
             return
         time = self.preparation.time if self.preparation.series else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from dlrun.data.columns import Table
 from dlrun.data.features import Fitted, FittedCategory, FittedDate, FittedNumber, FittedSeries
 from dlrun.data.features.series import check_stamps
 from dlrun.data.features.values import Fault, complaint
-from dlrun.data.signature import Input, Output, Signature
+from dlrun.data.signature import PACKED, Input, Output, Signature
 from dlrun.data.target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
@@ -18,9 +19,6 @@ from dlrun.spec.near import nearest
 if TYPE_CHECKING:
     import numpy as np
     from keras import KerasTensor
-
-PACKED = "features"
-"""The input that all numbers and one-hot categories of a table share, side by side."""
 
 MOST_LISTED = 20
 """Columns that are listed in a message, at most."""
@@ -62,6 +60,8 @@ class Preparation(Spec):
     """The fitted target; none where the input is to be reconstructed."""
     time: str | None = None
     """The column with the time of each row."""
+    apart: tuple[str, ...] = ()
+    """The columns of numbers and one-hot categories that have an input, and an encoder, of their own."""
 
     @property
     def series(self) -> FittedSeries | None:
@@ -73,14 +73,18 @@ class Preparation(Spec):
         """What each number of the packed input is called; empty where there is none."""
         names: list[str] = []
         for name, feature in self.features.items():
-            if isinstance(feature, FittedNumber | FittedCategory | FittedDate) and feature.input(name).kind == "vector":
+            if isinstance(feature, FittedNumber | FittedCategory | FittedDate) and self.is_packed(name):
                 names.extend(feature.names(name))
         return tuple(names)
 
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The inputs of the network."""
-        return pack([feature.input(input_name(name)) for name, feature in self.features.items()])
+        return pack([feature.input(input_name(name)) for name, feature in self.features.items()], self.apart)
+
+    def is_packed(self, name: str) -> bool:
+        """Whether a column shares its input with others."""
+        return self.features[name].input(name).kind == "vector" and name not in self.apart
 
     @property
     def signature(self) -> Signature:
@@ -204,7 +208,7 @@ class Preparation(Spec):
                 inputs[input_name(name)] = feature.encode(columns[name], _given(origins))
                 continue
             encoded = feature.encode(columns[name])
-            if feature.input(name).kind != "vector":
+            if not self.is_packed(name):
                 inputs[input_name(name)] = encoded
                 continue
             if PACKED not in inputs:
@@ -224,8 +228,7 @@ class Preparation(Spec):
 
         tensors: dict[str, list[KerasTensor]] = {}
         for name, feature in self.features.items():
-            packed = feature.input(name).kind == "vector"
-            tensors.setdefault(PACKED if packed else input_name(name), []).append(
+            tensors.setdefault(PACKED if self.is_packed(name) else input_name(name), []).append(
                 feature.preprocess(raw[input_name(name)])
             )
         return {
@@ -278,11 +281,16 @@ def input_name(column: str) -> str:
     return column.replace("/", "_")
 
 
-def pack(inputs: list[Input]) -> tuple[Input, ...]:
-    """The network's inputs: all vectors as one, where the first of them stood."""
+def pack(inputs: list[Input], apart: Collection[str] = ()) -> tuple[Input, ...]:
+    """The network's inputs: all vectors as one, where the first of them stood.
+
+    Args:
+        apart: the columns whose vector is an input of its own.
+    """
+    alone = {input_name(column) for column in apart}
     packed: dict[str, Input] = {}
     for each in inputs:
-        if each.kind == "vector":
+        if each.kind == "vector" and each.name not in alone:
             size = packed[PACKED].shape[0] if PACKED in packed else 0
             packed[PACKED] = Input(PACKED, "vector", (size + each.shape[0],))
         else:

@@ -10,6 +10,10 @@ Task = Literal["binary", "multiclass", "regression", "forecast", "reconstruction
 InputKind = Literal["vector", "image", "tokens", "series", "index"]
 
 
+PACKED = "features"
+"""The input that all numbers and one-hot categories of a table share, side by side."""
+
+
 @dataclass(frozen=True)
 class Input:
     """One input of the network, as the features encode it.

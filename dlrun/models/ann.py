@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlrun.data.signature import Input, Signature
-from dlrun.models.blocks import Dense, dense_stack, keras_inputs, output_layer
+from dlrun.models.blocks import JOIN, Dense, Trunk, dense_stack, keras_inputs, output_layer
 from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -33,19 +33,24 @@ class Ann(Spec):
                 "ann cannot read a text, since the order of its words would be lost",
                 expected="a table's columns, an image or a time series",
                 received=f"the text {texts[0]}",
-                hint="use lstm, gru, cnn or transformer",
+                hint="use lstm, gru, cnn or transformer" if len(signature.inputs) == 1 else JOIN,
             )
 
     def build(self, signature: Signature, units: int, regularization: Regularization) -> Any:
         """The Keras model: every input as one row, (batch, features), to (batch, units)."""
         import keras
+
+        inputs, x = self.trunk(signature, regularization)
+        return keras.Model(inputs, output_layer(x, units), name="ann")
+
+    def trunk(self, signature: Signature, regularization: Regularization) -> Trunk:
+        """The inputs by name, and what the output layer reads, (batch, features)."""
         from keras import layers
 
         inputs = keras_inputs(signature)
         rows = [self._row(entry, inputs[entry.name]) for entry in signature.inputs]
         x = rows[0] if len(rows) == 1 else layers.Concatenate(name="features_together")(rows)
-        x = dense_stack(x, self.dense, regularization)
-        return keras.Model(inputs, output_layer(x, units), name="ann")
+        return inputs, dense_stack(x, self.dense, regularization)
 
     def _row(self, entry: Input, x: Any) -> Any:
         from keras import layers

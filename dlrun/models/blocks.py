@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from dlrun.data.signature import Input, Signature
+from dlrun.data.signature import PACKED, Input, Signature
 from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -15,7 +15,13 @@ from dlrun.spec.problem import Problem
 Tensor = Any
 """A symbolic tensor of Keras (`keras.KerasTensor`); Keras is not imported to say so."""
 
+Trunk = tuple[dict[str, Tensor], Tensor]
+"""The inputs of a network by name, and what its output layer reads, (batch, features)."""
+
 Activation = Literal["relu", "elu", "gelu", "leaky_relu", "linear", "selu", "sigmoid", "silu", "softplus", "tanh"]
+
+JOIN = "join them: `architecture: {kind: combined}`, and an encoder for each of data.features"
+"""What to do with several inputs."""
 
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -210,17 +216,17 @@ def one_input(signature: Signature, kind: str, allowed: Sequence[str], instead: 
     received = ", ".join(describe(entry) for entry in signature.inputs)
     *others, last = (INPUT_WORDS[word] for word in allowed)
     wanted = f"{', '.join(others)} or {last}" if others else last
-    if any(entry.kind not in allowed for entry in signature.inputs):
-        yield Problem(
-            ("kind",), f"{kind} cannot read these features", expected=wanted, received=received, hint=f"use {instead}"
-        )
-    elif len(signature.inputs) > 1:
+    if len(signature.inputs) > 1:
         yield Problem(
             ("kind",),
             f"{kind} reads one feature, not {len(signature.inputs)}",
             expected=f"one feature: {wanted}",
             received=received,
-            hint="keep one of them in data.features",
+            hint="keep one of them in data.features" if kind == "autoencoder" else JOIN,
+        )
+    elif signature.inputs[0].kind not in allowed:
+        yield Problem(
+            ("kind",), f"{kind} cannot read these features", expected=wanted, received=received, hint=f"use {instead}"
         )
 
 
@@ -242,6 +248,7 @@ def describe(entry: Input) -> str:
     """An input in words, for an error: `image, an image of 28 × 28 × 1`, `30 numbers of a table`."""
     if entry.kind == "vector":
         count = entry.shape[0]
-        return f"{count} {'number' if count == 1 else 'numbers'} of a table"
+        numbers = f"{count} {'number' if count == 1 else 'numbers'} of a table"
+        return numbers if entry.name == PACKED else f"{entry.name}, {numbers}"
     size = " × ".join(str(side) for side in entry.shape)
     return f"{entry.name}, {INPUT_WORDS[entry.kind]}" + (f" of {size}" if size else "")

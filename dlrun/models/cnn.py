@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlrun.data.signature import Signature
-from dlrun.models.blocks import ConvBlock, Dense, dense_stack, one_input, output_layer, sequence
+from dlrun.models.blocks import ConvBlock, Dense, Trunk, dense_stack, one_input, output_layer, sequence
 from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -67,6 +67,12 @@ class Cnn(Spec):
     def build(self, signature: Signature, units: int, regularization: Regularization) -> Any:
         """The Keras model: (batch, height, width, channels) or (batch, time, …) to (batch, units)."""
         import keras
+
+        inputs, x = self.trunk(signature, regularization)
+        return keras.Model(inputs, output_layer(x, units), name="cnn")
+
+    def trunk(self, signature: Signature, regularization: Regularization) -> Trunk:
+        """The inputs by name, and what the output layer reads, (batch, features)."""
         from keras import layers
 
         inputs, x = sequence(signature, self.embedding_size)
@@ -80,5 +86,4 @@ class Cnn(Spec):
                 x = getattr(layers, f"GlobalAveragePooling{rank}D")(name="global_average")(x)
             case "global_max":
                 x = getattr(layers, f"GlobalMaxPooling{rank}D")(name="global_max")(x)
-        x = dense_stack(x, self.dense, regularization)
-        return keras.Model(inputs, output_layer(x, units), name="cnn")
+        return inputs, dense_stack(x, self.dense, regularization)

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from dlrun.data.signature import Signature
 from dlrun.errors import MisfitError
-from dlrun.models.blocks import keras_inputs, output_layer, sides
+from dlrun.models.blocks import JOIN, Trunk, keras_inputs, output_layer, sides
 from dlrun.models.layer import (
     ConvLayer,
     DenseLayer,
@@ -44,7 +44,9 @@ class Layers(Spec):
         """What in the data this network cannot read, and an output layer written by hand."""
         if len(signature.inputs) > 1:
             names = ", ".join(entry.name for entry in signature.inputs)
-            yield Problem(("kind",), "a list of layers has one input", expected="one feature", received=names)
+            yield Problem(
+                ("kind",), "a list of layers has one input", expected="one feature", received=names, hint=JOIN
+            )
         tokens = signature.inputs[0].kind == "tokens"
         for index, layer in enumerate(self.layers):
             if isinstance(layer, EmbeddingLayer) != (tokens and index == 0):
@@ -72,6 +74,18 @@ class Layers(Spec):
         """
         import keras
 
+        try:
+            inputs, x = self.trunk(signature, regularization)
+        except MisfitError as error:
+            raise MisfitError(*(problem.under("architecture") for problem in error.problems)) from error
+        return keras.Model(inputs, output_layer(x, units), name="layers")
+
+    def trunk(self, signature: Signature, regularization: Regularization) -> Trunk:
+        """The inputs by name, and what the output layer reads, (batch, features).
+
+        Raises:
+            MisfitError: as `build`, its place seen from this section.
+        """
         inputs = keras_inputs(signature)
         (entry,) = signature.inputs
         x = inputs[entry.name]
@@ -86,18 +100,18 @@ class Layers(Spec):
                 if min(side for side in x.shape[1:] if side is not None) < 1:
                     raise ValueError("nothing is left of it")
             except ValueError as error:
-                raise MisfitError(_misfit(layer, before).under("architecture", "layers", index)) from error
+                raise MisfitError(_misfit(layer, before).under("layers", index)) from error
         if len(x.shape) > 2:
             raise MisfitError(
                 Problem(
-                    ("architecture", "layers", len(self.layers) - 1, "kind"),
+                    ("layers", len(self.layers) - 1, "kind"),
                     "the output layer reads one row per example",
                     expected="a last layer that gives (size)",
                     received=f"one that gives {tuple(x.shape[1:])}",
                     hint="add `{kind: flatten}` or `{kind: global_average_pool}`",
                 )
             )
-        return keras.Model(inputs, output_layer(x, units), name="layers")
+        return inputs, x
 
 
 def _misfit(layer: Layer, before: tuple[int, ...]) -> Problem:

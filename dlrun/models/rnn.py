@@ -12,6 +12,7 @@ from dlrun.models.blocks import (
     Dense,
     Positive,
     Share,
+    Trunk,
     dense_stack,
     dropout,
     one_input,
@@ -55,13 +56,21 @@ class Recurrent(Spec):
     def build(self, signature: Signature, units: int, regularization: Regularization) -> Any:
         """The Keras model: tokens (batch, time) or series (batch, time, variables) to (batch, units)."""
         import keras
+
+        inputs, x = self.trunk(signature, regularization)
+        x = output_layer(x, units)
+        if self.seasonal_skip is not None:
+            x = seasonal_forecast(x, next(iter(inputs.values())), self.seasonal_skip)
+        return keras.Model(inputs, x, name=self.kind)
+
+    def trunk(self, signature: Signature, regularization: Regularization) -> Trunk:
+        """The inputs by name, and what the output layer reads, (batch, features)."""
         from keras import layers
 
         layer = {"lstm": layers.LSTM, "gru": layers.GRU, "simple_rnn": layers.SimpleRNN}[self.kind]
         inputs, x = sequence(signature, self.embedding_size, mask_padding=self.mask_padding)
-        series = x
         if self.seasonal_skip is not None:
-            x = seasonal_changes(series, self.seasonal_skip)
+            x = seasonal_changes(x, self.seasonal_skip)
         for index, size in enumerate(self.units, 1):
             name = f"{self.kind}_{index}"
             recurrent = layer(
@@ -77,7 +86,4 @@ class Recurrent(Spec):
             x = layers.GlobalAveragePooling1D(name="average")(x)
         elif self.pooling == "max":
             x = layers.GlobalMaxPooling1D(name="max")(x)
-        x = output_layer(dense_stack(x, self.dense, regularization), units)
-        if self.seasonal_skip is not None:
-            x = seasonal_forecast(x, series, self.seasonal_skip)
-        return keras.Model(inputs, x, name=self.kind)
+        return inputs, dense_stack(x, self.dense, regularization)

@@ -12,6 +12,7 @@ from dlrun.models.blocks import (
     Activation,
     Dense,
     Tensor,
+    Trunk,
     dense_stack,
     dropout,
     keras_inputs,
@@ -62,6 +63,13 @@ class Transformer(Spec):
     def build(self, signature: Signature, units: int, regularization: Regularization) -> Any:
         """The Keras model: tokens (batch, time) or series (batch, time, variables) to (batch, units)."""
         import keras
+
+        inputs, x = self.trunk(signature, regularization)
+        return keras.Model(inputs, output_layer(x, units), name="transformer")
+
+    def trunk(self, signature: Signature, regularization: Regularization) -> Trunk:
+        """The inputs by name, and what the output layer reads, (batch, features)."""
+        import keras
         from keras import layers
 
         inputs = keras_inputs(signature)
@@ -76,10 +84,9 @@ class Transformer(Spec):
         x = x + self._positions(x, entry.shape[0])
         x = dropout(x, None, regularization, "embedding")
         for index in range(1, self.blocks + 1):
-            x = self._block(x, present, regularization, f"block_{index}")
+            x = self.block(x, present, regularization, f"block_{index}")
         x = layers.LayerNormalization(name="norm")(x)
-        x = dense_stack(self._pool(x, present), self.dense, regularization)
-        return keras.Model(inputs, output_layer(x, units), name="transformer")
+        return inputs, dense_stack(self._pool(x, present), self.dense, regularization)
 
     def _positions(self, x: Tensor, time: int) -> Tensor:
         """A learned vector for each position, (batch, time, embedding_size).
@@ -91,7 +98,12 @@ class Transformer(Spec):
         numbers = ops.cumsum(ops.ones_like(x[:, :, 0], dtype="int32"), axis=1) - 1
         return layers.Embedding(time, self.embedding_size, name="positions")(numbers)
 
-    def _block(self, x: Tensor, present: Tensor | None, regularization: Regularization, name: str) -> Tensor:
+    def block(self, x: Tensor, present: Tensor | None, regularization: Regularization, name: str) -> Tensor:
+        """Puts attention and the dense pair, each beside what it adds to, behind `x`, (batch, time, embedding_size).
+
+        Args:
+            present: (batch, time), which steps are no padding; None for all.
+        """
         from keras import layers, ops
 
         y = layers.LayerNormalization(name=f"{name}_attention_norm")(x)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -49,6 +49,18 @@ class Checkpointing(Spec):
     """Also when this much time has passed since the last one; null: not by time."""
 
 
+def _balanced_or_given(value: object) -> str:
+    return "<balanced>" if isinstance(value, str) else "<given>"
+
+
+Factor = Annotated[float, Field(ge=1, le=1000)]
+Oversample = Annotated[
+    Annotated[Literal["balanced"], Tag("<balanced>")]
+    | Annotated[dict[str, Factor], Field(min_length=1), Tag("<given>")],
+    Discriminator(_balanced_or_given),
+]
+
+
 class Training(Spec):
     """How the weights are learned."""
 
@@ -61,6 +73,10 @@ class Training(Spec):
     many examples, in the memory of batch_size."""
     shuffle: bool = True
     """Whether the order of the examples differs in each epoch; it follows from seed and epoch."""
+    oversample: Oversample | None = None
+    """Which classes are seen more often in an epoch. balanced: each as often as the most frequent one; or by how much,
+    such as {fraud: 5}: each example of it five times. Which examples occur once more than others follows from seed and
+    epoch; an epoch has as many more steps. Left out: each example once."""
     early_stopping: EarlyStopping | None = None
     """When to stop before the last epoch. Left out: never."""
     reduce_on_plateau: ReduceOnPlateau | None = None

@@ -15,6 +15,8 @@ from dlrun.seeds import generator
 if TYPE_CHECKING:
     import numpy as np
 
+    from dlrun.training.order import Oversampled
+
 Tensor = Any
 Tensors = tuple[dict[str, Tensor], Tensor | None, Tensor | None]
 """Arrays in TensorFlow's memory: inputs by name, target, weights."""
@@ -87,7 +89,7 @@ class Supply(Protocol):
     """The examples of one split, in batches."""
 
     def __len__(self) -> int:
-        """How many examples there are."""
+        """How many examples an epoch has."""
 
     def stretch(self, epoch: int, step: int, examples_per_step: int) -> Stretch:
         """What is to be trained from a step of an epoch on."""
@@ -103,24 +105,26 @@ class InMemory:
         arrays: the examples.
         seed: of the spec; the order in each epoch follows from it.
         shuffle: whether the order differs in each epoch.
+        oversampled: which examples an epoch has several times; None: each once.
     """
 
-    def __init__(self, arrays: Arrays, seed: int = 0, *, shuffle: bool = False) -> None:
+    def __init__(
+        self, arrays: Arrays, seed: int = 0, *, shuffle: bool = False, oversampled: Oversampled | None = None
+    ) -> None:
         self._tensors = arrays.tensors()
         self._count = len(arrays)
-        self._seed, self._shuffle = seed, shuffle
+        self._seed, self._shuffle, self._oversampled = seed, shuffle, oversampled
         self._epoch = 0
         """That `_batches` are of."""
         self._batches: list[np.ndarray] = []
 
     def __len__(self) -> int:
-        return self._count
+        return self._count if self._oversampled is None else len(self._oversampled)
 
     def order(self, epoch: int) -> np.ndarray | range:
-        """The row numbers of an epoch, each once."""
-        if not self._shuffle:
-            return range(self._count)
-        return generator(self._seed, "order", epoch).permutation(self._count)
+        """The row numbers of an epoch, each once, or as often as is asked for."""
+        rows = range(self._count) if self._oversampled is None else self._oversampled.rows(self._seed, epoch)
+        return generator(self._seed, "order", epoch).permutation(rows) if self._shuffle else rows
 
     def stretch(self, epoch: int, step: int, examples_per_step: int) -> Stretch:
         """What is to be trained from a step of an epoch on."""

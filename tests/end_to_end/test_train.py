@@ -396,6 +396,24 @@ def test_check_deep(tmp_path: Path) -> None:
     assert answer["rows"].keys() == {"train", "validation", "test"}
     assert answer["parameters"] == 6 * 32 + 32 + 32 * 16 + 16 + 16 * 3 + 3
     assert len(answer["loss"]) == 2
+    assert answer["profile"]["columns"]["cultivar"]["counts"] == {"2": 71, "1": 59, "3": 48}
+    assert (answer["valid"], answer["findings"]) == (True, [])
+
+
+def test_check_deep_ends_with_an_error_where_the_data_has_one(tmp_path: Path) -> None:
+    rows = [f"{number % 7},{number % 2},{'ab'[number % 2]}" for number in range(60)]
+    (tmp_path / "a.csv").write_text("\n".join(["x,copy,y", *rows]), encoding="utf-8")
+    tree = {"data": {"source": {"kind": "csv", "path": "a.csv"}, "target": "y"}, "architecture": {"kind": "ann"}}
+    spec = write(tmp_path / "mine.yaml", tree)
+    done = dlrun("check", spec, "--deep")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "the data has mistakes" in done.stdout
+    assert (
+        "  error: copy gives the target y away: each of its 2 values goes with one value of the target" in done.stdout
+    )
+    assert "next" not in done.stdout
+    done = dlrun("check", spec, "--deep", "--set", "data.accept=[leak]", "--json")
+    assert (done.returncode, json.loads(done.stdout)["findings"]) == (0, [])
 
 
 def test_show_of_a_run_and_of_its_spec_agree(run_of: Callable[..., Path]) -> None:

@@ -47,6 +47,15 @@ DATA: dict[str, dict[str, Any]] = {
         "features": {"temp": {"kind": "series", "window": 24, "horizon": 6}},
     },
 }
+MIXED = {
+    "text": {"kind": "text", "vocabulary_size": 300, "sequence_length": 24, "encoder": {"kind": "gru", "units": [4]}},
+    "president": {"kind": "category", "encoding": "embedding"},
+    "year": {"kind": "number"},
+}
+DATA["mixed"] = {"source": {"kind": "bundled", "name": "sotu_eras"}, "features": MIXED, "split": {"kind": "random"}}
+DATA["alike"] = DATA["mixed"] | {
+    "features": MIXED | {"president": {"kind": "text", "sequence_length": 4, "encoder": MIXED["text"]["encoder"]}}
+}
 DENSE = [8, {"units": 6, "activation": "tanh", "batch_norm": True, "dropout": 0.2}]
 
 CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
@@ -86,6 +95,11 @@ CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "transformer": [
         ("text", {"embedding_size": 8, "heads": 2, "blocks": 1}),
         ("series", {"embedding_size": 8, "heads": 2, "blocks": 2, "pooling": "max", "dense": DENSE}),
+    ],
+    "combined": [
+        ("mixed", {"dense": DENSE, "table": [3]}),
+        ("alike", {"combine": {"kind": "attention", "size": 6, "heads": 2, "blocks": 2}}),
+        ("image", {"combine": "attention", "dense": []}),
     ],
     "layers": [
         ("image", {"layers": [{"kind": "conv2d", "filters": 3, "kernel_size": 3}, {"kind": "flatten"}]}),
@@ -139,7 +153,7 @@ SPECS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @functools.cache
 def loaded(data: str, *, reconstructs: bool) -> Dataset:
-    kind = {"kind": "autoencoder", "latent": 1} if reconstructs else {"kind": "ann"}
+    kind = {"kind": "autoencoder", "latent": 1} if reconstructs else {"kind": "combined"}
     return Experiment.parse({"data": DATA[data], "architecture": kind}).load(Path())
 
 

@@ -76,8 +76,8 @@ def test_a_series_is_fitted_on_train_rows_only(tmp_path: pathlib.Path) -> None:
 
     cold, hot = load(0), load(1000)
     assert cold.preparation == hot.preparation
-    assert (cold.parts.train[-1], cold.parts.validation[0]) == (167, 168)
-    assert [len(part) for part in (cold.train, cold.validation, cold.test)] == [168 - 5, 24 - 5, 48 - 5]
+    assert (cold.parts.train[-1], cold.parts.validation[0]) == (165, 168)  # between them a gap of the horizon
+    assert [len(part) for part in (cold.train, cold.validation, cold.test)] == [166 - 5, 22 - 5, 48 - 5]
     # the rows of an example, from its window's first to its horizon's last, lie in one part
     for (_, rows), examples in zip(cold.parts.items(), (cold.train, cold.validation, cold.test), strict=True):
         assert examples.rows.min() - 3 >= rows[0]
@@ -237,11 +237,11 @@ def test_a_speech_is_split_by_its_year() -> None:
 
 def test_the_summary_holds_what_data_json_keeps() -> None:
     dataset = bundled("seattle_temps").load(HERE, seed=0)
-    assert dataset.resolved.split == TimeSplit(kind="time")
+    assert dataset.resolved.split == TimeSplit(kind="time", gap=24)
     summary = json.loads(json.dumps(dataset.summary()))
     assert summary["rows"] == 8759
     assert summary["columns"]["date"] == {"kind": "time", "type": "datetime64[us]"}
-    assert [summary["splits"][part]["rows"] for part in ("train", "validation", "test")] == [6131, 876, 1752]
+    assert [summary["splits"][part]["rows"] for part in ("train", "validation", "test")] == [6107, 852, 1752]
     assert Preparation.parse(summary["preparation"]) == dataset.preparation
 
 
@@ -271,7 +271,15 @@ def test_the_hash_of_rows_is_of_their_content() -> None:
         ({"split": {"validation": 0.5, "test": 0.5}}, [("split", "validation")]),
         ({"split": {"kind": "group", "by": "genus"}}, [("split", "by")]),
         ({"split": {"kind": "time"}}, [("split", "kind")]),
-        ({"target": "sepal_width", "split": {"stratify": True}}, [("split", "stratify")]),
+        ({"target": "sepal_width", "split": {"stratify": True, "bins": 4}}, []),
+        ({"split": {"stratify": True, "bins": 4}}, [("split", "bins")]),
+        ({"target": "sepal_width", "split": {"bins": 4}}, [("split", "bins")]),
+        ({"split": {"keep_together": ["duplicates", "genus"]}}, [("split", "keep_together")]),
+        ({"split": {"kind": "group", "by": "species"}}, [("split", "by")]),
+        ({"split": {"kind": "files", "test": "2.csv"}}, [("split", "kind")]),
+        ({"split": {"kind": "files"}}, [("split",), ("split", "kind")]),
+        ({"split": {"kind": "column", "by": "part"}}, [("split", "by")]),
+        ({"split": {"kind": "kfold", "folds": 3, "fold": 4}}, [("split", "fold")]),
         ({"split": {"stratify": True}}, []),
         (
             {"target": "genus", "features": {"sepal": {"kind": "number"}}, "split": {"validation": 0.9}},
@@ -362,8 +370,9 @@ def test_a_split_without_a_kind_keeps_together_what_must_stay_together() -> None
     speeches = bundled("sotu_eras", split={"validation": 0.1, "test": 0.3})
     loaded = speeches.load(pathlib.Path(), seed=0)
     assert loaded.resolved.split == GroupSplit(kind="group", by="year", validation=0.1, test=0.3)
-    [problem] = bundled("sotu_eras", split={"stratify": True}).check(pathlib.Path())
-    assert problem.path == ("split", "stratify")
+    stratified = bundled("sotu_eras", split={"stratify": True})
+    assert list(stratified.check(pathlib.Path())) == []
+    assert stratified.load(pathlib.Path(), seed=0).resolved.split == GroupSplit(kind="group", by="year", stratify=True)
 
 
 def test_whole_numbers_are_classes_unless_the_loss_is_for_numbers(tmp_path: pathlib.Path) -> None:

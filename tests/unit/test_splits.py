@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlrun.data.columns import Table
-from dlrun.data.splits import AutoSplit, FixedSplit, GroupSplit, Parts, RandomSplit, TimeSplit, check_fractions
+from dlrun.data.splits import AutoSplit, FixedSplit, GroupSplit, Parts, RandomSplit, Roles, TimeSplit
 from dlrun.errors import DataError
 
 fractions = st.floats(0.01, 0.45)
@@ -20,7 +20,7 @@ def table(rows: int, own_test: int = 0, **columns: np.ndarray) -> Table:
 
 
 def split(split: FixedSplit, table: Table, seed: int = 0) -> Parts:
-    return split.parts(table, seed=seed, target="label", time="time")
+    return split.parts(table, seed=seed, roles=Roles(target="label", time="time"))
 
 
 def assert_disjoint_and_complete(parts: Parts, rows: int) -> None:
@@ -147,7 +147,7 @@ def test_a_row_without_group_is_told() -> None:
 
 def test_stratify_without_target_is_told() -> None:
     with pytest.raises(DataError, match="no target"):
-        RandomSplit(stratify=True).parts(table(20), seed=0, target=None, time=None)
+        RandomSplit(stratify=True).parts(table(20), seed=0, roles=Roles())
 
 
 def test_auto_follows_the_source() -> None:
@@ -172,7 +172,7 @@ def test_auto_follows_the_source() -> None:
 def test_fractions_are_checked_before_the_data(
     validation: float, test: float | None, own_test: bool | None, path: tuple[str] | None
 ) -> None:
-    problems = list(check_fractions(RandomSplit(validation=validation, test=test), own_test))
+    problems = list(RandomSplit(validation=validation, test=test).check(own_test))
     assert [problem.path for problem in problems] == ([] if path is None else [path])
     assert all(problem.hint for problem in problems)
 

@@ -11,6 +11,7 @@ from dlrun.data.columns import Column
 from dlrun.data.features.siphash import siphash
 from dlrun.data.features.values import Fault, as_text
 from dlrun.data.signature import Input
+from dlrun.models.encoders import Encoder
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 
@@ -116,6 +117,9 @@ class Category(Spec):
     buckets: Annotated[int, Field(ge=2, le=1_000_000)] | None = None
     """For a column of very many values: into how many buckets they are dealt by their hash (SipHash-2-4), so that none
     is unknown and some share a bucket. Left out: each value of the train rows is told apart."""
+    encoder: Encoder | None = None
+    """What reads this input in a combined architecture: an ann. Left out: the embedding alone; a one-hot
+    vector shares one input with all numbers."""
 
     def takes(self, column: Column) -> bool:
         """Whether a column of that kind can be read so."""

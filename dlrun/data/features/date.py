@@ -12,6 +12,7 @@ from dlrun.data.features.number import usable
 from dlrun.data.features.times import LABELS, NOT_A_TIME, Part, as_times, parts_of
 from dlrun.data.features.values import Fault, missing_fault
 from dlrun.data.signature import Input
+from dlrun.models.encoders import Encoder
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 
@@ -38,6 +39,9 @@ class Date(Spec):
     """What a missing time is: refused, or a zero for each of its numbers, which no time has on the circle."""
     missing_indicator: bool = False
     """Whether one more number, 0 or 1, tells the network that the time was missing."""
+    encoder: Encoder | None = None
+    """What reads this input in a combined architecture: an ann. Left out: it shares one input with all numbers and
+    one-hot categories."""
 
     def takes(self, column: Column) -> bool:
         """Whether a column of that kind can be read so."""

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from dlrun.data.columns import Column
+from dlrun.data.decode import ENDINGS, Channels, Form, Resize
 from dlrun.data.features.number import usable
 from dlrun.data.features.values import Fault, missing_fault
 from dlrun.data.signature import Input
 from dlrun.errors import DataError
+from dlrun.models.encoders import Encoder
 from dlrun.spec.base import Spec
 
 if TYPE_CHECKING:
     import numpy as np
     from keras import KerasTensor
+
+
+Side = Annotated[int, Field(ge=1, le=16_384)]
 
 
 def _rising(limits: tuple[float, float]) -> tuple[float, float]:
@@ -37,6 +42,8 @@ class FittedImage(Spec):
     """What a pixel is multiplied by, one for each channel."""
     offset: tuple[float, ...]
     """What is then added."""
+    form: Form | None = None
+    """What image files are brought to; none where the model was not trained on such."""
 
     def input(self, name: str) -> Input:
         return Input(name, "image", self.shape)
@@ -74,19 +81,43 @@ class Image(Spec):
     """A picture."""
 
     kind: Literal["image"]
-    """A picture."""
+    """A picture: an array of pixels, or the name of an image file (PNG, JPEG, GIF, BMP, WebP)."""
+    size: tuple[Side, Side] | None = None
+    """Height and width that image files are brought to. Left out: all have the same."""
+    resize: Resize | None = None
+    """How they are brought to it: fill stretches them; fit keeps the proportions and puts black bars beside; crop keeps
+    them and cuts off evenly what is too much. Left out: fill, where there is a size."""
+    channels: Channels | None = None
+    """Of image files: 1 grey, 3 colour, 4 colour with transparency. Left out: what the files have, and 3 where they
+    differ."""
+    folder: str | None = None
+    """What the names of image files are relative to. Left out: the folder of the table that names them. A relative path
+    is relative to the spec file."""
     rescale: Annotated[tuple[float, float], AfterValidator(_rising)] | None = (0.0, 1.0)
     """The range that pixels are brought to, from the range that they can have: 0 to 255 for whole numbers, what the
     source says (digits: 0 to 16), or else the least and greatest value of the train rows. null: left as they are."""
     standardise: bool = False
     """Whether each channel is then brought to mean 0 and standard deviation 1 on the train rows."""
+    encoder: Encoder | None = None
+    """What reads this input in a combined architecture: an architecture, its last dense layers
+    included. Left out: two convolutional blocks."""
 
     def takes(self, column: Column) -> bool:
         """Whether a column of that kind can be read so."""
-        return column.kind == "unknown" or image_shape(column.shape) is not None
+        return self.reads_files(column) or column.kind == "unknown" or image_shape(column.shape) is not None
+
+    def reads_files(self, column: Column) -> bool:
+        """Whether the column has the names of image files rather than pixels."""
+        if column.kind == "category" and isinstance(column.classes, tuple):
+            return any(name.lower().endswith(ENDINGS) for name in column.classes)
+        return column.kind in ("image", "text") and column.shape == ()
 
     def input(self, name: str, column: Column) -> Input | None:
         """The network's input as far as it is known without the data."""
+        if self.reads_files(column):
+            if self.size is None or self.channels is None:
+                return None
+            return Input(name, "image", (*self.size, self.channels))
         shape = image_shape(column.shape)
         return None if shape is None else Input(name, "image", shape)
 
@@ -116,7 +147,12 @@ class Image(Spec):
             scale = 1 / np.array(list(map(usable, deviation, mean)))
             offset = -mean * scale
         return FittedImage(
-            kind="image", shape=shape, whole=bool(whole), scale=tuple(scale.tolist()), offset=tuple(offset.tolist())
+            kind="image",
+            shape=shape,
+            whole=bool(whole),
+            scale=tuple(scale.tolist()),
+            offset=tuple(offset.tolist()),
+            form=column.form,
         )
 
 

@@ -12,6 +12,7 @@ from dlrun.data.features.transforms import DOMAINS, ClipField, Transform, transf
 from dlrun.data.features.values import Fault, as_numbers, missing_fault
 from dlrun.data.signature import Input
 from dlrun.errors import DataError
+from dlrun.models.encoders import Encoder
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 
@@ -124,6 +125,9 @@ class Number(Spec):
     """What stands in for a missing value: mean or median of the train rows, zero; error: it is refused."""
     missing_indicator: bool = False
     """Whether a second number, 0 or 1, tells the network that the value was missing."""
+    encoder: Encoder | None = None
+    """What reads this input in a combined architecture: an ann. Left out: it shares one input with all
+    other numbers and one-hot categories."""
 
     def takes(self, column: Column) -> bool:
         """Whether a column of that kind can be read so."""

@@ -11,6 +11,7 @@ from dlrun.data.features.number import usable
 from dlrun.data.features.values import Fault, as_numbers, missing_fault
 from dlrun.data.signature import Input
 from dlrun.errors import DataError
+from dlrun.models.encoders import Encoder
 from dlrun.spec.base import Spec
 
 if TYPE_CHECKING:
@@ -116,6 +117,9 @@ class Series(Spec):
     holes: Literal["break", "ignore"] = "break"
     """break: no window reaches across a hole, which is a time between two rows of more than one and a half steps;
     ignore: rows follow one another whatever their times (trading days)."""
+    encoder: Encoder | None = None
+    """What reads this input in a combined architecture: an architecture, its last dense layers
+    included. Left out: an lstm."""
 
     def takes(self, column: Column) -> bool:
         """Whether a column of that kind can be read so."""

@@ -16,6 +16,7 @@ from dlrun.data.columns import Column
 from dlrun.data.features.values import Fault, missing_fault
 from dlrun.data.signature import Input
 from dlrun.errors import DataError
+from dlrun.models.encoders import Encoder
 from dlrun.spec.base import Spec
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class Text(Spec):
     """On which side a long text is cut: pre keeps its end, post its start."""
     missing: Literal["error", "empty"] = "error"
     """What a missing text is: refused, or a text without words."""
+    encoder: Encoder | None = None
+    """What reads this input in a combined architecture: an architecture, its last dense layers
+    included. Left out: an lstm."""
 
     def takes(self, column: Column) -> bool:
         """Whether a column of that kind can be read so."""

@@ -262,6 +262,9 @@ def check_encoding(data: bytes, name: str, line: int = 1) -> None:
     except UnicodeDecodeError as error:
         line += data.count(b"\n", 0, error.start)
         raise DataError(f"{name} is not UTF-8: line {line}, byte 0x{data[error.start]:02x}", hint=UTF8) from None
+    if (nul := data.find(b"\0")) >= 0:
+        line += data.count(b"\n", 0, nul)
+        raise DataError(f"{name} is not UTF-8 text: line {line} holds a NUL byte, as UTF-16 does", hint=UTF8)
 
 
 def _check_widths(data: bytes, name: str, delimiter: str) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import io
 import lzma
 import pathlib
+import stat
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ RELATIVE = "a relative path is relative to the spec file"
 
 FETCH = "fetch the file again"
 
+ONCE = "what comes through a pipe can be read only once: write it to a file first"
+
 
 def check_file(base: pathlib.Path, path: str) -> Iterator[Problem]:
     """That a file is there and can be read.
@@ -41,6 +44,9 @@ def check_file(base: pathlib.Path, path: str) -> Iterator[Problem]:
         if file.is_dir():
             yield Problem(("path",), "this is a folder", expected="a file", received=path)
             return
+        if not is_regular(file):
+            yield Problem(("path",), f"{file} is no file but a pipe or a device", received=path, hint=ONCE)
+            return
         with file.open("rb") as handle:
             handle.read(1)
     except FileNotFoundError:
@@ -48,6 +54,15 @@ def check_file(base: pathlib.Path, path: str) -> Iterator[Problem]:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         yield Problem(("path",), f"the file cannot be read: {reason}", received=path)
+
+
+def is_regular(file: pathlib.Path) -> bool:
+    """Whether a path leads to a file, and not to a pipe or a device, which may have no end.
+
+    Raises:
+        OSError: there is nothing.
+    """
+    return stat.S_ISREG(file.stat().st_mode)
 
 
 def parts(base: pathlib.Path, path: str, endings: tuple[str, ...]) -> list[pathlib.Path]:
@@ -100,6 +115,14 @@ def near_file(file: pathlib.Path) -> str | None:
     if not file.parent.is_dir():
         return f"the folder {file.parent} is missing too"
     match = nearest(file.name, sorted(each.name for each in file.parent.iterdir() if each.is_file()))
+    return f"did you mean {match}?" if match else None
+
+
+def near_folder(folder: pathlib.Path) -> str | None:
+    """A hint at the folder that was probably meant, or at the one above that is missing too."""
+    if not folder.parent.is_dir():
+        return f"the folder {folder.parent} is missing too"
+    match = nearest(folder.name, sorted(each.name for each in folder.parent.iterdir() if each.is_dir()))
     return f"did you mean {match}?" if match else None
 
 

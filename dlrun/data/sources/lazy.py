@@ -108,7 +108,18 @@ class Parts:
             self._forms[column] = values[:0]
             return values
 
-        return Table(name, LazyColumns(names, self.rows, read, lambda names: self._blocks(names, name)))
+        columns = LazyColumns(names, self.rows, read, lambda names: self._blocks(names, name))
+        files = tuple(map(str, self._files))
+        return Table(name, columns, folder=self._files[0].parent, files=files, file_of=self._file_of())
+
+    def _file_of(self) -> np.ndarray:
+        """Which part each row is from, (rows,) int32."""
+        import numpy as np
+
+        if len(self._files) == 1:
+            return np.broadcast_to(np.int32(0), self.rows)
+        numbers = np.repeat(np.arange(len(self._files), dtype=np.int32), self._counts)
+        return (numbers if self._kept is None else numbers[self._kept])[: self.rows]
 
     def _read(self, column: str, name: str) -> np.ndarray:
         frame = self._column(column)

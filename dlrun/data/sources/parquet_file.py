@@ -150,7 +150,7 @@ class Parquet(Tabular):
                 frame = polars.read_parquet(file, columns=[column], hive_partitioning=False, memory_map=False)
             return conform(frame, types)
 
-        return self._joined(files, read)
+        return self._joined(files, read)[0]
 
     def _rows(self, file: pathlib.Path, names: Sequence[str], first: int, count: int) -> polars.DataFrame:
         """Some rows of a part."""

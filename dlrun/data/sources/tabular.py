@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import polars
 
 
+FILE = "\0file"
+"""The column that says, while rows are sorted out, which part each is from; no file can have one of that name."""
+
 KEPT = " (of the rows that `where` keeps)"
 
 TEXT_BYTES = 4
@@ -161,9 +164,10 @@ class Tabular(Spec):
                 to this section.
         """
         files = parts(base, self.path, self.endings)
-        frame = self._joined(files)
+        frame, rows_of = self._joined(files)
         if not new and (problems := list(self._check_columns(frame.columns))):
             raise MisfitError(*problems)
+        frame = frame.with_columns(numbered(rows_of))
         name = self._called(files)
         if self.where:
             frame = self._kept(frame, name)
@@ -171,10 +175,12 @@ class Tabular(Spec):
         if self.limit is not None:
             frame = frame.head(self.limit)
         if self.select is not None:
-            frame = frame.select(self.select)
+            frame = frame.select(*self.select, FILE)
         if self.time is not None and self.time in frame.columns:
             frame = with_times(frame, self.time, name)
-        return Table(name, columns_of(frame, name))
+        file_of, frame = frame[FILE].to_numpy(), frame.drop(FILE)
+        columns = columns_of(frame, name)
+        return Table(name, columns, folder=files[0].parent, files=tuple(map(str, files)), file_of=file_of)
 
     def memory_needed(self, base: pathlib.Path) -> int:
         """About how many bytes the table takes in memory with what is encoded of it, by the size of its files.
@@ -202,8 +208,8 @@ class Tabular(Spec):
 
     def _joined(
         self, files: Sequence[pathlib.Path], read: Callable[[pathlib.Path, Types], polars.DataFrame] | None = None
-    ) -> polars.DataFrame:
-        """All rows of all parts, each column of one type.
+    ) -> tuple[polars.DataFrame, list[int]]:
+        """All rows of all parts, each column of one type; and how many each part has.
 
         Args:
             read: gives those of one part; None: all its columns.
@@ -218,13 +224,14 @@ class Tabular(Spec):
             if self.limit is not None and not self.where and rows >= self.limit:
                 break
         if len(frames) == 1:
-            return frames[0]
+            return frames[0], [rows]
         if mixed := together(frames):
             types |= mixed
             frames = [read(file, types) for file, _ in zip(files, frames, strict=False)]
         import polars
 
-        return polars.concat([frame.select(frames[0].columns) for frame in frames], how="vertical_relaxed")
+        whole = polars.concat([frame.select(frames[0].columns) for frame in frames], how="vertical_relaxed")
+        return whole, [frame.height for frame in frames]
 
     def _read(self, file: pathlib.Path, types: Types) -> polars.DataFrame:
         with opened(file) as stream:
@@ -244,6 +251,14 @@ class Tabular(Spec):
         if not frame.height:
             raise DataError(f"{name}: `where` keeps none of its rows", hint="ask less of them")
         return frame
+
+
+def numbered(rows_of: Sequence[int]) -> polars.Series:
+    """Which part each row is from, by how many rows each part has, as the column `FILE`."""
+    import numpy as np
+    import polars
+
+    return polars.Series(FILE, np.repeat(np.arange(len(rows_of), dtype=np.int32), rows_of))
 
 
 def same_columns(first: pathlib.Path, names: Sequence[str], file: pathlib.Path, found: Sequence[str]) -> None:

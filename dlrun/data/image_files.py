@@ -1,0 +1,100 @@
+"""Columns with the names of image files: as a training finds them, and as pixels."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from dlrun.data.columns import Column, Table
+from dlrun.data.features import Feature, Image
+from dlrun.data.features.values import complaint, missing_fault
+from dlrun.data.pictures import Pictures, common_form, headers
+from dlrun.data.sources.files import locate
+from dlrun.errors import DataError, MisfitError
+from dlrun.spec.problem import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FOR_FILES = ("size", "resize", "channels", "folder")
+"""The fields of an image feature that say how files are read."""
+
+
+def of_files(features: Mapping[str, Feature], columns: Mapping[str, Column]) -> dict[str, Image]:
+    """The image features whose columns hold the names of files.
+
+    Raises:
+        MisfitError: a feature says how files are read, and its column holds pixels; paths are relative to the section
+            `data`.
+    """
+    images = {name: each for name, each in features.items() if isinstance(each, Image) and name in columns}
+    found = {name: each for name, each in images.items() if each.reads_files(columns[name])}
+    problems = [
+        Problem(("features", name, field), f"{name} holds pixels, not the names of image files", hint="leave it out")
+        for name, each in images.items()
+        for field in FOR_FILES
+        if name not in found and each.tree()[field] is not None
+    ]
+    if problems:
+        raise MisfitError(*problems)
+    return found
+
+
+def pictures(table: Table, name: str, feature: Image, base: pathlib.Path) -> tuple[Pictures, list[str]]:
+    """The image files that a column names, and what one should know of them.
+
+    Args:
+        table: with the names, (rows,).
+        base: what a relative `folder` of the feature is relative to: the spec's folder.
+
+    Raises:
+        DataError: names are missing, files are no images, or differ in size where the feature names none.
+    """
+    import numpy as np
+
+    values = table.columns[name]
+    for fault in missing_fault(values):
+        raise DataError(
+            f"{table.name}: {complaint(name, fault, np.arange(len(table)))}", hint="remove the rows, or write it in"
+        )
+    folder = locate(base, feature.folder) if feature.folder else table.folder or base
+    files = values.tolist()
+    try:
+        found = headers(folder, files)
+        form, notes = common_form(files, found, feature.size, feature.channels, feature.resize)
+    except DataError as error:
+        raise DataError(f"{table.name}: {name}: {error.message}", hint=error.hint) from None
+    return Pictures(values, folder, form), [f"{name}: {note}" for note in notes]
+
+
+def with_pixels(
+    table: Table, features: Mapping[str, Feature], columns: Mapping[str, Column], base: pathlib.Path
+) -> tuple[Table, dict[str, Feature], dict[str, Column]]:
+    """The table with pixels where it names image files, the features with nothing left out that the files say, and the
+    columns as they are then.
+
+    Raises:
+        DataError: an image cannot be decoded; all such are named.
+        MisfitError: as `of_files`.
+    """
+    import numpy as np
+
+    pixels: dict[str, np.ndarray] = {}
+    resolved, described, notes = dict(features), dict(columns), list(table.notes)
+    for name, feature in of_files(features, columns).items():
+        files, more = pictures(table, name, feature, base)
+        notes += more
+        try:
+            pixels[name] = files.read(np.arange(len(table), dtype=np.int64))
+        except DataError as error:
+            raise DataError(f"{table.name}: {name}: {error.message}", hint=error.hint) from None
+        folder = None if feature.folder is None else str(locate(base, feature.folder))
+        form = {"channels": files.form.channels, "resize": files.form.resize}
+        resolved[name] = feature.model_copy(update={"folder": folder, **form})
+        described[name] = Column("image", files.form.shape, form=files.form)
+    if not pixels:
+        return table, resolved, described
+    known = {name: column for name, column in table.known.items() if name not in pixels}
+    return replace(table, columns={**table.columns, **pixels}, known=known, notes=tuple(notes)), resolved, described

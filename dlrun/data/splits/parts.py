@@ -1,0 +1,153 @@
+"""What all splits share: the parts that they make, what they may know of the columns, and fractions of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BeforeValidator, Field
+
+from dlrun.data.columns import Table
+from dlrun.data.features.values import is_missing, row_list
+from dlrun.errors import DataError
+from dlrun.spec.problem import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+
+DEFAULT_TEST = 0.2
+
+DUPLICATES = "duplicates"
+"""What stands in `keep_together` for rows whose features are the same."""
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+FractionOrNone = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _one_or_several(value: object) -> object:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[
+    tuple[str, ...], Field(min_length=1), BeforeValidator(_one_or_several, json_schema_input_type=str | tuple[str, ...])
+]
+"""One name, or several in a list."""
+
+Bins = Annotated[int, Field(ge=2, le=100)]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The row numbers of each part, counted from 0, sorted, int64."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+    def items(self) -> tuple[tuple[str, np.ndarray], ...]:
+        return ("train", self.train), ("validation", self.validation), ("test", self.test)
+
+
+@dataclass(frozen=True)
+class Roles:
+    """What a split may ask of the columns.
+
+    Args:
+        target: the column that is predicted; None where there is none.
+        numeric: whether it is a number.
+        time: the column with the time of each row.
+        features: the columns that enter the network.
+    """
+
+    target: str | None = None
+    numeric: bool = False
+    time: str | None = None
+    features: tuple[str, ...] = ()
+
+
+def check_fractions(validation: float, test: float | None, own_test: bool | None) -> Iterator[Problem]:
+    """Fractions that leave nothing to train on, and a test fraction where the source has its own test part.
+
+    Args:
+        own_test: whether the source has a test part; None where that is not known yet.
+    """
+    if own_test and test is not None:
+        yield from check_own_test(own_test, "test", str(test))
+        return
+    least = 0.0 if own_test is not False and test is None else test or DEFAULT_TEST
+    if validation + least >= 1:
+        default = " (0.2 where it is left out)" if test is None else ""
+        yield Problem(
+            ("validation",),
+            "the fractions leave no rows to train on",
+            expected="validation and test that sum to less than 1",
+            received=f"validation {validation} and test {least}{default}",
+            hint="validation: 0.1, test: 0.2",
+        )
+
+
+def check_own_test(own_test: bool | None, field: str, received: str) -> Iterator[Problem]:
+    """That a split makes no second test part where the source has one.
+
+    Args:
+        field: that makes it.
+        received: its value.
+    """
+    if own_test:
+        yield Problem(
+            (field,),
+            "the source has a test part of its own",
+            received=received,
+            hint="leave test out: the source's test part is used"
+            if field == "test"
+            else "split: {validation: 0.1}: the source's test part is used",
+        )
+
+
+def split_rows(table: Table) -> tuple[np.ndarray, np.ndarray | None]:
+    """The rows that are to be split, and those of the source's own test part."""
+    import numpy as np
+
+    if table.test_rows is None:
+        return np.arange(len(table), dtype=np.int64), None
+    return np.flatnonzero(~table.test_rows).astype(np.int64), np.flatnonzero(table.test_rows).astype(np.int64)
+
+
+def part_sizes(validation: float, test: float | None, name: str, count: int, own: np.ndarray | None) -> tuple[int, int]:
+    """How many rows the test and the validation part get.
+
+    Raises:
+        DataError: that leaves none for training.
+    """
+    tests = 0 if own is not None else max(1, round((test or DEFAULT_TEST) * count))
+    validations = max(1, round(validation * count)) if validation else 0
+    if tests + validations >= count:
+        raise DataError(f"{name}: with {count} in all, there are too few rows for at least one in each part")
+    return tests, validations
+
+
+def nearest(reached: np.ndarray, wanted: int, least: int, most: int) -> int:
+    """How many groups, from `least` to `most`, come nearest to the wanted number of rows."""
+    import numpy as np
+
+    return least + int(np.argmin(np.abs(reached[least - 1 : most] - wanted)))
+
+
+def complete(table: Table, name: str) -> np.ndarray:
+    """A column that must be there and have no missing value.
+
+    Raises:
+        DataError: with the rows where it is missing.
+    """
+    import numpy as np
+
+    values = table.columns[name]
+    missing = np.flatnonzero(is_missing(values))
+    if len(missing):
+        raise DataError(f"{table.name}: {name}, by which rows are split, is missing in {row_list(missing)}")
+    return values
+
+
+def are(count: int) -> str:
+    return "is 1" if count == 1 else f"are {count}"

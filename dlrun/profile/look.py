@@ -1,0 +1,83 @@
+"""All that is found in a data set that has been loaded for a training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from dlrun.data.dataset import Dataset
+from dlrun.data.features import Series, Text
+from dlrun.data.features.values import row_list
+from dlrun.data.preparation import input_name
+from dlrun.data.splits import RandomSplit
+from dlrun.data.target import FittedClasses
+from dlrun.profile.classes import look_at_classes
+from dlrun.profile.drift import look_for_drift
+from dlrun.profile.finding import Finding, counted, examples
+from dlrun.profile.leaks import look_for_leaks
+from dlrun.profile.pictures import look_at_pictures
+from dlrun.profile.rows import contents, look_at_rows
+from dlrun.profile.table import Profile, frame_of
+from dlrun.profile.times import look_at_times
+from dlrun.profile.values import look_at_values
+
+if TYPE_CHECKING:
+    import polars
+
+
+def look(dataset: Dataset, profile: Profile, *, weighted: bool) -> list[Finding]:
+    """What a careful colleague would say of the data, errors first; what the spec accepts is left out.
+
+    Args:
+        profile: of that data set.
+        weighted: whether training does something about classes that are outnumbered.
+    """
+    found = list(_findings(dataset, profile, weighted))
+    accepted = dataset.resolved.accept
+    return sorted((each for each in found if each.kind not in accepted), key=lambda each: each.severity)
+
+
+def _findings(dataset: Dataset, profile: Profile, weighted: bool) -> Iterator[Finding]:
+    data, table, parts = dataset.resolved, dataset.table, dataset.parts
+    features = data.features or {}
+    frame = frame_of(table)
+    target = data.target.column if data.target else None
+    series = next(((name, each) for name, each in features.items() if isinstance(each, Series)), None)
+    profiles = {column.name: column for column in profile.columns}
+    yield from look_at_values(frame, profiles, features, target, parts.train)
+    yield from _empty_texts(dataset)
+    if target is not None and series is None:
+        flat = [name for name in features if name in frame.columns]
+        yield from look_for_leaks(frame, flat, target)
+    if profile.classes:
+        random = isinstance(data.split, RandomSplit)
+        yield from look_at_classes(profile.classes, random=random, weighted=weighted)
+    if series is None:
+        classes = isinstance(dataset.preparation.target, FittedClasses)
+        yield from look_at_rows(table, frame, parts, list(features), target, classes=classes)
+        for name in features:
+            if profiles[name].type == "image":
+                yield from look_at_pictures(name, table.columns[name], parts, contents(table.columns[name]))
+    elif dataset.preparation.time is not None:
+        yield from look_at_times(dataset.preparation.time, table.columns[dataset.preparation.time], series[1])
+    yield from look_for_drift(frame, parts, _numbers(frame, [*features, *([target] if target else [])]))
+
+
+def _numbers(frame: polars.DataFrame, names: list[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name in frame.columns and frame[name].dtype.is_numeric()]
+
+
+def _empty_texts(dataset: Dataset) -> Iterator[Finding]:
+    """Texts in which preparation leaves no token."""
+    import numpy as np
+
+    for name, feature in (dataset.resolved.features or {}).items():
+        if not isinstance(feature, Text):
+            continue
+        rows = [part.rows[~part.inputs[input_name(name)].any(axis=1)] for part in dataset.splits.values()]
+        empty = np.sort(np.concatenate(rows))
+        if len(empty):
+            verb = "has" if len(empty) == 1 else "have"
+            what = f"{counted(len(empty), 'text')} of {name} {verb} no token left once prepared: {row_list(empty)}"
+            mend = "take them out of the file, or strip_punctuation: false where punctuation is what they hold"
+            yield Finding("empty_text", what, mend, len(empty), examples(empty), (name,))

@@ -1,0 +1,102 @@
+"""What a table holds, and its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dlrun.data.columns import Table
+from dlrun.profile.column import ColumnProfile, profile_array, profile_columns
+from dlrun.profile.times import TimeProfile, profile_times
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars
+
+    from dlrun.data.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A table in figures.
+
+    Args:
+        rows: how many.
+        columns: in the table's order.
+        parts: how many rows the train, validation and test part have; empty where there are none yet.
+        classes: how many rows of each part have each class of the target, by part.
+        time: of the column of times, where the source names one.
+    """
+
+    rows: int
+    columns: tuple[ColumnProfile, ...]
+    parts: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    time: TimeProfile | None = None
+
+    def __getitem__(self, name: str) -> ColumnProfile:
+        return next(column for column in self.columns if column.name == name)
+
+    def tree(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "rows": self.rows,
+            "parts": dict(self.parts),
+            "classes": {part: dict(counts) for part, counts in self.classes.items()},
+            "columns": {column.name: column.tree() for column in self.columns},
+            "time": self.time and self.time.tree(),
+        }
+
+
+def profile_frame(frame: polars.DataFrame) -> Profile:
+    """The profile of a frame that has not been split."""
+    return Profile(frame.height, tuple(profile_columns(frame)))
+
+
+def profile_table(table: Table, time: str | None = None) -> Profile:
+    """The profile of a table that has not been split.
+
+    Args:
+        time: the column with the time of each row.
+    """
+    flat = {column.name: column for column in profile_columns(frame_of(table))}
+    columns = tuple(
+        flat[name] if name in flat else profile_array(name, values) for name, values in table.columns.items()
+    )
+    stamps = table.columns.get(time) if time is not None else None
+    timed = profile_times(stamps) if stamps is not None and stamps.dtype.kind == "M" else None
+    return Profile(len(table), columns, time=timed)
+
+
+def profile_dataset(dataset: Dataset) -> Profile:
+    """The profile of what has been loaded for a training."""
+    plain = profile_table(dataset.table, dataset.preparation.time)
+    parts = {part: len(rows) for part, rows in dataset.parts.items()}
+    classes = dataset.preparation.signature.output.classes or ()
+    counts = {part: _class_counts(examples.truth, classes) for part, examples in dataset.splits.items() if classes}
+    return Profile(plain.rows, plain.columns, parts, counts, plain.time)
+
+
+def _class_counts(truth: np.ndarray, classes: tuple[str, ...]) -> dict[str, int]:
+    import numpy as np
+
+    return dict(zip(classes, np.bincount(truth, minlength=len(classes)).tolist(), strict=True))
+
+
+def frame_of(table: Table, rows: np.ndarray | None = None) -> polars.DataFrame:
+    """The columns of a table that have one value a row, NaN as a missing value.
+
+    Args:
+        rows: which, (n,); None: all.
+    """
+    import polars
+
+    columns = []
+    for name, values in table.columns.items():
+        if values.ndim == 1:
+            kept = values if rows is None else values[rows]
+            given = kept.tolist() if kept.dtype == object else kept
+            text = polars.String if kept.dtype == object else None
+            columns.append(polars.Series(name, given, text, nan_to_null=True))
+    return polars.DataFrame(columns)

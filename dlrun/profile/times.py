@@ -1,0 +1,93 @@
+"""The times of a series: from when to when, in which step, and where some are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from dlrun.data.features import Series
+from dlrun.data.features.values import SHOWN
+from dlrun.profile.finding import Finding, counted
+
+if TYPE_CHECKING:
+    import numpy as np
+
+LONGER = 1.5
+"""A time between two rows that is longer than so many steps is a hole, as for the windows of a series."""
+
+
+@dataclass(frozen=True)
+class TimeProfile:
+    """A column of times in figures.
+
+    Args:
+        first, last: in ISO form.
+        step: the median time from one row to the next, rows sorted by time and those of one time as one, in seconds.
+        holes: how often the next row is more than one and a half steps away.
+        repeated: rows whose time another row has too, the first of each apart.
+        unordered: rows that come before, in time, the row that stands before them.
+        missing: rows without a time.
+    """
+
+    first: str
+    last: str
+    step: float
+    holes: int
+    repeated: int
+    unordered: int
+    missing: int
+
+    def tree(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
+
+
+def profile_times(stamps: np.ndarray) -> TimeProfile | None:
+    """The profile of times, datetime64 (rows,); None where there is none."""
+    import numpy as np
+
+    present = stamps[~np.isnat(stamps)]
+    if not len(present):
+        return None
+    different = np.unique(present)
+    apart = np.diff(different) / np.timedelta64(1, "s")
+    step = float(np.median(apart)) if len(apart) else 0.0
+    return TimeProfile(
+        first=iso(different[0]),
+        last=iso(different[-1]),
+        step=step,
+        holes=int(np.count_nonzero(apart > LONGER * step)),
+        repeated=len(present) - len(different),
+        unordered=int(np.count_nonzero(np.diff(present) < np.timedelta64(0, "us"))),
+        missing=len(stamps) - len(present),
+    )
+
+
+def iso(stamp: np.datetime64) -> str:
+    """2010-01-31 13:00:00, without a fraction of a second that is zero, and a whole day without its midnight."""
+    return str(stamp.astype("datetime64[us]")).replace("T", " ").removesuffix(".000000").removesuffix(" 00:00:00")
+
+
+def look_at_times(name: str, stamps: np.ndarray, series: Series) -> Iterator[Finding]:
+    """Holes in the times of a series, across which no window reaches.
+
+    Args:
+        name: of the column of times.
+        stamps: datetime64 (rows,), rising.
+    """
+    import numpy as np
+
+    apart = np.diff(stamps) / np.timedelta64(1, "s")
+    step = float(np.median(apart)) if len(apart) else 0.0
+    holes = np.flatnonzero(apart > LONGER * step)
+    if series.holes == "ignore" or not len(holes):
+        return
+    shown = ", ".join(f"after row {row + 1}, {iso(stamps[row])}" for row in holes[:3])
+    lost = len(holes) * (series.window + series.horizon - 1)
+    what = (
+        f"{counted(len(holes), 'hole')} in {name} ({shown}{', …' if len(holes) > 3 else ''}): no window reaches across "
+        f"one, which costs up to {lost:,} of them"
+    )
+    mend = "fill the rows in, or, where rows follow one another whatever their times (trading days), holes: ignore"
+    yield Finding("holes", what, mend, len(holes), tuple((holes[:SHOWN] + 1).tolist()), (name,))
