@@ -86,7 +86,8 @@ def check(spec: Path, *, overrides: Sequence[str] = (), deep: bool = False) -> C
 
     experiment, dataset = load_data(experiment, document, spec)
     profile = profile_dataset(dataset)
-    findings = look(dataset, profile, weighted=getattr(experiment.loss, "class_weights", None) is not None)
+    weighted = experiment.training.oversample or getattr(experiment.loss, "class_weights", None)
+    findings = look(dataset, profile, weighted=weighted is not None)
     experiment.runtime.prepare()
     signature = dataset.preparation.signature
     model = build_model(experiment, document, signature)

@@ -322,19 +322,41 @@ def schema(
         typer.echo(schema_text(), nl=False)
 
 
-@app.command()
-def init(
-    kind: Annotated[str, typer.Option(help="Which architecture to start from.")] = "cnn",
+@app.command("init")
+def init_spec(
+    kind: Annotated[
+        str | None, typer.Option(help="Which architecture to start from; left out: cnn.", show_default=False)
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE|FOLDER",
+            help="Data to write the spec for: what it holds decides.",
+            show_default=False,
+        ),
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="With --from: the column that is predicted.", show_default=False)
+    ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The file to write; left out: KIND.yaml.", show_default=False)
+        Path | None,
+        typer.Option(
+            "-o", "--out", help="The file to write; left out: KIND.yaml, or as the data is called.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Write a commented spec to start from, and the schema that editors check it with."""
-    from dlrun.init import init as write_spec
+    from dlrun.init import init, init_from
 
-    written = write_spec(kind, out)
+    if kind and data:
+        raise typer.BadParameter("give --kind or --from, not both")
+    if target is not None and data is None:
+        raise typer.BadParameter("--target goes with --from")
+    written = init_from(data, out, target) if data else init(kind or "cnn", out)
     console.print_next([str(written)], title="wrote")
-    console.print_next([f"dlrun train {written}"], title="next ")
+    next_ = [f"dlrun check --deep {written}"] if data else []
+    console.print_next([*next_, f"dlrun train {written}"], title="next ")
 
 
 @app.command()

@@ -124,11 +124,18 @@ def trained_model(run: RunFolder, experiment: Experiment, preparation: Any) -> A
 
 
 def check_unchanged(run: RunFolder, summary: dict[str, Any]) -> None:
-    """Raises RunError where the data is no longer what the run was trained on."""
+    """Raises RunError where the data is no longer what the run was trained on, or gives other tokens."""
     before = run.data()["splits"]
     for name, part in summary["splits"].items():
         if part != before.get(name):
             raise RunError(
                 f"the {name} data is no longer what {run.name} was trained on",
                 hint=f"put the old data back, or measure the new with `dlrun eval {run.path} --data FILE`",
+            )
+    learned = run.preparation()["features"]
+    for name, feature in summary["preparation"]["features"].items():
+        if feature.get("vocabulary") != learned[name].get("vocabulary"):
+            raise RunError(
+                f"the tokens of {name} are no longer those that {run.name} was trained on",
+                hint="put the package tokenizers back that environment.json names",
             )

@@ -31,6 +31,30 @@ TEMPLATES = {
 """The file in dlrun/templates for each architecture."""
 
 
+def init_from(data: Path, out: Path | None = None, target: str | None = None) -> Path:
+    """Drafts a spec for a file or a folder, and writes the schema beside it; never over a spec that exists.
+
+    Args:
+        data: a table (.csv, .parquet, .jsonl), arrays (.npz), or a folder of parts, texts or images.
+        out: the file; None: called as the data, in the working folder.
+        target: the column that is predicted; None: what names and values tell.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: the data is not there or of no kind that is read, or the file exists or cannot be written.
+        DataError: the data cannot be read, or nothing in it can be predicted.
+    """
+    from dlrun.drafting.material import read_material
+    from dlrun.drafting.plan import draft
+
+    path = out or Path(f"{fitting_name(data.absolute().name.split('.')[0])}.yaml")
+    _check_free(path)
+    text = draft(data, path, read_material(data, path.parent), target)
+    return _write(path, text)
+
+
 def init(kind: str, out: Path | None = None) -> Path:
     """Writes the template of an architecture, and the schema beside it; never over a spec that exists.
 
@@ -51,8 +75,7 @@ def init(kind: str, out: Path | None = None) -> Path:
             hint=f"did you mean {near}?" if near else None,
         )
     path = out or Path(f"{kind}.yaml")
-    if path.exists():
-        raise UsageError(f"{path} exists already", hint="name another file with -o")
+    _check_free(path)
     template = TEMPLATES[kind]
     text = resources.files("dlrun.templates").joinpath(f"{template}.yaml").read_text(encoding="utf-8")
     for placeholder, value in {
@@ -61,6 +84,15 @@ def init(kind: str, out: Path | None = None) -> Path:
         f"kind: {template}\n": f"kind: {kind}\n",
     }.items():
         text = text.replace(placeholder, value)
+    return _write(path, text)
+
+
+def _check_free(path: Path) -> None:
+    if path.exists():
+        raise UsageError(f"{path} exists already", hint="name another file with -o")
+
+
+def _write(path: Path, text: str) -> Path:
     try:
         write_text(path, MODELINE + text)
     except RunError as error:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from dlrun.data.bad_rows import BadRows, sort_out
-from dlrun.data.columns import Table
 from dlrun.data.new_data import PIPE, NewData
 from dlrun.data.preparation import Preparation
 from dlrun.errors import DataError
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from dlrun.data.columns import Batch
     from dlrun.data.features import FittedSeries
-    from dlrun.data.signature import Output
     from dlrun.data.sources import Source
     from dlrun.evaluation.assess import Judge
 
@@ -101,7 +99,7 @@ def predict(
         experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
         judge = replace(experiment.judge(trained_model(run, experiment, preparation), preparation), noise=0.0)
         for file in data:
-            write(_named(no_predictions(preparation.signature.output), file, data))
+            write(_named(no_predictions(preparation), file, data))
             for batch in file.batches(piped):
                 good = sort_out(preparation, batch, file.name, predicted.left_out)
                 if len(predicted.left_out) and not skip_bad_rows:
@@ -162,17 +160,19 @@ def forecast(
     import numpy as np
     import polars as pl
 
-    kept = good if every_window else good[-series.window :]
-    table = Table(batch.table.name, {name: values[kept] for name, values in batch.table.columns.items()})
-    examples = judge.preparation.encode(table, target=False)
-    said = judge.predict(table.name, examples)
-    stamps = table.columns[judge.preparation.time or ""]
-    rows = batch.rows[kept[examples.rows]] + 1
+    examples = judge.preparation.encode(batch.table, good, target=False, last=not every_window)
+    together, past = judge.preparation.series_input, examples.past
+    if together is None or past is None:
+        raise ValueError("the model forecasts no series")
+    said = judge.predict(batch.table.name, examples)
+    rows = batch.rows[examples.rows] + 1
+    ids = {} if past.ids is None else {"series": pl.Series(np.repeat(past.ids, series.horizon), dtype=pl.String)}
     return pl.DataFrame(
         {
             "row": np.repeat(rows, series.horizon),
+            **ids,
             "step": np.tile(np.arange(1, series.horizon + 1), len(rows)),
-            "time": series.next_times(stamps, examples.rows).reshape(-1),
+            "time": past.next_times(series, given=bool(together.known)).reshape(-1),
             "prediction": said.scores.reshape(-1),
         }
     )
@@ -196,14 +196,16 @@ def to_frame(said: Predictions, rows: np.ndarray) -> polars.DataFrame:
     return pl.DataFrame(columns)
 
 
-def no_predictions(output: Output) -> polars.DataFrame:
+def no_predictions(preparation: Preparation) -> polars.DataFrame:
     """The table of predictions without a row."""
     import numpy as np
     import polars as pl
 
+    output = preparation.signature.output
     if output.task == "forecast":
-        types: dict[str, Any] = {"row": pl.Int64, "step": pl.Int64, "time": pl.Datetime("us"), "prediction": pl.Float64}
-        return pl.DataFrame(schema=types)
+        ids = {} if preparation.series_by is None else {"series": pl.String}
+        types: dict[str, Any] = {"step": pl.Int64, "time": pl.Datetime("us"), "prediction": pl.Float64}
+        return pl.DataFrame(schema={"row": pl.Int64, **ids, **types})
     scores = np.zeros((0, len(output.classes))) if output.is_classification else np.zeros(0)
     nothing = np.zeros(0, np.int64)
     return to_frame(Predictions("", output.task, output.name, output.classes, nothing, scores, scores), nothing)

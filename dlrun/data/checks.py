@@ -11,6 +11,7 @@ from dlrun.data.columns import Column, near
 from dlrun.data.features import Category, Date, Image, Number, Series, Text
 from dlrun.data.inference import infer
 from dlrun.data.preparation import input_name
+from dlrun.data.shared_window import check_window
 from dlrun.data.signature import PACKED
 from dlrun.data.sources.files import parts
 from dlrun.data.sources.tabular import Tabular
@@ -49,6 +50,8 @@ def _named_columns(data: Data) -> Iterator[tuple[str, Path]]:
         yield data.target.column, ("target",)
     for name in data.features or {}:
         yield name, ("features", name)
+    if data.series_by is not None:
+        yield data.series_by, ("series_by",)
     for name, field in data.split.columns:
         yield name, ("split", field)
 
@@ -90,7 +93,7 @@ def _check_target(data: Data, columns: Mapping[str, Column] | None, reconstructs
 def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Problem]:
     names: dict[str, str] = {}
     for name, feature in (data.features or {}).items():
-        if isinstance(feature, Number | Category | Date):
+        if isinstance(feature, Number | Category | Date | Text):
             yield from (problem.under("features", name) for problem in feature.check())
         column = columns.get(name)
         if column is not None and not feature.takes(column):
@@ -123,7 +126,7 @@ def _fitting(column: Column) -> str:
         Number(kind="number"),
         Category(kind="category"),
         Date(kind="date"),
-        Series(kind="series", window=1),
+        Series(kind="series"),
     )
     return " or ".join(feature.kind for feature in features if feature.takes(column)) or "no feature: leave it out"
 
@@ -220,10 +223,53 @@ def _check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs
     features = data.features or (columns and infer(columns, target, defaults, data.split_columns)) or {}
     series = [name for name, feature in features.items() if isinstance(feature, Series)]
     if not series:
+        yield from _check_no_series(data, features)
         return
-    if len(features) > 1:
+    if others := [
+        name
+        for name, each in features.items()
+        if not isinstance(each, Series) and not (isinstance(each, Date) and name == defaults.time)
+    ]:
         yield Problem(
-            ("features",), "a series is the only feature of its network", received=", ".join(features), at="key"
+            ("features", others[0]),
+            "a network that reads series reads nothing else",
+            expected="features of kind series, and date for the time column",
+            received=f"{others[0]}: {features[others[0]].kind}",
+            hint="a number that is there for each time can be a series too",
+            at="key",
+        )
+    yield from check_window(features)
+    for name, each in features.items():
+        if not isinstance(each, Series):
+            continue
+        if each.known and name == target:
+            yield Problem(
+                ("features", name, "known"),
+                "what is predicted cannot be known in advance",
+                received="true",
+                hint="take known out",
+            )
+        if each.encoder is not None and len(features) > 1:
+            yield Problem(
+                ("features", name, "encoder"),
+                "the variables of a series share one input, which no encoder of one of them can read",
+                received=each.encoder.kind,
+                hint=f"architecture: {{kind: {each.encoder.kind}}} reads all of them",
+                at="key",
+            )
+        if each.normalise_each and data.series_by is None:
+            yield Problem(
+                ("features", name, "normalise_each"),
+                "there is one series only",
+                received="true",
+                hint="series_by: <column> tells several apart",
+            )
+    if data.series_by is not None and data.series_by in (target, defaults.time, *features):
+        yield Problem(
+            ("series_by",),
+            f"{data.series_by} is {'the target' if data.series_by == target else 'read otherwise too'}",
+            expected="a column that tells the series apart",
+            received=data.series_by,
         )
     if reconstructs:
         yield Problem(("features", series[0], "kind"), "a series cannot be reconstructed", received="series")
@@ -243,3 +289,15 @@ def _check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs
         )  # fmt: skip
     elif defaults.time is None and isinstance(data.split, AutoSplit):
         yield Problem(("source",), "a series needs a time column", hint="source: {time: <column>}")
+
+
+def _check_no_series(data: Data, features: Mapping[str, object]) -> Iterator[Problem]:
+    """What only series have."""
+    if data.series_by is not None:
+        yield Problem(
+            ("series_by",),
+            "there is no series among the features",
+            received=data.series_by,
+            hint="features: {<column>: {kind: series, window: 48, horizon: 24}}",
+            at="key",
+        )

@@ -13,12 +13,13 @@ from dlrun.data.checks import check_data, check_files
 from dlrun.data.columns import Column, Table
 from dlrun.data.content import content_hashes
 from dlrun.data.features import Feature, Fitted, FittedSeries, Series
-from dlrun.data.features.series import check_stamps
 from dlrun.data.features.values import complaint, missing_fault, row_list
 from dlrun.data.findings import FindingKind
 from dlrun.data.image_files import with_pixels
 from dlrun.data.inference import describe, infer
 from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
+from dlrun.data.series_windows import Layout, lay_out
+from dlrun.data.shared_window import preview_series, resolve_series
 from dlrun.data.signature import Output, Signature
 from dlrun.data.sources import Source
 from dlrun.data.sources.lazy import LazyColumns
@@ -50,6 +51,9 @@ class Data(Spec):
     features: dict[str, Feature] | None = Field(default=None, min_length=1)
     """How each column enters the network. Left out: all columns but target, group and those that hold times, each
     by what it holds."""
+    series_by: str | None = None
+    """The column that says which series a row belongs to, where the table holds several, such as one for each store:
+    times rise within each, and no window reaches from one into another. Left out: all rows are one series."""
     accept: tuple[FindingKind, ...] = ()
     """What a deep check finds in the data and is not to tell, such as [duplicates, imbalance]."""
 
@@ -81,9 +85,12 @@ class Data(Spec):
         features = self.features or infer(columns, named, defaults, self.split_columns)
         if not features or not features.keys() <= columns.keys():
             return None
+        features = resolve_series(features)
         inputs = [feature.input(input_name(name), columns[name]) for name, feature in features.items()]
         known = pack([each for each in inputs if each is not None], encoded(features))
-        if any(each is None for each in inputs):
+        if series := preview_series(features, named):
+            known = (series,)
+        elif any(each is None for each in inputs):
             return None
         output: Output | None = None
         if reconstructs:
@@ -182,10 +189,11 @@ class Data(Spec):
         if isinstance(split, AutoSplit):
             series = any(isinstance(each, Series) for each in features.values())
             split = split.choose(series=series, group=defaults.group)
-        horizons = [each.horizon for each in features.values() if isinstance(each, Series)]
+        features = resolve_series(features)
+        horizons = [each.horizon or 1 for each in features.values() if isinstance(each, Series)]
         if isinstance(split, TimeSplit) and split.gap is None:
             split = split.model_copy(update={"gap": max(horizons, default=0)})
-        return self.model_copy(update={"source": source, "target": target, "features": dict(features), "split": split})
+        return self.model_copy(update={"source": source, "target": target, "features": features, "split": split})
 
     def decoded(
         self, table: Table, columns: dict[str, Column], base: pathlib.Path
@@ -241,27 +249,52 @@ class Data(Spec):
         """
         time = self.source.defaults(pathlib.Path()).time
         self._check_values(table)
+        layout = self._layout(table, time, parts)
         features: dict[str, Fitted] = {}
         for name, feature in (self.features or {}).items():
             values = table.columns[name][parts.train]
             try:
-                if isinstance(feature, Series):
-                    features[name] = self._fit_series(feature, table, time, name, parts)
-                else:
+                if isinstance(feature, Series) and layout is not None:
+                    numbers = layout.take(table.columns[name])
+                    features[name] = feature.fit(numbers, Column("number"), layout.stamps, layout.ids)
+                elif not isinstance(feature, Series):
                     features[name] = feature.fit(values, columns[name])
             except DataError as error:
                 raise DataError(f"{table.name}: {name}: {error.message}", hint=error.hint) from None
         target: FittedTarget | None = None
         if self.target is not None:
             name = self.target.column
-            series = next((each for each in features.values() if isinstance(each, FittedSeries)), None)
+            all_series = {name: each for name, each in features.items() if isinstance(each, FittedSeries)}
+            series = all_series.get(name) or next(iter(all_series.values()), None)
             values = table.columns[name][parts.train]
             target = self.target.fit(values, parts.train, self.target.kind or "number", series, same=name in features)
-        return Preparation(features=features, target=target, time=time, apart=self._apart(features))
+        return Preparation(
+            features=features, target=target, time=time, series_by=self.series_by, apart=self._apart(features)
+        )
 
     def _apart(self, features: dict[str, Fitted]) -> tuple[str, ...]:
         """The columns of vectors that have an encoder."""
         return tuple(name for name in encoded(self.features or {}) if features[name].input(name).kind == "vector")
+
+    def _layout(self, table: Table, time: str | None, parts: Parts) -> Layout | None:
+        """The train rows, series by series; None where no feature is one.
+
+        Raises:
+            DataError: times of the table do not rise, or there are none; a row is of no series.
+        """
+        import numpy as np
+
+        if not any(isinstance(each, Series) for each in (self.features or {}).values()):
+            return None
+        if time is None:
+            raise DataError(f"{table.name}: a series needs a time column", hint="source: {time: <column>}")
+        if self.series_by is not None:
+            for fault in missing_fault(table.columns[self.series_by]):
+                raise DataError(f"{table.name}: " + complaint(self.series_by, fault, np.arange(len(table))))
+        layout = lay_out(table, time, self.series_by)
+        train = np.zeros(len(table), bool)
+        train[parts.train] = True
+        return layout.kept(train[layout.rows])
 
     def _check_values(self, table: Table) -> None:
         """That every feature can read its column, in all rows: what is wrong is told before anything is fitted."""
@@ -277,16 +310,6 @@ class Data(Spec):
                 f"{table.name}: " + "; ".join(complaints),
                 hint="mend the file, or give the column another kind of feature, or leave it out of the features",
             )
-
-    def _fit_series(self, feature: Series, table: Table, time: str | None, name: str, parts: Parts) -> FittedSeries:
-        if time is None:
-            raise DataError("a series needs a time column", hint="source: {time: <column>}")
-        stamps = table.columns[time]
-        if stamps.dtype.kind != "M":
-            raise DataError(f"the column {time} does not hold times")
-        check_stamps(stamps, time)
-        values = table.columns[name]
-        return feature.fit(values[parts.train], Column("number"), stamps[parts.train])
 
 
 @dataclass(frozen=True)
@@ -324,6 +347,7 @@ class Dataset:
         """The columns of the source that play no part: neither feature nor target, nor what rows are split by."""
         defaults = self.resolved.source.defaults(pathlib.Path())
         used = {*self.preparation.features, self.resolved.target and self.resolved.target.column, defaults.time}
+        used.add(self.resolved.series_by)
         used.update(self.resolved.split_columns)
         return tuple(name for name in self.table.columns if name not in used)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
 from dlrun.data.features import Fitted, FittedCategory, FittedDate, FittedNumber, FittedSeries
-from dlrun.data.features.series import check_stamps
 from dlrun.data.features.values import Fault, complaint
+from dlrun.data.series_windows import Past, SeriesInput
 from dlrun.data.signature import PACKED, Input, Output, Signature
+from dlrun.data.signature import input_name as input_name
 from dlrun.data.target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
@@ -35,12 +36,14 @@ class Examples:
             (n, horizon), both normalised; for a reconstruction the input itself. (n, 0) where it was not asked for.
         truth: the target in the units of the data: classes int32 (n,); numbers float64 (n,) or (n, horizon);
             for a reconstruction the input itself.
+        past: of a series: what came before each example.
     """
 
     rows: np.ndarray
     inputs: dict[str, np.ndarray]
     target: np.ndarray
     truth: np.ndarray
+    past: Past | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -60,17 +63,31 @@ class Preparation(Spec):
     """The fitted target; none where the input is to be reconstructed."""
     time: str | None = None
     """The column with the time of each row."""
+    series_by: str | None = None
+    """The column that tells several series apart."""
     apart: tuple[str, ...] = ()
     """The columns of numbers and one-hot categories that have an input, and an encoder, of their own."""
 
     @property
     def series(self) -> FittedSeries | None:
-        """The series, where there is one; it is then the only feature."""
-        return next((each for each in self.features.values() if isinstance(each, FittedSeries)), None)
+        """The first series, where there are any: window, horizon, step and holes are those of all."""
+        return None if self.series_input is None else self.series_input.main
+
+    @property
+    def series_input(self) -> SeriesInput | None:
+        """The features together where they are series."""
+        together = {name: each for name, each in self.features.items() if isinstance(each, FittedSeries | FittedDate)}
+        if self.time is None or not any(isinstance(each, FittedSeries) for each in together.values()):
+            return None
+        target = self.target.column if self.target else None
+        first = dict(sorted(together.items(), key=lambda pair: pair[0] != target))
+        return SeriesInput(first, self.time, self.series_by)
 
     @property
     def vector_names(self) -> tuple[str, ...]:
-        """What each number of the packed input is called; empty where there is none."""
+        """What each number of the packed input, or of a step of series, is called; empty where there is none."""
+        if self.series_input is not None:
+            return self.series_input.variables if len(self.series_input.variables) > 1 else ()
         names: list[str] = []
         for name, feature in self.features.items():
             if isinstance(feature, FittedNumber | FittedCategory | FittedDate) and self.is_packed(name):
@@ -80,6 +97,8 @@ class Preparation(Spec):
     @property
     def inputs(self) -> tuple[Input, ...]:
         """The inputs of the network."""
+        if self.series_input is not None:
+            return (self.series_input.input,)
         return pack([feature.input(input_name(name)) for name, feature in self.features.items()], self.apart)
 
     def is_packed(self, name: str) -> bool:
@@ -95,13 +114,16 @@ class Preparation(Spec):
         """How many units of the data one unit of the network's output is; 1 where they are the same."""
         return self.target.scale if isinstance(self.target, FittedNumbers) else 1.0
 
-    def encode(self, table: Table, rows: np.ndarray | None = None, *, target: bool = True) -> Examples:
+    def encode(
+        self, table: Table, rows: np.ndarray | None = None, *, target: bool = True, last: bool = False
+    ) -> Examples:
         """Encodes rows of any table in the source's form.
 
         Args:
             table: with the columns of the features and, where it is asked for, of the target.
             rows: which, (n,), sorted; None: all. A series takes them as rows that follow one another.
             target: whether to encode the target too.
+            last: of series, whether to encode the last window of each only.
 
         Raises:
             DataError: columns are missing or of another form, values are missing or cannot be read: all at once,
@@ -111,23 +133,35 @@ class Preparation(Spec):
 
         rows = np.arange(len(table), dtype=np.int64) if rows is None else rows
         columns = self._columns(table, rows, target)
-        origins = None
-        if self.series is not None:
-            origins = self._origins(table, rows, target)
-        inputs = self._encode_inputs(columns, origins)
-        kept = rows if origins is None else rows[origins]
+        if self.series_input is not None:
+            return self._encode_series(self.series_input, table, rows, target, last)
+        inputs = self._encode_inputs(columns)
         if not target:
-            return Examples(kept, inputs, np.zeros((len(kept), 0), np.float32), np.zeros((len(kept), 0)))
+            return Examples(rows, inputs, np.zeros((len(rows), 0), np.float32), np.zeros((len(rows), 0)))
         match self.target:
             case None:
                 [given] = inputs.values()
-                return Examples(kept, inputs, given, given)
+                return Examples(rows, inputs, given, given)
             case FittedClasses():
                 classes = self.target.encode(columns[self.target.column])
-                return Examples(kept, inputs, classes, classes)
+                return Examples(rows, inputs, classes, classes)
             case numbers:
-                truth = numbers.truth(columns[numbers.column], origins)
-                return Examples(kept, inputs, numbers.scaled(truth), truth)
+                truth = numbers.truth(columns[numbers.column])
+                return Examples(rows, inputs, numbers.scaled(truth), truth)
+
+    def _encode_series(self, series: SeriesInput, table: Table, rows: np.ndarray, target: bool, last: bool) -> Examples:
+        import numpy as np
+
+        past = series.find(table, rows, target=target, last=last)
+        inputs = {series.input.name: series.encode(table.columns, past)}
+        numbers = self.target if isinstance(self.target, FittedNumbers) else None
+        if numbers is not None and (target or numbers.column in series.features):
+            past = replace(past, values=past.layout.take(table.columns[numbers.column]))
+        if numbers is None or past.values is None or not target:
+            nothing = np.zeros((len(past.rows), 0))
+            return Examples(past.rows, inputs, nothing.astype(np.float32), nothing, past)
+        truth = numbers.truth(past.values, past.origins)
+        return Examples(past.rows, inputs, numbers.scaled(truth, past), truth, past)
 
     def unknown(self, table: Table, rows: np.ndarray | None = None) -> dict[str, tuple[int, tuple[str, ...]]]:
         """The values of categories that are not told apart, since the train rows have them too rarely or not at all:
@@ -149,19 +183,44 @@ class Preparation(Spec):
     def missing(self, table: Table, *, target: bool = False) -> list[str]:
         """A clause for each column that is needed and not there."""
         names = list(self._readers(target))
-        if self.series is not None and self.time is not None:
-            names.append(self.time)
+        if self.series_input is not None:
+            names += [each for each in (self.time, self.series_by) if each is not None]
         return _missing_columns([name for name in dict.fromkeys(names) if name not in table.columns], table)
 
     def faults(self, table: Table, rows: np.ndarray, *, target: bool = False) -> list[tuple[str, Fault]]:
         """What keeps rows from being encoded: columns, and the positions of the rows among those given."""
-        return [
+        if self.series_input is not None and not target:
+            return self._faults_of_series(self.series_input, table, rows)
+        found = [
             (name, fault)
             for name, readers in self._readers(target).items()
             if name in table.columns
             for reader in readers
             for fault in reader.faults(_cut(table, name, rows))
         ]
+        return found + self._faults_of_names(table, rows)
+
+    def _faults_of_series(self, series: SeriesInput, table: Table, rows: np.ndarray) -> list[tuple[str, Fault]]:
+        """Those of rows to be forecast, of which the last may hold only what is known in advance."""
+        import numpy as np
+
+        found = self._faults_of_names(table, rows)
+        given = np.flatnonzero(~series.ahead(table, rows))
+        for name, feature in series.features.items():
+            if name not in table.columns:
+                continue
+            read = given if name in series.unknown else np.arange(len(rows))
+            for fault in feature.faults(table.columns[name][rows[read]]):
+                found.append(
+                    (name, fault if fault.positions is None else replace(fault, positions=read[fault.positions]))
+                )
+        return found
+
+    def _faults_of_names(self, table: Table, rows: np.ndarray) -> list[tuple[str, Fault]]:
+        """Those of the column that tells several series apart."""
+        if self.series_input is None or self.series_by is None or self.series_by not in table.columns:
+            return []
+        return [(self.series_by, fault) for fault in self.series_input.faults(_cut(table, self.series_by, rows))]
 
     def _readers(self, target: bool) -> dict[str, list[Fitted | FittedTarget]]:
         """What reads each column that is needed."""
@@ -178,25 +237,7 @@ class Preparation(Spec):
             raise DataError(f"{table.name}: " + "; ".join(dict.fromkeys(complaints)))
         return {name: _cut(table, name, rows) for name in self._readers(target)}
 
-    def _origins(self, table: Table, rows: np.ndarray, target: bool) -> np.ndarray:
-        series = self.series
-        if series is None or self.time is None:
-            raise DataError("a series needs a time column", hint="source: {time: <column>}")
-        stamps = table.columns[self.time]
-        if stamps.dtype.kind != "M":
-            raise DataError(f"{table.name}: the column {self.time} does not hold times")
-        check_stamps(stamps, self.time)
-        origins = series.origins(stamps[rows], series.horizon if target else 0)
-        if len(rows) and not len(origins):
-            ahead = f" and {series.horizon} next" if target else ""
-            counted = "1 row holds" if len(rows) == 1 else f"{len(rows)} rows hold"
-            raise DataError(
-                f"{table.name}: {counted} no window of {series.window} past{ahead} steps",
-                hint="a smaller window or horizon, more rows, or holes: ignore if the times have gaps by nature",
-            )
-        return origins
-
-    def _encode_inputs(self, columns: dict[str, np.ndarray], origins: np.ndarray | None) -> dict[str, np.ndarray]:
+    def _encode_inputs(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """One array for each input of the network, in the order of the signature."""
         import numpy as np
 
@@ -205,8 +246,7 @@ class Preparation(Spec):
         width, filled = len(self.vector_names), 0
         for name, feature in self.features.items():
             if isinstance(feature, FittedSeries):
-                inputs[input_name(name)] = feature.encode(columns[name], _given(origins))
-                continue
+                continue  # they share an input of their own
             encoded = feature.encode(columns[name])
             if not self.is_packed(name):
                 inputs[input_name(name)] = encoded
@@ -219,15 +259,22 @@ class Preparation(Spec):
 
     def raw_inputs(self) -> dict[str, KerasTensor]:
         """A Keras input for each feature as the data has it, by `input_name`: numbers float32 (1,), dates int64
-        (1,), categories and texts string (1,), images uint8 (height, width, channels), a series float32 (window, 1)."""
+        (1,), categories and texts string (1,), images uint8 (height, width, channels), series as
+        `SeriesInput.raw_inputs` says."""
+        if self.series_input is not None:
+            return self.series_input.raw_inputs()
         return {input_name(name): feature.raw_input(input_name(name)) for name, feature in self.features.items()}
 
     def preprocess(self, raw: dict[str, KerasTensor]) -> dict[str, KerasTensor]:
         """The same as `encode`, built of Keras layers that load without dlrun: raw inputs to network inputs."""
         import keras
 
+        if self.series_input is not None:
+            return {self.series_input.input.name: self.series_input.preprocess(raw)}
         tensors: dict[str, list[KerasTensor]] = {}
         for name, feature in self.features.items():
+            if isinstance(feature, FittedSeries):
+                continue
             tensors.setdefault(PACKED if self.is_packed(name) else input_name(name), []).append(
                 feature.preprocess(raw[input_name(name)])
             )
@@ -235,8 +282,15 @@ class Preparation(Spec):
             name: each[0] if len(each) == 1 else keras.ops.concatenate(each, axis=-1) for name, each in tensors.items()
         }
 
+    def restore_raw(self, outputs: KerasTensor, raw: dict[str, KerasTensor]) -> KerasTensor:
+        """Outputs of the network for numbers, in the units of the data, built of Keras layers."""
+        if not isinstance(self.target, FittedNumbers):
+            raise ValueError("the target is no number")
+        ids = raw[input_name(self.series_by)] if self.series_by and self.target.each else None
+        return self.target.restore_raw(outputs, raw.get(input_name(self.target.column)), ids)
+
     def raw(self, table: Table, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """The columns of a table as `raw_inputs` takes them; not for a series.
+        """The columns of a table as `raw_inputs` takes them.
 
         Raises:
             DataError: as `encode`.
@@ -246,6 +300,8 @@ class Preparation(Spec):
         from dlrun.data.features.values import as_numbers, as_text
 
         rows = np.arange(len(table), dtype=np.int64) if rows is None else rows
+        if self.series_input is not None:
+            return self.series_input.raw(table.columns, self.series_input.find(table, rows, target=False, last=False))
         raw: dict[str, np.ndarray] = {}
         for name, values in self._columns(table, rows, target=False).items():
             feature = self.features[name]
@@ -274,11 +330,6 @@ def _missing_columns(names: list[str], table: Table) -> list[str]:
     if not all(nearby.values()) and len(table.columns) <= MOST_LISTED:
         clauses.append(f"the columns are: {', '.join(table.columns)}")
     return clauses
-
-
-def input_name(column: str) -> str:
-    """The name of a Keras input for a column: Keras allows no slash in it."""
-    return column.replace("/", "_")
 
 
 def pack(inputs: list[Input], apart: Collection[str] = ()) -> tuple[Input, ...]:
@@ -311,9 +362,3 @@ def reconstruction(inputs: tuple[Input, ...]) -> Output:
             hint="numbers and one-hot categories share one input; leave out the others",
         )
     return Output(inputs[0].name, "reconstruction", inputs[0].shape)
-
-
-def _given(origins: np.ndarray | None) -> np.ndarray:
-    if origins is None:
-        raise DataError("a series needs a time column", hint="source: {time: <column>}")
-    return origins

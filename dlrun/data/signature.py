@@ -25,12 +25,14 @@ class Input:
         shape: of one example: vector (size,), image (height, width, channels), tokens (time,), series
             (time, variables), index ().
         vocabulary_size: how many different tokens or indexes there are; padding and unknown included.
+        variables: series: what each number of a step is called; where the target is among them, it is the first.
     """
 
     name: str
     kind: InputKind
     shape: tuple[int, ...]
     vocabulary_size: int | None = None
+    variables: tuple[str, ...] = ()
 
     @property
     def dtype(self) -> Literal["int32", "float32"]:
@@ -70,3 +72,8 @@ class Signature:
 
     inputs: tuple[Input, ...]
     output: Output
+
+
+def input_name(column: str) -> str:
+    """The name of a Keras input for a column: Keras allows no slash in it."""
+    return column.replace("/", "_")

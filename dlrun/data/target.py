@@ -10,14 +10,16 @@ from pydantic import BeforeValidator, Field
 from dlrun.data.columns import Column
 from dlrun.data.features.category import sort_texts
 from dlrun.data.features.number import usable
-from dlrun.data.features.series import FittedSeries, one_number_faults, windows
+from dlrun.data.features.series import FittedSeries, one_number_faults, raw_scales, scales, windows
 from dlrun.data.features.values import Fault, as_numbers, as_text, complaint, missing_fault, row_list
+from dlrun.data.series_windows import Past
 from dlrun.data.signature import Output
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 
 if TYPE_CHECKING:
     import numpy as np
+    from keras import KerasTensor
 
 MOST_CLASSES = 20
 """Whole numbers are taken for classes up to this many."""
@@ -67,7 +69,8 @@ class FittedClasses(Spec):
 
 
 class FittedNumbers(Spec):
-    """A target that is a number, or the next numbers of a series: `(value - offset) / scale`, in float32."""
+    """A target that is a number, or the next numbers of a series: `(value - offset) / scale`, in float32; with
+    `difference`, of the change since that many steps before."""
 
     kind: Literal["numbers"]
     """Which target this is."""
@@ -79,6 +82,10 @@ class FittedNumbers(Spec):
     """What it is then divided by."""
     horizon: int | None = None
     """How many next steps of a series are predicted; none where it is not one."""
+    difference: int | None = None
+    """How many steps before is what a value is compared with; none where the value itself is predicted."""
+    each: dict[str, tuple[float, float]] | None = None
+    """Offset and scale of each series; none where all share one, and then offset 0 and scale 1 stand above."""
 
     @property
     def output(self) -> Output:
@@ -97,20 +104,68 @@ class FittedNumbers(Spec):
             return numbers
         return windows(numbers, origins + 1, self.horizon)
 
-    def scaled(self, truth: np.ndarray) -> np.ndarray:
-        """The truth as the network is to give it: float32 (rows, 1) or (windows, horizon)."""
+    def scaled(self, truth: np.ndarray, past: Past | None = None) -> np.ndarray:
+        """The truth as the network is to give it: float32 (rows, 1) or (windows, horizon).
+
+        Args:
+            past: of a series: what came before.
+        """
         import numpy as np
 
-        scaled = np.asarray((truth - self.offset) / self.scale, np.float32)
+        if self.difference is not None and past is not None:
+            steps = np.concatenate([past.last(self.difference), truth], axis=1)
+            truth = steps[:, self.difference :] - steps[:, : -self.difference]
+        offset, scale = self._scales(past)
+        scaled = np.asarray((truth - offset) / scale, np.float32)
         return scaled[:, None] if self.horizon is None else scaled
 
-    def restore(self, outputs: np.ndarray) -> np.ndarray:
+    def restore(self, outputs: np.ndarray, past: Past | None = None) -> np.ndarray:
         """Outputs of the network, (rows, 1) or (windows, horizon), in the units of the data: float64 (rows,) or
-        (windows, horizon)."""
+        (windows, horizon).
+
+        Args:
+            past: of a series: what came before.
+        """
         import numpy as np
 
-        numbers = outputs.astype(np.float64) * self.scale + self.offset
-        return numbers.reshape(len(outputs)) if self.horizon is None else numbers
+        offset, scale = self._scales(past)
+        numbers: np.ndarray = outputs.astype(np.float64) * scale + offset
+        if self.horizon is None:
+            return numbers.reshape(len(outputs))
+        if self.difference is None or past is None:
+            return numbers
+        seasons = np.pad(numbers, ((0, 0), (0, -self.horizon % self.difference)))
+        seasons = seasons.reshape(len(numbers), -1, self.difference).cumsum(axis=1)
+        seasons += past.last(self.difference)[:, None]
+        return np.asarray(seasons.reshape(len(numbers), -1)[:, : self.horizon])
+
+    def _scales(self, past: Past | None) -> tuple[Any, Any]:
+        """Offset and scale, a number or (windows, 1) each."""
+        if self.each is None or past is None:
+            return self.offset, self.scale
+        offset, scale = scales(self, past.ids)
+        return offset[:, None], scale[:, None]
+
+    def restore_raw(self, outputs: KerasTensor, past: KerasTensor | None, series: KerasTensor | None) -> KerasTensor:
+        """The same as `restore`, built of Keras layers.
+
+        Args:
+            past: of a series whose changes are predicted: its values up to the last known one, (batch, past, 1).
+            series: its name, (batch, 1), where each is scaled by itself.
+        """
+        from keras import layers, ops
+
+        if self.each is None:
+            numbers = layers.Rescaling(self.scale, self.offset, dtype="float32", name="restored")(outputs)
+        else:
+            offset, scale = (ops.squeeze(each, -1) for each in raw_scales(self, series))
+            numbers = ops.cast(outputs, "float32") * scale + offset
+        if self.difference is None or self.horizon is None or past is None:
+            return numbers
+        seasons = ops.pad(numbers, ((0, 0), (0, -self.horizon % self.difference)))
+        seasons = ops.cumsum(ops.reshape(seasons, (-1, seasons.shape[1] // self.difference, self.difference)), axis=1)
+        seasons = seasons + ops.expand_dims(past[:, -self.difference :, 0], 1)
+        return ops.reshape(seasons, (-1, seasons.shape[1] * self.difference))[:, : self.horizon]
 
 
 FittedTarget = Annotated[FittedClasses | FittedNumbers, Field(discriminator="kind")]
@@ -185,10 +240,21 @@ class Target(Spec):
         numbers = as_numbers(values)[0]
         offset = float(numbers.mean()) if standard else 0.0
         scale = usable(numbers.std(), offset) if standard else 1.0
-        if series is not None and same:
-            offset, scale = series.offset, series.scale
-        horizon = None if series is None else series.horizon
-        return FittedNumbers(kind="numbers", column=self.column, offset=offset, scale=scale, horizon=horizon)
+        if series is None:
+            return FittedNumbers(kind="numbers", column=self.column, offset=offset, scale=scale)
+        difference = each = None
+        if same:
+            difference, each = series.difference, series.each
+            offset, scale = (series.offset, series.scale) if each is None else (0.0, 1.0)
+        return FittedNumbers(
+            kind="numbers",
+            column=self.column,
+            offset=offset,
+            scale=scale,
+            horizon=series.horizon,
+            difference=difference,
+            each=each,
+        )
 
     def _fit_classes(self, values: np.ndarray) -> FittedClasses:
         texts = [text for text in as_text(values) if text is not None]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from dlrun.data.preparation import Examples, Preparation, input_name
+from dlrun.data.preparation import Examples, Preparation
 from dlrun.data.target import FittedNumbers
 from dlrun.evaluation.baselines import baselines
 from dlrun.evaluation.metrics import measure
@@ -58,9 +58,12 @@ class Judge:
         output = self.preparation.signature.output
         said = scores(self._forward(self.inputs(split, examples)), output, self.loss)
         if isinstance(self.preparation.target, FittedNumbers):
-            said = self.preparation.target.restore(said)
+            said = self.preparation.target.restore(said, examples.past)
         truth = np.asarray(examples.truth)  # of examples on disk, too
-        return Predictions(split, output.task, output.name, output.classes, examples.rows, truth, said)
+        found = Predictions(split, output.task, output.name, output.classes, examples.rows, truth, said)
+        if examples.past is None or examples.past.ids is None:
+            return found
+        return replace(found, series=examples.past.ids, times=examples.past.time_index)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -113,13 +116,8 @@ class Judge:
 
     def _history(self, examples: Examples) -> np.ndarray | None:
         """The past values before each forecast, (n, window), in the units of the data; None where there are none."""
-        import numpy as np
-
-        target, series = self.preparation.target, self.preparation.series
-        if series is None or not isinstance(target, FittedNumbers) or target.column not in self.preparation.features:
-            return None
-        window = examples.inputs[input_name(target.column)][:, :, 0]
-        return np.asarray(window.astype(np.float64) * series.scale + series.offset)
+        series, past = self.preparation.series, examples.past
+        return None if series is None or past is None or past.values is None else past.last(series.window)
 
     def _step_seconds(self) -> float | None:
         return self.preparation.series.step if self.preparation.series else None

@@ -94,7 +94,9 @@ def _samples(predictions: Predictions, errors: Array) -> Array:
     """What may be taken for independent: the errors themselves, or of a forecast the means of batches of them."""
     if predictions.task != "forecast":
         return errors
-    return batch_means(errors[np.argsort(predictions.rows)], shortest=predictions.truth.shape[1])
+    beside = 1 if predictions.series is None else len(np.unique(predictions.series))
+    in_time = np.argsort(predictions.order, kind="stable")
+    return batch_means(errors[in_time], shortest=predictions.truth.shape[1] * beside)
 
 
 def batch_means(errors: Array, shortest: int) -> Array:

@@ -31,6 +31,8 @@ class Predictions:
         rows: (n,), which row of the source each example is; of a forecast's window the row of its last past step.
         truth: classification (n,) index of the class; regression (n,); forecast (n, horizon); reconstruction (n, …).
         scores: classification (n, classes) probabilities, finite; else the prediction, shaped as the truth.
+        series: where there are several series: (n,) the name of each window's.
+        times: then also (n,) which of the times of the split, counted from 0, its last past step is.
     """
 
     split: str
@@ -40,6 +42,8 @@ class Predictions:
     rows: Array
     truth: Array
     scores: Array
+    series: Array | None = None
+    times: Array | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -53,12 +57,17 @@ class Predictions:
         """Classification: (n,) index of the most probable class, the first of equals; else the scores themselves."""
         return np.argmax(self.scores, axis=1) if self.is_classification else self.scores
 
+    @property
+    def order(self) -> Array:
+        """(n,) the place of each window in time, on which those of several series agree: of one series its row."""
+        return self.rows if self.times is None else self.times
+
     def to_frame(self) -> polars.DataFrame:
         """A row an example, as in predictions.parquet.
 
         Columns: row, split, truth, prediction; classification (truth and prediction by name) also `score_<class>`
         for each class; forecast has lists of one value a step; reconstruction only row, split and error, the mean
-        squared error of the example.
+        squared error of the example. Several series also have `series` and `time_index`.
         """
         import polars as pl
 
@@ -66,6 +75,8 @@ class Predictions:
         if self.task == "reconstruction":
             columns["error"] = squared_errors(self)
         elif self.task == "forecast":
+            if self.series is not None and self.times is not None:
+                columns |= {"series": pl.Series(self.series, dtype=pl.String), "time_index": self.times}
             columns["truth"] = pl.Series(np.ascontiguousarray(self.truth)).arr.to_list()
             columns["prediction"] = pl.Series(np.ascontiguousarray(self.scores)).arr.to_list()
         elif self.task == "regression":
@@ -101,7 +112,11 @@ class Predictions:
             np.array(frame[name].to_list()) if task == "forecast" else frame[name].to_numpy()
             for name in ("truth", "prediction")
         )
-        return cls(split, task, target, (), rows, truth, prediction)
+        series, times = (
+            frame[name].to_numpy() if task == "forecast" and name in frame.columns else None
+            for name in ("series", "time_index")
+        )
+        return cls(split, task, target, (), rows, truth, prediction, series, times)
 
 
 def squared_errors(predictions: Predictions) -> Array:

@@ -15,7 +15,8 @@ SeasonalSkip = Annotated[int | None, Field(ge=1)]
 
 
 def seasonal_changes(series: Tensor, season: int) -> Tensor:
-    """How far each step of a series is from the one a season before: (batch, time - season, variables), normalised.
+    """How far each step of a series is from the one a season before, normalised; behind it, as they are, all variables
+    but the forecast one, which is the first: (batch, time - season, 2 variables - 1).
 
     A change is often a hundred times smaller than the values that it is between; batch normalization brings it to the
     size that layers learn from.
@@ -23,7 +24,10 @@ def seasonal_changes(series: Tensor, season: int) -> Tensor:
     from keras import layers
 
     changes = layers.Subtract(name="change")([series[:, season:], series[:, :-season]])
-    return layers.BatchNormalization(name="change_norm")(changes)
+    changes = layers.BatchNormalization(name="change_norm")(changes)
+    if series.shape[-1] == 1:
+        return changes
+    return layers.Concatenate(name="changes_and_others")([changes, series[:, season:, 1:]])
 
 
 def seasonal_forecast(changes: Tensor, series: Tensor, season: int) -> Tensor:
@@ -54,12 +58,12 @@ def check_season(season: int | None, signature: Signature) -> Iterator[Problem]:
             hint="take it out",
             at="key",
         )
-    elif signature.inputs[0].name != signature.output.name:
+    elif signature.output.name not in signature.inputs[0].variables:
         yield Problem(
             ("seasonal_skip",),
             "the season is taken from the series that is forecast",
             expected=f"the target {signature.output.name} among the features",
-            received=signature.inputs[0].name,
+            received=", ".join(signature.inputs[0].variables),
             at="key",
         )
     elif season >= signature.inputs[0].shape[0]:

@@ -9,6 +9,7 @@ from dlrun.data.dataset import Dataset
 from dlrun.data.features import Series, Text
 from dlrun.data.features.values import row_list
 from dlrun.data.preparation import input_name
+from dlrun.data.series_windows import lay_out
 from dlrun.data.splits import RandomSplit
 from dlrun.data.target import FittedClasses
 from dlrun.profile.classes import look_at_classes
@@ -59,7 +60,9 @@ def _findings(dataset: Dataset, profile: Profile, weighted: bool) -> Iterator[Fi
             if profiles[name].type == "image":
                 yield from look_at_pictures(name, table.columns[name], parts, contents(table.columns[name]))
     elif dataset.preparation.time is not None:
-        yield from look_at_times(dataset.preparation.time, table.columns[dataset.preparation.time], series[1])
+        yield from look_at_times(
+            dataset.preparation.time, lay_out(table, dataset.preparation.time, data.series_by), series[1]
+        )
     yield from look_for_drift(frame, parts, _numbers(frame, [*features, *([target] if target else [])]))
 
 

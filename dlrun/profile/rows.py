@@ -88,6 +88,8 @@ def _pairs(found: np.ndarray) -> int:
 def _expected(table: Table, frame: polars.DataFrame, features: Sequence[str]) -> float:
     """How many pairs of equal rows there would be if the columns were independent of one another: the number of pairs
     times, for each column, the chance that two rows agree in it. Texts and arrays do not agree by chance."""
+    import polars
+
     rows = len(table)
     step = max(1, rows // SAMPLE)
     chance = 1.0
@@ -97,7 +99,7 @@ def _expected(table: Table, frame: polars.DataFrame, features: Sequence[str]) ->
         column = frame[name].gather_every(step)
         counts = column.value_counts()["count"]
         pairs = len(column) * (len(column) - 1) / 2
-        if not pairs or (column.dtype == "String" and 5 * len(counts) > len(column)):
+        if not pairs or (column.dtype == polars.String and 5 * len(counts) > len(column)):
             return 0.0
         chance *= max(float((counts * (counts - 1) / 2).sum()), 1.0) / pairs
     return chance * rows * (rows - 1) / 2
@@ -149,7 +151,7 @@ def _across(found: np.ndarray, parts: Parts) -> Iterator[Finding]:
             f"{counted(total, 'row')} {verb} in two parts, with the same features: {_told(counts)} ({told}; "
             f"{_pairs_told(pairs)}): what is measured there is better than on new data"
         )
-        mend = "take the copies out of the file, or keep them together: split: {kind: group, by: <a column they share>}"
+        mend = "split: {keep_together: duplicates}, or take the copies out of the file"
         yield Finding("duplicates_across", what, mend, total, tuple(row + 1 for row, _ in pairs[:SHOWN]))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.data.features import Series
 from dlrun.data.features.values import SHOWN
+from dlrun.data.series_windows import Layout
 from dlrun.profile.finding import Finding, counted
 
 if TYPE_CHECKING:
@@ -69,25 +70,26 @@ def iso(stamp: np.datetime64) -> str:
     return str(stamp.astype("datetime64[us]")).replace("T", " ").removesuffix(".000000").removesuffix(" 00:00:00")
 
 
-def look_at_times(name: str, stamps: np.ndarray, series: Series) -> Iterator[Finding]:
+def look_at_times(name: str, layout: Layout, series: Series) -> Iterator[Finding]:
     """Holes in the times of a series, across which no window reaches.
 
     Args:
         name: of the column of times.
-        stamps: datetime64 (rows,), rising.
+        layout: the rows, series by series, each rising in time.
     """
     import numpy as np
 
-    apart = np.diff(stamps) / np.timedelta64(1, "s")
-    step = float(np.median(apart)) if len(apart) else 0.0
-    holes = np.flatnonzero(apart > LONGER * step)
+    apart = np.diff(layout.stamps) / np.timedelta64(1, "s")
+    same = np.diff(layout.series) == 0
+    step = float(np.median(apart[same])) if same.any() else 0.0
+    holes = np.flatnonzero(same & (apart > LONGER * step))
     if series.holes == "ignore" or not len(holes):
         return
-    shown = ", ".join(f"after row {row + 1}, {iso(stamps[row])}" for row in holes[:3])
-    lost = len(holes) * (series.window + series.horizon - 1)
+    shown = ", ".join(f"after row {layout.rows[at] + 1}, {iso(layout.stamps[at])}" for at in holes[:3])
+    lost = len(holes) * ((series.window or 1) + (series.horizon or 1) - 1)
     what = (
         f"{counted(len(holes), 'hole')} in {name} ({shown}{', …' if len(holes) > 3 else ''}): no window reaches across "
         f"one, which costs up to {lost:,} of them"
     )
     mend = "fill the rows in, or, where rows follow one another whatever their times (trading days), holes: ignore"
-    yield Finding("holes", what, mend, len(holes), tuple((holes[:SHOWN] + 1).tolist()), (name,))
+    yield Finding("holes", what, mend, len(holes), tuple((layout.rows[holes[:SHOWN]] + 1).tolist()), (name,))

@@ -31,6 +31,24 @@ DAY = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
 WORDED = r"([A-Za-z]{3,9}\.? \d{1,2},? \d{4}|\d{1,2}\.? [A-Za-z]{3,9}\.? \d{4})"
 TIME = rf"^\s*({DAY}|{WORDED})([T ]\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?)?Z?\s*$"
 
+CLOCKS = ("", " %H:%M", " %H:%M:%S")
+FORMATS = tuple(
+    day + clock
+    for day in (
+        "%Y-%m-%d",
+        "%Y/%m/%d",
+        "%d.%m.%Y",
+        "%d/%m/%Y",
+        "%m/%d/%Y",
+        "%d-%m-%Y",
+        "%b %d, %Y",
+        "%B %d, %Y",
+        "%d %B %Y",
+    )
+    for clock in CLOCKS
+)
+"""In which times are looked for, the first that fits all of them first."""
+
 MOST_UNITS = 5
 """Words behind numbers are units where there are at most so many different ones."""
 
@@ -104,7 +122,10 @@ def id_reason(column: polars.Series, profile: ColumnProfile) -> str | None:
     if profile.type not in ("text", "integer") or rows < FEWEST or profile.missing or column.n_unique() < rows:
         return None
     if profile.type == "text":
-        return None if column.str.contains(r"\s").any() else f"all {rows:,} texts are different"
+        if column.str.contains(r"\s").any():
+            return None
+        found = written(column)
+        return None if found.are_times or found.are_numbers else f"all {rows:,} texts are different"
     if isinstance(profile.least, int) and profile.greatest == profile.least + rows - 1:
         return f"it counts from {profile.least} to {profile.greatest}"
     return f"all {rows:,} numbers are different" if ID_NAME.match(column.name) else None
@@ -135,7 +156,8 @@ def look_at_values(
             what = f"{name} has {counted(count, 'infinite value')}"
             yield Finding("infinite", what, "mend the file", count, columns=(name,), severity="error")
     for name in dict.fromkeys([*features, *([target] if target is not None else [])]):
-        if name in frame.columns and profiles[name].type == "text":
+        read_as_date = name in features and features[name].kind == "date"
+        if name in frame.columns and profiles[name].type == "text" and not read_as_date:
             yield from _texts(frame[name])
 
 
@@ -208,7 +230,8 @@ def _texts(column: polars.Series) -> Iterator[Finding]:
         what = (
             f"{name} holds times as text in {counted(found.times, 'row')}, such as {column[first]!r} in row {first + 1}"
         )
-        mend = "write them as 2010-01-31 13:00, or leave the column out"
+        form = time_format(column)
+        mend = f"features: {{{name}: {{kind: date, format: {json.dumps(form)}}}}}" if form else "write all in one way"
         yield Finding("time_text", what, mend, found.times, (first + 1,), (name,))
         return
     odd = found.thousands + found.commas + found.units + sum(found.stand_ins.values())
@@ -233,6 +256,21 @@ def _texts(column: polars.Series) -> Iterator[Finding]:
 
 def _first(column: polars.Series, pattern: str) -> int:
     return int(column.str.contains(pattern).fill_null(False).arg_true()[0])
+
+
+def time_format(column: polars.Series) -> str | None:
+    """The format in which all texts of a column are times, such as %d.%m.%Y; None where there is none, or two say
+    something else. A day stands before or after its month by what all rows allow."""
+    import polars
+
+    texts = column.drop_nulls()
+    for form in FORMATS:
+        try:
+            if texts.str.to_datetime(form, time_unit="us", strict=False).null_count() == 0 and len(texts):
+                return form
+        except polars.exceptions.PolarsError:
+            continue
+    return None
 
 
 def mend_numbers(found: Written) -> str:

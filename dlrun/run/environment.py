@@ -11,7 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("dlrun", "tensorflow", "keras", "numpy", "pydantic", "scikit-learn", "polars", "matplotlib", "pillow")
+PACKAGES = (
+    *("dlrun", "tensorflow", "keras", "numpy", "pydantic", "scikit-learn", "polars", "matplotlib", "pillow"),
+    "tokenizers",
+)
 VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
     "OMP_NUM_THREADS",

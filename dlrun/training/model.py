@@ -146,6 +146,5 @@ def raw_model(model: Any, preparation: Preparation, loss: str) -> Any:
     elif loss == "binary_crossentropy":
         y = layers.Activation("sigmoid", dtype="float32", name="reconstruction")(y)
     elif isinstance(preparation.target, FittedNumbers):
-        target = preparation.target
-        y = layers.Rescaling(target.scale, target.offset, dtype="float32", name="restored")(y)
+        y = preparation.restore_raw(y, raw)
     return keras.Model(raw, y, name=model.name)

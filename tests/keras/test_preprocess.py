@@ -7,11 +7,15 @@ import typing
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from dlrun.data.columns import Column, Table
 from dlrun.data.dataset import Data
 from dlrun.data.features import Category, Fitted, Image, Number, Series, Text
 from dlrun.data.preparation import Preparation
+from dlrun.data.shared_window import resolve_series
+from dlrun.data.splits import Parts
 
 NASTY = [
     *("", " ", "...", "?! \t\n\r\x0b\x0c", "Öl ÄRGER straße ÉCOLE", "the cat THE Cat, the; (cat)"),
@@ -76,6 +80,55 @@ def test_text_is_tokenized_as_keras_does(
     )
     preparation = Preparation(features={"text": text.fit(texts(list(NASTY)), Column("text"))})
     check(preparation, Table("t", {"text": texts(list(STRANGE))}), tmp_path)
+
+
+LEARNED = [*NASTY, *["the cats chatter, the chattering cats chat; Ärger ärgert die Ärgernisse"] * 3]
+
+
+@pytest.fixture(scope="module", params=[("pre", "post", 9), ("post", "pre", 5)])
+def subword(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Preparation, typing.Any]:
+    import tensorflow as tf
+
+    padding, truncation, length = request.param
+    text = Text(
+        kind="text",
+        tokens="subword",
+        padding=padding,
+        truncation=truncation,
+        sequence_length=length,
+        vocabulary_size=90,
+        lowercase=length == 9,
+        strip_punctuation=length == 9,
+    )
+    preparation = Preparation(features={"text": text.fit(texts(list(LEARNED)), Column("text"))})
+    model = saved(preparation, tmp_path_factory.mktemp("subword"))
+    signature = [{"text": tf.TensorSpec((None, 1), tf.string)}]
+    return preparation, tf.function(model, input_signature=signature, autograph=False)
+
+
+def compare_texts(preparation: Preparation, model: typing.Any, batch: list[str]) -> None:
+    table = Table("t", {"text": texts(list(batch))})
+    received = of_raw(model, preparation.raw(table))["text"]
+    np.testing.assert_array_equal(received, preparation.encode(table, target=False).inputs["text"])
+
+
+def test_pieces_of_words(subword: tuple[Preparation, typing.Any]) -> None:
+    compare_texts(*subword, list(STRANGE))
+    for each in STRANGE:
+        compare_texts(*subword, [each])
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batch=st.lists(
+        st.text(st.characters(codec="utf-8"))
+        | st.text(st.sampled_from("the catrinäÄr, \t\n\x0b\x1c\x85\u00a0\u2581"), max_size=60),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_pieces_of_any_text(subword: tuple[Preparation, typing.Any], batch: list[str]) -> None:
+    compare_texts(*subword, batch)
 
 
 @pytest.mark.parametrize("padding", ["pre", "post"])
@@ -177,6 +230,31 @@ def test_windows_of_a_series(tmp_path: pathlib.Path) -> None:
     raw = np.lib.stride_tricks.sliding_window_view(values, 6).astype(np.float32)[:, :, None]
     received = of_raw(saved(preparation, tmp_path), {"temp": raw})["temp"]
     np.testing.assert_allclose(received, encoded.inputs["temp"], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("difference", [None, 1, 5])
+@pytest.mark.parametrize("each", [False, True])
+def test_several_variables_of_several_series(difference: int | None, each: bool, tmp_path: pathlib.Path) -> None:
+    """Two shops side by side, with a price that is known in advance and the calendar across a leap day."""
+    rng = np.random.default_rng(0)
+    stamps = np.repeat(np.datetime64("2024-02-27T05", "us") + np.arange(40) * np.timedelta64(5, "h"), 2)
+    columns = {"sold": rng.normal(50, 10, 80), "price": rng.normal(3, 1, 80), "time": stamps}
+    columns |= {"shop": texts(["a", "b"] * 40)}
+    table = Table("t", columns)
+    spec = {
+        "source": {"kind": "csv", "path": "t.csv", "time": "time"},
+        "target": "sold",
+        "series_by": "shop",
+        "features": {
+            "price": {"kind": "series", "known": True, "difference": difference},
+            "time": {"kind": "date", "parts": ["hour", "weekday", "month", "day_of_year"]},
+            "sold": {"kind": "series", "window": 6, "horizon": 4, "difference": difference, "normalise_each": each},
+        },
+    }
+    data = Data.parse(spec)
+    data = data.model_copy(update={"features": resolve_series(data.features or {})})
+    preparation = data.fit(table, {"time": Column("time")}, Parts(np.arange(60), np.arange(60, 70), np.arange(70, 80)))
+    check(preparation, table, tmp_path)
 
 
 def test_every_kind_of_feature_is_compared_here() -> None:

@@ -20,7 +20,7 @@ DOWNLOADED = ("cnn_cifar10", "lstm_imdb")
 
 
 def test_none_is_missing() -> None:
-    assert len(CONFIGS) == 13
+    assert len(CONFIGS) == 14
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)

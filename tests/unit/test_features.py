@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from dlrun.data.columns import Column
 from dlrun.data.features import Category, Date, FittedCategory, FittedNumber, FittedText, Image, Number, Series, Text
 from dlrun.data.features.series import check_stamps
 from dlrun.data.features.siphash import siphash
+from dlrun.data.features.subword import Pieces, learn_pieces
 from dlrun.data.features.times import as_times, parts_of
 from dlrun.data.features.values import as_numbers, complaint, text_of
 from dlrun.data.inference import describe
 from dlrun.data.target import FittedClasses, FittedNumbers, Target
-from dlrun.errors import DataError
+from dlrun.errors import DataError, MissingExtraError
 
 UNKNOWN = Column("unknown")
 
@@ -283,6 +285,54 @@ def test_words_by_frequency_then_alphabet() -> None:
     encoded = fitted.encode(texts("a B z", "", "a b c d e", "ÄB"))
     assert encoded.dtype == np.int32
     assert encoded.tolist() == [[0, 3, 4, 1], [0, 0, 0, 0], [3, 4, 2, 1], [0, 0, 0, 1]]
+
+
+SPEECH = "the lowest of the low and the slowest of the slow show the new and the newest"
+
+
+def test_pieces_of_words_are_learned_and_found_longest_first() -> None:
+    text = Text(kind="text", tokens="subword", vocabulary_size=40, sequence_length=8, padding="post")
+    fitted = text.fit(texts(*[SPEECH] * 3), Column("text"))
+    assert len(fitted.vocabulary) <= 38
+    assert {" the", "low", "est"} <= set(fitted.vocabulary)
+    assert all(" " not in piece[1:] for piece in fitted.vocabulary)
+    encoded = fitted.encode(texts("The  lowest!", "wést", ""))
+    said = [[fitted.vocabulary[number - 2] if number > 1 else "??"[: 2 * number] for number in row] for row in encoded]
+    assert "".join(said[0]) == " the lowest"
+    assert said[0][0] == " the"
+    assert "".join(said[1]) == " w??st", "a character that no piece has is one unknown token"
+    assert encoded[2].tolist() == [0] * 8
+    assert fitted == text.fit(texts(*[SPEECH] * 3), Column("text"))
+    assert fitted == type(fitted).parse(fitted.tree())
+
+
+def test_what_learns_the_pieces_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tokenizers", None)
+    text = Text(kind="text", tokens="subword")
+    [problem] = text.check()
+    assert problem.hint == "pip install 'dlrun[subword]'"
+    with pytest.raises(MissingExtraError) as raised:
+        text.fit(texts("a b"), Column("text"))
+    assert raised.value.hint == problem.hint
+    assert list(Text(kind="text").check()) == []
+
+
+def test_pieces_are_found_greedily() -> None:
+    """By hand: the longest piece at each place, though "a" and "bcd" would need one token less."""
+    pieces = Pieces([" ", " a", "a", "b", "c", "d", "ab", "abc", "bcd", " x"])
+    assert pieces.numbers(["abcd", "x", "z"]) == [3, 10, 11, 2, 1]
+    assert pieces.numbers(["aabcd"]) == [3, 9, 7]
+    assert pieces.numbers([]) == []
+
+
+@given(st.lists(st.text(min_size=1).filter(lambda word: not set(word) & set(" \n")), min_size=1), st.integers(1, 200))
+def test_any_words_make_no_more_pieces_than_are_wanted(words: list[str], size: int) -> None:
+    vocabulary = learn_pieces([words], size)
+    assert 1 <= len(vocabulary) <= size
+    assert len(set(vocabulary)) == len(vocabulary)
+    assert max(map(len, vocabulary)) <= 16
+    if size > 2 * len(set("".join(words))) + 2:
+        assert 1 not in Pieces(vocabulary).numbers(words), "every character of the train texts is a piece"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 
 class FittedSeries(Spec):
-    """The state of a `Series` after it has seen the train rows: `(value - offset) / scale`, in float32."""
+    """The state of a `Series` after it has seen the train rows: `(value - offset) / scale`, in float32; with
+    `difference`, of the change since that many rows before."""
 
     kind: Literal["series"]
     """Which feature this is the state of."""
@@ -36,40 +37,75 @@ class FittedSeries(Spec):
     """What is subtracted from a value."""
     scale: float
     """What it is then divided by."""
+    known: bool = False
+    """Whether its values are known for the steps that are predicted."""
+    difference: int | None = None
+    """How many rows before is what a value is compared with; none where the value itself enters the network."""
+    each: dict[str, tuple[float, float]] | None = None
+    """Offset and scale of each series; none where all share one."""
+
+    @property
+    def past(self) -> int:
+        """How many rows, up to the last known one, an example needs."""
+        return self.window + (self.difference or 0)
 
     def input(self, name: str) -> Input:
-        return Input(name, "series", (self.window, 1))
+        return Input(name, "series", (self.window, 1 + self.known), variables=self.names(name))
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """What each number of a step is called."""
+        return variables(name, self.horizon, self.known)
 
     def faults(self, values: np.ndarray) -> list[Fault]:
         """What keeps the values from being encoded."""
         return one_number_faults(values)
 
-    def origins(self, stamps: np.ndarray, ahead: int) -> np.ndarray:
+    def origins(
+        self, stamps: np.ndarray, ahead: int, *, past: int | None = None, series: np.ndarray | None = None
+    ) -> np.ndarray:
         """Where windows end: the positions of their last past step, (windows,) int64.
 
         Args:
             stamps: the time of each row, datetime64[us] (rows,), which `check_stamps` has let pass.
             ahead: how many rows behind the window belong to the example, `horizon` or 0.
+            past: how many rows up to the last past step belong to it; None: the window.
+            series: which series each row belongs to, (rows,), those of one side by side; None: all to one.
         """
         import numpy as np
 
-        first, last = self.window - 1, len(stamps) - ahead
+        first = (self.window if past is None else past) - 1
+        last = len(stamps) - ahead
         positions: np.ndarray = np.arange(first, max(first, last), dtype=np.int64)
-        if self.holes == "ignore" or not len(positions):
+        if not len(positions):
             return positions
-        seconds = np.diff(stamps) / np.timedelta64(1, "s")
-        holes = np.concatenate([[0], np.cumsum(seconds > 1.5 * self.step)])  # how many lie before each row
+        breaks = np.zeros(len(stamps) - 1, bool) if series is None else np.diff(series) != 0
+        if self.holes == "break":
+            breaks |= np.diff(stamps) / np.timedelta64(1, "s") > 1.5 * self.step
+        holes = np.concatenate([[0], np.cumsum(breaks)])  # how many lie before each row
         whole: np.ndarray = positions[holes[positions - first] == holes[positions + ahead]]
         return whole
 
-    def encode(self, values: np.ndarray, origins: np.ndarray) -> np.ndarray:
-        """(rows,) to float32 (windows, window, 1)."""
+    def encode(self, values: np.ndarray, origins: np.ndarray, ids: np.ndarray | None = None) -> np.ndarray:
+        """(rows,) to float32 (windows, window, 1); known ones to (windows, window, 2): each step's value, and that
+        `horizon` steps after it, so that the last of the window is the last of the horizon.
+
+        Args:
+            origins: the positions of the last past steps, (windows,).
+            ids: the name of the series of each row, (rows,), where each is scaled by itself.
+        """
         import numpy as np
 
         scaled = as_numbers(values)[0].astype(np.float32)
-        scaled -= np.float32(self.offset)
-        scaled /= np.float32(self.scale)
-        return windows(scaled, origins - self.window + 1, self.window)[:, :, None]
+        if self.difference is not None:
+            scaled = changes(scaled, self.difference)
+        offset, scale = scales(self, ids)
+        scaled -= np.asarray(offset, np.float32)
+        scaled /= np.asarray(scale, np.float32)
+        first = origins - self.window + 1
+        encoded = windows(scaled, first, self.window)[:, :, None]
+        if not self.known:
+            return encoded
+        return np.concatenate([encoded, windows(scaled, first + self.horizon, self.window)[:, :, None]], axis=2)
 
     def next_times(self, stamps: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """The times of the steps that are predicted, datetime64[us] (windows, horizon).
@@ -95,12 +131,25 @@ class FittedSeries(Spec):
     def raw_input(self, name: str) -> KerasTensor:
         import keras
 
-        return keras.Input((self.window, 1), name=name, dtype="float32")
+        steps = self.past + (self.horizon if self.known else 0)
+        return keras.Input((steps, 1), name=name, dtype="float32")
 
-    def preprocess(self, raw: KerasTensor) -> KerasTensor:
+    def preprocess(self, raw: KerasTensor, series: KerasTensor | None = None) -> KerasTensor:
+        """The same as `encode`, built of Keras layers.
+
+        Args:
+            raw: (batch, past, 1), or, of a known one, (batch, past + horizon, 1).
+            series: the name of the series, (batch, 1), where each is scaled by itself.
+        """
         from keras import ops
 
-        return ops.divide(ops.subtract(raw, self.offset), self.scale)
+        if self.difference is not None:
+            raw = ops.subtract(raw[:, self.difference :], raw[:, : -self.difference])
+        offset, scale = raw_scales(self, series)
+        scaled = ops.divide(ops.subtract(raw, offset), scale)
+        if not self.known:
+            return scaled
+        return ops.concatenate([scaled[:, : self.window], scaled[:, self.horizon :]], axis=-1)
 
 
 class Series(Spec):
@@ -108,15 +157,25 @@ class Series(Spec):
 
     kind: Literal["series"]
     """Numbers in order of time."""
-    window: Annotated[int, Field(ge=1)]
-    """How many past steps (rows) enter the network."""
-    horizon: Annotated[int, Field(ge=1)] = 1
-    """How many next steps of the target are predicted at once."""
+    window: Annotated[int, Field(ge=1)] | None = None
+    """How many past steps (rows) enter the network. Said by one series; others may leave it out."""
+    horizon: Annotated[int, Field(ge=1)] | None = None
+    """How many next steps of the target are predicted at once. Left out: as another series says, or else 1."""
+    known: bool = False
+    """Whether the values are known in advance for the steps that are predicted: prices, holidays, plans. They enter
+    the network too: each step has its own value and that `horizon` steps after it."""
+    difference: Annotated[int, Field(ge=1)] | None = None
+    """The network sees, and of the target says, how much a value differs from the one this many rows before: 1, or a
+    season such as 24. Forecasts are summed up again. Left out: the values themselves."""
     normalise: Literal["standard", "min_max", "none"] = "standard"
     """standard: to mean 0 and standard deviation 1 on the train rows; min_max: to 0 … 1 on the train rows; none."""
-    holes: Literal["break", "ignore"] = "break"
+    normalise_each: bool = False
+    """Whether each series of `series_by` is normalised by its own train rows. For stores of different sizes; a series
+    that the train rows do not have can then not be forecast."""
+    holes: Literal["break", "ignore"] | None = None
     """break: no window reaches across a hole, which is a time between two rows of more than one and a half steps;
-    ignore: rows follow one another whatever their times (trading days)."""
+    ignore: rows follow one another whatever their times (trading days). Left out: as another series says, or else
+    break."""
     encoder: Encoder | None = None
     """What reads this input in a combined architecture: an architecture, its last dense layers
     included. Left out: an lstm."""
@@ -126,24 +185,61 @@ class Series(Spec):
         return column.kind in ("number", "unknown") and column.shape == ()
 
     def input(self, name: str, column: Column) -> Input | None:
-        """The network's input."""
-        return Input(name, "series", (self.window, 1))
+        """The network's input, were it the only feature; None where another one says the window."""
+        return None if self.window is None else Input(name, "series", (self.window, 1), variables=(name,))
 
     def faults(self, values: np.ndarray) -> list[Fault]:
         """What keeps the values from being read so."""
         return one_number_faults(values)
 
-    def fit(self, values: np.ndarray, column: Column, stamps: np.ndarray) -> FittedSeries:
+    def fit(
+        self, values: np.ndarray, column: Column, stamps: np.ndarray, ids: np.ndarray | None = None
+    ) -> FittedSeries:
         """Learns from the values and times of the train rows, (rows,) each.
 
+        Args:
+            ids: the name of the series of each row, those of one side by side; None where there is one.
+
         Raises:
-            DataError: there are fewer than two rows.
+            DataError: there are fewer than two rows, or changes.
         """
         import numpy as np
 
+        if self.window is None:
+            raise ValueError("the data section is not resolved")
         if len(values) < 2:
             raise DataError(f"a series needs at least 2 train rows, but there is {len(values)}")
-        numbers = as_numbers(values)[0]
+        numbers, holes = as_numbers(values)[0], self.holes or "break"
+        seconds = np.diff(stamps) / np.timedelta64(1, "s")
+        same = np.ones(len(seconds), bool) if ids is None else ids[1:] == ids[:-1]
+        step = float(np.median(seconds[same])) if same.any() else 0.0
+        if self.difference is not None:
+            breaks = ~same | ((seconds > 1.5 * step) & (holes == "break"))
+            before = np.concatenate([[0], np.cumsum(breaks)])
+            whole = np.zeros(len(values), bool)
+            whole[self.difference :] = before[self.difference :] == before[: -self.difference]
+            numbers, ids = changes(numbers, self.difference)[whole], None if ids is None else ids[whole]
+            if len(numbers) < 2:
+                raise DataError(f"a difference of {self.difference} needs more train rows than {len(values)}")
+        each = None
+        if self.normalise_each and ids is not None:
+            each = {str(name): self._scale(numbers[ids == name]) for name in np.unique(ids)}
+        offset, scale = self._scale(numbers)
+        return FittedSeries(
+            kind="series",
+            window=self.window,
+            horizon=self.horizon or 1,
+            step=step,
+            holes=holes,
+            offset=offset,
+            scale=scale,
+            known=self.known,
+            difference=self.difference,
+            each=each,
+        )
+
+    def _scale(self, numbers: np.ndarray) -> tuple[float, float]:
+        """Offset and scale of some numbers."""
         match self.normalise:
             case "standard":
                 offset, scale = numbers.mean(), numbers.std()
@@ -151,15 +247,58 @@ class Series(Spec):
                 offset, scale = numbers.min(), numbers.max() - numbers.min()
             case "none":
                 offset, scale = 0.0, 1.0
-        return FittedSeries(
-            kind="series",
-            window=self.window,
-            horizon=self.horizon,
-            step=float(np.median(np.diff(stamps) / np.timedelta64(1, "s"))),
-            holes=self.holes,
-            offset=float(offset),
-            scale=usable(scale, offset),
-        )
+        return float(offset), usable(scale, offset)
+
+
+class Scaled(Protocol):
+    """What is scaled, all series alike or each by itself."""
+
+    @property
+    def offset(self) -> float: ...
+    @property
+    def scale(self) -> float: ...
+    @property
+    def each(self) -> dict[str, tuple[float, float]] | None: ...
+
+
+def scales(of: Scaled, ids: np.ndarray | None) -> tuple[Any, Any]:
+    """Offset and scale: a number each, or, where each series has its own, float64 (rows,) each."""
+    import numpy as np
+
+    if of.each is None:
+        return of.offset, of.scale
+    if ids is None:
+        raise ValueError("each series has a scale of its own, and their names are not given")
+    pairs = np.array([of.each[name] for name in ids.tolist()], np.float64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def raw_scales(of: Scaled, series: KerasTensor | None) -> tuple[Any, Any]:
+    """The same built of Keras layers, (batch, 1, 1) each; NaN for a series that has none."""
+    import keras
+    import numpy as np
+
+    if of.each is None or series is None:
+        return of.offset, of.scale
+    lookup = keras.layers.StringLookup(vocabulary=list(of.each), num_oov_indices=1)
+    index = keras.ops.cast(lookup(series), "int32")  # (batch, 1), 0: unknown
+    columns = np.array([(np.nan, np.nan), *of.each.values()], np.float32).T
+    offset, scale = (keras.ops.expand_dims(keras.ops.take(column, index), -1) for column in columns)
+    return offset, scale
+
+
+def variables(name: str, horizon: int, known: bool) -> tuple[str, ...]:
+    """What each number is called that a series adds to a step."""
+    return (name, f"{name} +{horizon}") if known else (name,)
+
+
+def changes(values: np.ndarray, difference: int) -> np.ndarray:
+    """How much each value differs from the one `difference` before, (rows,); NaN for the first ones."""
+    import numpy as np
+
+    found = np.full(len(values), np.nan, values.dtype)
+    found[difference:] = values[difference:] - values[:-difference]
+    return found
 
 
 def one_number_faults(values: np.ndarray) -> list[Fault]:
@@ -180,17 +319,24 @@ def windows(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
     return found
 
 
-def check_stamps(stamps: np.ndarray, name: str) -> None:
+def check_stamps(stamps: np.ndarray, name: str, rows: np.ndarray | None = None, of: str = "") -> None:
     """That the times of a series are there, all different, and rise.
+
+    Args:
+        rows: the row of each time, (rows,); None: they are numbered through.
+        of: which series it is, such as `store a`; empty where there is one.
 
     Raises:
         DataError: with the first row where they are not.
     """
     import numpy as np
 
+    rows = np.arange(len(stamps)) if rows is None else rows
     missing = np.flatnonzero(np.isnat(stamps))
     if len(missing):
-        raise DataError(f"row {missing[0] + 1} has no time in the column {name}", hint="remove the row, or write it in")
+        raise DataError(
+            f"row {rows[missing[0]] + 1} has no time in the column {name}", hint="remove the row, or write it in"
+        )
     steps = np.diff(stamps) / np.timedelta64(1, "us")
     wrong = np.flatnonzero(steps <= 0)
     if not len(wrong):
@@ -199,7 +345,10 @@ def check_stamps(stamps: np.ndarray, name: str) -> None:
     before, here = (str(stamp).replace("T", " ").removesuffix(".000000") for stamp in (stamps[row - 1], stamps[row]))
     what = "the same time as" if steps[row - 1] == 0 else f"an earlier time, {here}, than"
     raise DataError(
-        f"the times of a series must rise, but in the column {name} row {row + 1} has {what} the row before, {before}"
+        f"the times of a series must rise, but in the column {name} row {rows[row] + 1} has {what} the row before"
+        + (f" of {of}" if of else "")
+        + f", {before}"
         + (f"; {len(wrong)} rows are like that" if len(wrong) > 1 else ""),
-        hint="sort the rows by time and keep one for each",
+        hint="sort the rows by time and keep one for each"
+        + ("" if of else "; if the table holds several series, data: {series_by: <column>} tells them apart"),
     )

@@ -1,4 +1,4 @@
-"""Text: words or characters as token numbers, exactly as keras.layers.TextVectorization makes them.
+"""Text: words, characters or pieces of words as token numbers, exactly as Keras's layers make them of the raw text.
 
 Token 0 is padding, 1 an unknown token. Texts are worked on as UTF-8 bytes, as TensorFlow does: only the letters A to Z
 are lower-cased, only ASCII punctuation is stripped, and words are parted at ASCII white space.
@@ -7,17 +7,21 @@ are lower-cased, only ASCII punctuation is stripped, and words are parted at ASC
 from __future__ import annotations
 
 import collections
+import importlib.util
 import string
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from dlrun.data.columns import Column
+from dlrun.data.features import subword
 from dlrun.data.features.values import Fault, missing_fault
 from dlrun.data.signature import Input
 from dlrun.errors import DataError
 from dlrun.models.encoders import Encoder
 from dlrun.spec.base import Spec
+from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +34,7 @@ PUNCTUATION = string.punctuation.encode()
 
 
 class Text(Spec):
-    """A text, as a sequence of words or characters."""
+    """A text, as a sequence of words, characters or pieces of words."""
 
     kind: Literal["text"]
     """A text."""
@@ -38,8 +42,9 @@ class Text(Spec):
     """How many different tokens there are at most: padding, unknown, and the most frequent ones of the train rows."""
     sequence_length: Annotated[int, Field(ge=1)] = 100
     """How many tokens of a text enter the network; shorter texts are padded, longer ones cut."""
-    tokens: Literal["word", "character"] = "word"
-    """What a token is."""
+    tokens: Literal["word", "character", "subword"] = "word"
+    """What a token is. subword: a piece of a word, so that hardly any word is unknown; the pieces are learned from the
+    train rows by byte-pair encoding, which needs the extra dlrun[subword]."""
     lowercase: bool = True
     """Whether the letters A to Z are lower-cased."""
     strip_punctuation: bool = True
@@ -57,6 +62,13 @@ class Text(Spec):
     def takes(self, column: Column) -> bool:
         """Whether a column of that kind can be read so."""
         return column.kind in ("text", "category", "unknown") and column.shape == ()
+
+    def check(self) -> Iterator[Problem]:
+        """What is missing for it."""
+        if self.tokens == "subword" and importlib.util.find_spec("tokenizers") is None:
+            yield Problem(
+                ("tokens",), "subword needs the package tokenizers, which is not installed", hint=subword.INSTALL
+            )
 
     def input(self, name: str, column: Column) -> Input | None:
         """The network's input; the vocabulary is at its upper limit until the data is read."""
@@ -76,21 +88,19 @@ class Text(Spec):
 
         Raises:
             DataError: no text has any token.
+            MissingExtraError: pieces of words are wanted, and what learns them is not installed.
         """
-        counts = collections.Counter[str]()
-        for text in values.tolist():
-            counts.update(self.split(text))
-        counts.pop(UNKNOWN, None)
-        if not counts:
+        texts, most = (self.split(text) for text in values.tolist()), self.vocabulary_size - 2
+        vocabulary = subword.learn_pieces(texts, most) if self.tokens == "subword" else _frequent(texts, most)
+        if not vocabulary:
             raise DataError(
                 "not one text of the train rows has a token in it",
                 hint="strip_punctuation: false keeps punctuation",
             )
-        ranked = sorted(counts, key=lambda token: (-counts[token], token))
-        return FittedText(kind="text", spec=self, vocabulary=tuple(ranked[: self.vocabulary_size - 2]))
+        return FittedText(kind="text", spec=self, vocabulary=vocabulary)
 
     def split(self, text: str | None) -> list[str]:
-        """The tokens of one text."""
+        """The words or characters of one text."""
         data = (text or "").encode("utf-8", errors="replace")
         if self.lowercase:
             data = data.lower()
@@ -99,6 +109,13 @@ class Text(Spec):
         if self.tokens == "character":
             return list(data.decode())
         return [word.decode() for word in data.split()]
+
+
+def _frequent(texts: Iterable[Sequence[str]], most: int) -> tuple[str, ...]:
+    """The most frequent tokens, those that are as frequent alphabetically."""
+    counts = collections.Counter(token for tokens in texts for token in tokens)
+    counts.pop(UNKNOWN, None)
+    return tuple(sorted(counts, key=lambda token: (-counts[token], token))[:most])
 
 
 class FittedText(Spec):
@@ -123,14 +140,21 @@ class FittedText(Spec):
         import numpy as np
 
         length = self.spec.sequence_length
-        index = {token: number for number, token in enumerate(self.vocabulary, 2)}
+        numbers_of = self._numbers()
         encoded = np.zeros((len(values), length), np.int32)
         for row, text in zip(encoded, values.tolist(), strict=True):
-            numbers = [index.get(token, 1) for token in self.spec.split(text)]
+            numbers = numbers_of(self.spec.split(text))
             kept = numbers[:length] if self.spec.truncation == "post" else numbers[-length:]
             start = length - len(kept) if self.spec.padding == "pre" else 0
             row[start : start + len(kept)] = kept
         return encoded
+
+    def _numbers(self) -> Callable[[list[str]], list[int]]:
+        """From the words or characters of a text to the numbers of its tokens."""
+        if self.spec.tokens == "subword":
+            return subword.Pieces(self.vocabulary).numbers
+        index = {token: number for number, token in enumerate(self.vocabulary, 2)}
+        return lambda tokens: [index.get(token, 1) for token in tokens]
 
     def raw_input(self, name: str) -> KerasTensor:
         import keras
@@ -138,19 +162,12 @@ class FittedText(Spec):
         return keras.Input((1,), name=name, dtype="string")
 
     def preprocess(self, raw: KerasTensor) -> KerasTensor:
-        """TextVectorization gives the tokens padded behind to the longest text of the batch; the window of
-        `sequence_length` that is wanted is then read out of them, with zeros put on both sides."""
-        import keras
+        """The tokens padded behind; the window of `sequence_length` that is wanted is then read out of them, with zeros
+        put on both sides."""
         import numpy as np
         from keras import ops
 
-        length = self.spec.sequence_length
-        vectorize = keras.layers.TextVectorization(
-            standardize=self._standardize(),
-            split="whitespace" if self.spec.tokens == "word" else "character",
-            vocabulary=list(self.vocabulary),
-        )
-        tokens = ops.cast(vectorize(raw), "int32")  # (batch, longest)
+        length, tokens = self.spec.sequence_length, self._token_tensor(raw)  # (batch, longest)
         count = ops.sum(ops.cast(ops.not_equal(tokens, 0), "int32"), axis=1, keepdims=True)  # (batch, 1)
         shift = ops.zeros_like(count)
         if self.spec.truncation == "pre":
@@ -160,6 +177,21 @@ class FittedText(Spec):
         padded = ops.pad(tokens, [[0, 0], [length, length]])
         positions = ops.add(shift, np.arange(length, 2 * length, dtype=np.int32)[None])  # (batch, length)
         return ops.take_along_axis(padded, positions, axis=1)
+
+    def _token_tensor(self, raw: KerasTensor) -> KerasTensor:
+        """The numbers of the tokens, int32 (batch, longest): all of them, or those that are wanted."""
+        import keras
+
+        if self.spec.tokens == "subword":
+            is_end = self.spec.truncation == "pre"
+            length = self.spec.sequence_length
+            return subword.piece_tensor(raw, self.vocabulary, self._standardize(), length, last=is_end)
+        vectorize = keras.layers.TextVectorization(
+            standardize=self._standardize(),
+            split="whitespace" if self.spec.tokens == "word" else "character",
+            vocabulary=list(self.vocabulary),
+        )
+        return keras.ops.cast(vectorize(raw), "int32")
 
     def _standardize(self) -> str | None:
         match self.spec.lowercase, self.spec.strip_punctuation:

@@ -182,6 +182,14 @@ class Tabular(Spec):
         columns = columns_of(frame, name)
         return Table(name, columns, folder=files[0].parent, files=tuple(map(str, files)), file_of=file_of)
 
+    def whole(self, base: pathlib.Path) -> polars.DataFrame:
+        """All rows of all columns as the files have them; `where`, `limit`, `select` and `time` play no part.
+
+        Raises:
+            DataError: a file cannot be read, or is damaged, or parts differ in their columns.
+        """
+        return self._joined(parts(base, self.path, self.endings))[0]
+
     def memory_needed(self, base: pathlib.Path) -> int:
         """About how many bytes the table takes in memory with what is encoded of it, by the size of its files.
 

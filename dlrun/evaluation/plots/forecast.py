@@ -43,10 +43,8 @@ def draw_forecasts(predictions: Predictions, title: str = "", note: str = "", st
         step: what one step of the series is called, such as hour.
     """
     horizon = predictions.truth.shape[1]
-    order = np.argsort(predictions.rows)
     before = max(2 * horizon, SHORTEST_PAST)
-    possible = order[before:] if len(order) > before + WINDOWS else order
-    chosen = possible[np.linspace(0, len(possible) - 1, min(WINDOWS, len(possible))).astype(int)]
+    chosen = _chosen(predictions, before)
     error = float(np.abs(predictions.scores - predictions.truth).mean())
     target = plain(shorten(predictions.target, 30))
     figure = new_figure(
@@ -59,15 +57,14 @@ def draw_forecasts(predictions: Predictions, title: str = "", note: str = "", st
     for panel in panels.ravel()[len(chosen) :]:
         panel.set_axis_off()
     for axes, index in zip(panels.ravel(), chosen, strict=False):
-        start = int(predictions.rows[index])
         axes.axvline(0.5, color=FAINT, linewidth=1)
-        axes.plot(range(-before + 1, 2), _past(predictions, start, before), color=QUIET, linewidth=1.2)
+        axes.plot(range(-before + 1, 2), _past(predictions, index, before), color=QUIET, linewidth=1.2)
         steps = range(1, horizon + 1)
         marker = "o" if horizon == 1 else None
         axes.plot(steps, predictions.truth[index], color=INK, linewidth=1.4, marker=marker, markersize=4)
         axes.plot(steps, predictions.scores[index], color=BLUE, linewidth=2, marker=marker, markersize=4)
         mean = float(np.abs(predictions.scores[index] - predictions.truth[index]).mean())
-        axes.set_title(f"row {start:,}: MAE {number(mean)}")
+        axes.set_title(f"{_of(predictions, index)}row {int(predictions.rows[index]):,}: MAE {number(mean)}")
     for axes, index in zip(panels.ravel(), chosen, strict=False):
         ends = (predictions.truth[index, -1], "true", INK), (predictions.scores[index, -1], "forecast", BLUE)
         axes.set_xlim(-before + 0.5, horizon + 0.5)
@@ -79,12 +76,33 @@ def draw_forecasts(predictions: Predictions, title: str = "", note: str = "", st
     return figure
 
 
-def _past(predictions: Predictions, row: int, before: int) -> Any:
-    """(before + 1,), the true values up to the first step of the window at a row, from all windows; NaN if unknown."""
+def _chosen(predictions: Predictions, before: int) -> list[int]:
+    """A few windows, evenly across the time of the split and, where there are several, across its series."""
+    order = np.argsort(predictions.order, kind="stable")
+    parts = [order]
+    if (series := predictions.series) is not None:
+        parts = [order[series[order] == name] for name in np.unique(series)]
+    chosen = []
+    for index, part in enumerate(np.linspace(0, len(parts), WINDOWS, endpoint=False).astype(int)):
+        own = parts[part]
+        possible = own[before:] if len(own) > before + WINDOWS else own
+        chosen.append(int(possible[np.linspace(0, len(possible) - 1, WINDOWS).astype(int)[index]]))
+    return list(dict.fromkeys(chosen))
+
+
+def _of(predictions: Predictions, index: int) -> str:
+    """Of which series a window is, where there are several."""
+    return "" if predictions.series is None else f"{plain(shorten(str(predictions.series[index]), 20))}, "
+
+
+def _past(predictions: Predictions, index: int, before: int) -> Any:
+    """(before + 1,), the true values up to the first step of a window, from all windows; NaN if unknown."""
     past = np.full(before + 1, np.nan)
-    horizon = predictions.truth.shape[1]
-    near = np.flatnonzero((predictions.rows > row - before - horizon) & (predictions.rows <= row))
-    places = predictions.rows[near, None] - row + before + np.arange(horizon)  # (windows, horizon)
+    horizon, row = predictions.truth.shape[1], predictions.order[index]
+    near = np.flatnonzero((predictions.order > row - before - horizon) & (predictions.order <= row))
+    if predictions.series is not None:
+        near = near[predictions.series[near] == predictions.series[index]]
+    places = predictions.order[near, None] - row + before + np.arange(horizon)  # (windows, horizon)
     inside = (places >= 0) & (places <= before)
     past[places[inside]] = predictions.truth[near][inside]
     return past

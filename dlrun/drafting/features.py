@@ -1,0 +1,204 @@
+"""How each column of a draft enters the network, or why it does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from dlrun.data.inference import MOST_CATEGORIES, ROWS_A_CATEGORY
+from dlrun.drafting.material import Material
+from dlrun.drafting.target import ChosenTarget
+from dlrun.profile.column import ColumnProfile
+from dlrun.profile.leaks import look_for_leaks
+from dlrun.profile.values import id_reason, mend_numbers, time_format, written
+
+if TYPE_CHECKING:
+    import polars
+
+WORDS = 4
+"""Words of a text, on average, from which on their order says something."""
+
+FEW = 10
+"""Different whole numbers up to which they could be names."""
+
+MOSTLY_MISSING = 0.5
+"""The share of missing values above which a column is left out."""
+
+SKEWED = 20
+"""How many times the median the greatest of positive numbers is where their logarithm serves better."""
+
+MOST_BUCKETS = 256
+"""Into how many buckets the values of a column of many are dealt, at most."""
+
+SIDE = 128
+"""Pixels a side to which image files are brought."""
+
+GROUP = re.compile(
+    r"(^|.*[_\W])(patient|user|customer|client|subject|person|session|group|site|store|speaker|author|device|machine|"
+    r"participant|household|family)([_\W]?(id|nr|no|name))?$|.*[a-z]I[Dd]$|.+_id$",
+    re.IGNORECASE,
+)
+"""How columns are called whose rows belong together."""
+
+
+@dataclass
+class ChosenFeatures:
+    """The features of a draft.
+
+    Args:
+        used: by column, each as the spec has it.
+        reasons: why, by column.
+        left_out: why not, by column.
+        group: the column whose rows stay together.
+    """
+
+    used: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    group: str | None = None
+
+    def use(self, name: str, feature: Mapping[str, Any], reason: str) -> None:
+        self.used[name], self.reasons[name] = dict(feature), reason
+
+    def of_kind(self, *kinds: str) -> list[str]:
+        return [name for name, feature in self.used.items() if feature["kind"] in kinds]
+
+
+def choose_features(material: Material, target: ChosenTarget, combined: bool) -> ChosenFeatures:
+    """All columns but the target: each as what it holds.
+
+    Args:
+        combined: whether a network can read texts or images beside other columns.
+    """
+    chosen = ChosenFeatures()
+    for column in material.profile.columns:
+        if column.name != target.name:
+            _choose(chosen, column, material)
+    flat = [name for name in chosen.used if name in material.frame.columns]
+    for finding in look_for_leaks(material.frame, flat, target.name) if target.name in material.frame.columns else ():
+        name = finding.columns[0]
+        chosen.left_out[name] = finding.what.removeprefix(f"{name} ")
+        del chosen.used[name]
+    if not combined:
+        _one_input(chosen, material)
+    return chosen
+
+
+def _choose(chosen: ChosenFeatures, column: ColumnProfile, material: Material) -> None:
+    name, rows = column.name, column.rows
+    if name not in material.frame.columns:
+        _choose_array(chosen, column)
+        return
+    values = material.frame[name]
+    if column.type == "empty" or column.distinct == 1:
+        chosen.left_out[name] = "it has no value" if column.type == "empty" else "it has one value"
+    elif column.missing > MOSTLY_MISSING * rows:
+        chosen.left_out[name] = f"it is missing in {_percent(column)} of the rows"
+    elif chosen.group is None and GROUP.match(name) and _is_group(column):
+        chosen.group = name
+        chosen.left_out[name] = "rows are split by it"
+    elif reason := id_reason(values, column):
+        chosen.left_out[name] = f"it looks like an id: {reason}"
+    elif column.infinite:
+        chosen.left_out[name] = f"{column.infinite:,} of its values are infinite"
+    elif column.type == "time":
+        parts = ["year", "month", "day", "weekday"]
+        parts += ["hour"] if _has_hours(values) else []
+        chosen.use(name, {"kind": "date", "parts": parts}, f"{column.least} to {column.greatest}")
+    elif column.type in ("integer", "number"):
+        _choose_number(chosen, column)
+    elif column.type == "boolean":
+        chosen.use(name, {"kind": "category"}, "true or false")
+    else:
+        _choose_text(chosen, column, values)
+
+
+def _has_hours(values: polars.Series) -> bool:
+    import polars
+
+    return isinstance(values.dtype, polars.Datetime) and values.dt.hour().n_unique() > 1
+
+
+def _is_group(column: ColumnProfile) -> bool:
+    """Whether values stand in several rows each, and there are enough of them to be parted."""
+    distinct = column.distinct or 0
+    return column.type in ("integer", "text") and not column.missing and 10 <= distinct <= column.rows / 2
+
+
+def _choose_array(chosen: ChosenFeatures, column: ColumnProfile) -> None:
+    sides = " × ".join(map(str, column.shape))
+    if column.type == "image":
+        chosen.use(
+            column.name, {"kind": "image", "rescale": [0, 1]}, f"{sides}, {column.least:g} to {column.greatest:g}"
+        )
+    elif column.type == "array" and len(column.shape) == 1:
+        chosen.use(column.name, {"kind": "number"}, f"{sides} numbers a row")
+    else:
+        chosen.left_out[column.name] = f"no feature reads values of the shape {sides}"
+
+
+def _choose_number(chosen: ChosenFeatures, column: ColumnProfile) -> None:
+    feature: dict[str, Any] = {"kind": "number"}
+    least, greatest = column.least, column.greatest
+    reason = f"{least:.6g} to {greatest:.6g}" if isinstance(least, int | float) else ""
+    if column.missing:
+        feature["missing"] = "median"
+        reason += f"; missing in {_percent(column)}"
+    if column.quartiles and isinstance(least, int | float) and isinstance(greatest, int | float):
+        median = column.quartiles[1]
+        if least >= 0 and median > 0 and greatest > SKEWED * median:
+            feature["transform"] = "log1p"
+            reason += f", half of them below {median:.6g}"
+    if column.type == "integer" and column.counts and 2 < len(column.counts) <= FEW:
+        reason += "; kind: category, if they are names and not amounts"
+    chosen.use(column.name, feature, reason)
+
+
+def _choose_text(chosen: ChosenFeatures, column: ColumnProfile, values: polars.Series) -> None:
+    name, rows, distinct = column.name, column.rows, column.distinct or 0
+    found = written(values)
+    if found.are_times:
+        form = time_format(values)
+        if form is None:
+            chosen.left_out[name] = "its times are written in several ways"
+        else:
+            chosen.use(name, {"kind": "date", "format": form}, "times, as text")
+    elif found.are_numbers and found.units + found.thousands + found.commas:
+        chosen.left_out[name] = f"numbers as text; to use it, {mend_numbers(found)}"
+    elif distinct <= MOST_CATEGORIES and ROWS_A_CATEGORY * distinct <= rows:
+        missing = f"; missing in {_percent(column)}" if column.missing else ""
+        chosen.use(name, {"kind": "category"}, f"{distinct} different values{missing}")
+    elif (column.words or 0) >= WORDS:
+        words = values.drop_nulls().gather_every(max(1, rows // 20_000)).str.count_matches(r"\S+")
+        length = max(8, min(400, int(words.quantile(0.95) or 8)))
+        feature = {"kind": "text", "vocabulary_size": 10_000 if rows > 5_000 else 5_000, "sequence_length": length}
+        feature |= {"missing": "empty"} if column.missing else {}
+        chosen.use(name, feature, f"19 of 20 texts have at most {length} words")
+    elif 2 * distinct <= rows:
+        buckets = min(MOST_BUCKETS, 1 << (distinct - 1).bit_length())
+        feature = {"kind": "category", "buckets": buckets}
+        chosen.use(name, feature, f"{distinct:,} different values, dealt into buckets by their hash")
+    else:
+        chosen.left_out[name] = f"{distinct:,} different short texts: nearly each row has its own"
+
+
+def _one_input(chosen: ChosenFeatures, material: Material) -> None:
+    """Where texts or images stand beside a table: one input, whichever says more."""
+    wide, table = chosen.of_kind("text", "image"), chosen.of_kind("number", "category", "date")
+    if len(wide) + bool(table) < 2:
+        return
+    if any(chosen.used[name]["kind"] == "image" for name in wide) or len(table) < 2:
+        first = next((name for name in wide if chosen.used[name]["kind"] == "image"), wide[0])
+        others = [name for name in chosen.used if name != first]
+    else:
+        others = wide
+    for name in others:
+        chosen.left_out[name] = "a text or an image and other columns do not fit into one network here"
+        del chosen.used[name]
+
+
+def _percent(column: ColumnProfile) -> str:
+    share = 100 * column.missing / column.rows
+    return f"{share:.0f}%" if share >= 1 else "less than 1%"

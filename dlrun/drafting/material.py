@@ -1,0 +1,212 @@
+"""Which source reads a file or a folder, how it is written, and what it holds."""
+
+from __future__ import annotations
+
+import csv
+import os
+import pathlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, get_args
+
+from dlrun.data.sources import Source
+from dlrun.data.sources.csv_file import DELIMITERS, Csv
+from dlrun.data.sources.files import near_file, opened, plain_name
+from dlrun.data.sources.json_lines import Json
+from dlrun.data.sources.parquet_file import Parquet
+from dlrun.errors import DataError, UsageError
+from dlrun.profile.table import Profile, frame_of, profile_frame, profile_table
+from dlrun.profile.values import written
+
+if TYPE_CHECKING:
+    import polars
+
+    from dlrun.data.sources.tabular import Tabular
+
+TABLES: dict[str, type[Tabular]] = {"csv": Csv, "parquet": Parquet, "json": Json}
+
+IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
+
+HEAD = 1 << 16
+"""Bytes of a CSV file from which its delimiter is told."""
+
+LINES = 50
+"""Lines of it that are looked at."""
+
+MOST_FILES = 10_000
+"""Files of a folder that are looked at to tell what it holds."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """A source and what it gives.
+
+    Args:
+        name: what to call it: of the file or folder.
+        source: as the spec has it.
+        reasons: why, in a few words.
+        frame: the columns with one value a row.
+        profile: of all columns.
+        target: the column that the source itself says is predicted.
+        own_test: whether the source has a test part.
+    """
+
+    name: str
+    source: dict[str, Any]
+    reasons: tuple[str, ...]
+    frame: polars.DataFrame
+    profile: Profile
+    target: str | None = None
+    own_test: bool = False
+    notes: tuple[str, ...] = field(default=())
+
+
+def read_material(path: pathlib.Path, base: pathlib.Path) -> Material:
+    """Reads what a spec is to be drafted for.
+
+    Args:
+        path: a file or a folder.
+        base: the folder of the spec, to which the path in it is relative.
+
+    Raises:
+        UsageError: there is no such file, or it is of no kind that a source reads.
+        DataError: it cannot be read.
+    """
+    if not path.exists():
+        raise UsageError(f"there is no file or folder {path}", hint=near_file(path.absolute()))
+    kind = kind_of(path)
+    shown = _relative(path, base)
+    if kind in TABLES:
+        return _table(TABLES[kind], path, {"kind": kind, "path": shown})
+    return _named(path, {"kind": kind, "path": shown})
+
+
+def _relative(path: pathlib.Path, base: pathlib.Path) -> str:
+    """A path as a spec in that folder has it; absolute where there is no way from the one to the other."""
+    try:
+        return pathlib.Path(os.path.relpath(path.absolute(), base.absolute())).as_posix()
+    except ValueError:  # on another drive
+        return path.absolute().as_posix()
+
+
+def kind_of(path: pathlib.Path) -> str:
+    """The kind of the source that reads a file or a folder.
+
+    Raises:
+        UsageError: there is none.
+    """
+    endings = {ending: kind for kind, source in TABLES.items() for ending in source.endings} | {".npz": "arrays"}
+    if not path.is_dir():
+        kind = next((kind for ending, kind in endings.items() if plain_name(path).endswith(ending)), None)
+        if kind is None:
+            raise UsageError(
+                f"{path} ends in none of {', '.join(endings)}", hint="csv, parquet, json lines, .npz, or a folder"
+            )
+        return kind
+    counts = Counter(kind for file in _files(path) if (kind := _kind_in_folder(path, file, endings)) is not None)
+    known = {get_args(member.model_fields["kind"].annotation)[0] for member in get_args(get_args(Source)[0])}
+    for kind, _ in counts.most_common():
+        if kind in known:
+            return kind
+    raise UsageError(
+        f"{path} holds nothing that a source reads",
+        hint="parts of a table (.csv, .parquet, .jsonl), or a folder for each class with .txt files in it",
+    )
+
+
+def _files(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    count = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            yield pathlib.Path(folder, name)
+            count += 1
+            if count >= MOST_FILES:
+                return
+
+
+def _kind_in_folder(root: pathlib.Path, file: pathlib.Path, endings: dict[str, str]) -> str | None:
+    name = file.name.lower()
+    if name.startswith((".", "_")):
+        return None
+    if name.endswith(IMAGES):
+        return "image_folder"
+    if file.parent != root:
+        return "text_folder" if name.endswith(".txt") else None
+    kind = next((kind for ending, kind in endings.items() if plain_name(file).endswith(ending)), None)
+    return kind if kind in TABLES else None
+
+
+def _table(source: type[Tabular], path: pathlib.Path, fields: dict[str, Any]) -> Material:
+    """A table; of a CSV file, with the delimiter, the decimal comma and the stand-ins that it is written with."""
+    reasons: list[str] = []
+    if source is Csv:
+        delimiter = _delimiter(path)
+        if delimiter != ",":
+            fields["delimiter"] = delimiter
+    place = {"path": str(path.absolute())}
+    frame = source.parse(fields | place).whole(pathlib.Path())
+    if source is Csv and (more := _dialect(frame, fields.get("delimiter", ","))):
+        fields |= more
+        frame = source.parse(fields | place).whole(pathlib.Path())
+        if "missing" in more:
+            reasons.append(f"{', '.join(more['missing'])}: no value")
+    return Material(path.name, fields, tuple(reasons), frame, profile_frame(frame))
+
+
+def _delimiter(path: pathlib.Path) -> str:
+    """What stands between the values of a CSV file: what parts its first lines into most values, as many in each."""
+    file = path if not path.is_dir() else next(iter(sorted(path.glob("*.[ct]s[v]*"))), path)
+    if file.is_dir():
+        return ","
+    with opened(file) as stream:
+        text = stream.read(HEAD).decode("utf-8-sig", errors="replace")
+    lines = text.splitlines(keepends=True)
+    lines = lines[:LINES] if len(lines) <= LINES or len(text) < HEAD else lines[: min(LINES, len(lines) - 1)]
+    best, most = ",", 1
+    for delimiter in DELIMITERS:
+        try:
+            widths = {len(row) for row in csv.reader(lines, delimiter=delimiter) if row}
+        except csv.Error:
+            continue
+        if len(widths) == 1 and (width := widths.pop()) > most:
+            best, most = delimiter, width
+    return best
+
+
+def _dialect(frame: polars.DataFrame, delimiter: str) -> dict[str, Any]:
+    """Texts that are numbers with a decimal comma, and those that stand for no value among numbers."""
+    import polars
+
+    stand_ins: set[str] = set()
+    commas, points = 0, sum(dtype.is_float() for dtype in frame.dtypes)
+    for column in frame:
+        if column.dtype != polars.String:
+            continue
+        found = written(column)
+        if found.are_numbers and found.thousands + found.commas + found.numbers == found.present:
+            commas += delimiter != "," and found.thousands + found.commas > 0
+        if found.are_numbers:
+            stand_ins |= set(found.stand_ins)
+    more: dict[str, Any] = {"decimal_comma": True} if commas > points else {}
+    return more | ({"missing": sorted(stand_ins)} if stand_ins else {})
+
+
+def _named(path: pathlib.Path, fields: dict[str, Any]) -> Material:
+    """A source that knows its columns by itself: arrays, and folders of classes."""
+    from pydantic import TypeAdapter
+
+    source: Any = TypeAdapter(Source).validate_python(fields | {"path": str(path.absolute())})
+    table = source.load(pathlib.Path())
+    if not len(table):
+        raise DataError(f"{path} has no rows")
+    target = source.defaults(pathlib.Path()).target
+    return Material(
+        path.name,
+        fields,
+        (),
+        frame_of(table),
+        profile_table(table),
+        target if target in table.columns else None,
+        table.test_rows is not None,
+    )

@@ -1,0 +1,278 @@
+"""Split, architecture, loss and training that suit the target and the features of a draft."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from dlrun.drafting.features import ChosenFeatures, choose_features
+from dlrun.drafting.material import TABLES, Material
+from dlrun.drafting.target import ChosenTarget, choose_target
+from dlrun.drafting.yaml_text import Line, text_of_lines
+from dlrun.errors import DataError
+from dlrun.experiment import fitting_name
+from dlrun.models import Architecture
+from dlrun.profile.classes import OUTNUMBERED
+from dlrun.profile.times import profile_times
+
+FEWEST_OF_A_CLASS = 5
+"""Rows of each class that are needed to deal it out to all parts."""
+
+REGULAR = 0.9
+"""The share of steps that are as long as the median one, in a series."""
+
+SEASONS = {3600.0: (24, "hours of a day"), 86400.0: (7, "days of a week"), 1800.0: (48, "half hours of a day"),
+           900.0: (96, "quarters of an hour of a day")}  # fmt: skip
+"""After how many steps of so many seconds a series repeats itself."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A series that is forecast from its own past.
+
+    Args:
+        time: the column with the times.
+        step: from one row to the next, in seconds.
+        window, horizon: in rows.
+        season: after how many rows it repeats itself, and what they are; None where that is not known.
+    """
+
+    time: str
+    step: float
+    window: int
+    horizon: int
+    season: tuple[int, str] | None
+
+
+def draft(path: pathlib.Path, spec: pathlib.Path, material: Material, wanted: str | None) -> str:
+    """The text of a spec.
+
+    Args:
+        path: the data, as the user named it.
+        spec: where the spec is going to be.
+        wanted: the target, as the user says; None: what names and values tell.
+
+    Raises:
+        UsageError, DataError: no column can be predicted, or none is left to predict it from.
+    """
+    target = choose_target(material, wanted)
+    forecast = find_forecast(material, target)
+    combined = "combined" in architecture_kinds()
+    chosen = choose_features(material, target, combined) if forecast is None else _series(material, target, forecast)
+    if not chosen.used:
+        told = "; ".join(f"{name}: {reason}" for name, reason in list(chosen.left_out.items())[:5])
+        raise DataError(f"no column of {material.name} is left to predict {target.name} from ({told})")
+    return text_of_lines([*_lines(path, spec, material, target, chosen, forecast)])
+
+
+def architecture_kinds() -> set[str]:
+    """What `architecture: {kind: …}` can be."""
+    members = get_args(get_args(Architecture)[0])
+    return {kind for member in members for kind in get_args(member.model_fields["kind"].annotation)}
+
+
+def find_forecast(material: Material, target: ChosenTarget) -> Forecast | None:
+    """Whether the rows are one series: one column of times, all different and rising in even steps, and a target that
+    is a number in each row."""
+    times = [column.name for column in material.profile.columns if column.type == "time"]
+    if len(times) != 1 or target.kind != "number" or target.column.missing or material.source["kind"] not in TABLES:
+        return None
+    import numpy as np
+
+    stamps = material.frame[times[0]].to_numpy().astype("datetime64[us]")
+    profile = profile_times(stamps)
+    if profile is None or profile.missing or profile.repeated or profile.unordered or profile.step <= 0:
+        return None
+    even = np.abs(np.diff(stamps) / np.timedelta64(1, "s") / profile.step - 1) < 0.15  # months are of several lengths
+    season = SEASONS.get(profile.step)
+    if even.mean() < REGULAR:
+        return None
+    rows = len(stamps)
+    horizon = season[0] if season and 40 * season[0] <= rows else 1
+    window = min(3 * horizon, max(2, rows // 20)) if horizon > 1 else max(2, min(24, rows // 20))
+    return Forecast(times[0], profile.step, window, horizon, season if horizon > 1 else None) if rows >= 60 else None
+
+
+def _series(material: Material, target: ChosenTarget, forecast: Forecast) -> ChosenFeatures:
+    chosen = ChosenFeatures()
+    feature = {"kind": "series", "window": forecast.window, "horizon": forecast.horizon}
+    chosen.use(target.name, feature, f"the last {forecast.window} rows say the next {forecast.horizon}")
+    for column in material.profile.columns:
+        if column.name not in (target.name, forecast.time):
+            chosen.left_out[column.name] = "the series is forecast from its own past"
+    return chosen
+
+
+def _lines(
+    path: pathlib.Path,
+    spec: pathlib.Path,
+    material: Material,
+    target: ChosenTarget,
+    chosen: ChosenFeatures,
+    forecast: Forecast | None,
+) -> Iterator[Line]:
+    profile = material.profile
+    yield Line(None, reason=f"Drafted from {path}: {profile.rows:,} rows, {len(profile.columns):,} columns. Each line "
+               "says why; change what you know better.")  # fmt: skip
+    yield Line(None, reason=f"See the data: dlrun check --deep {spec}    Train: dlrun train {spec}")
+    yield Line(None)
+    yield Line("name", fitting_name(spec.stem))
+    yield Line("seed", 42, "all randomness follows from it: split, first weights, order, dropout")
+    yield Line(None)
+    yield Line("data")
+    yield from _source(material, target, forecast)
+    given = {"column": target.name, "kind": target.kind}
+    count = f"{len(target.classes)} classes" if target.kind == "category" else _span(target)
+    yield Line("target", target.name if forecast else given, f"{target.reason}; {count}", 1)
+    yield from _split(material, target, chosen, forecast)
+    yield Line("features", depth=1)
+    for name, feature in chosen.used.items():
+        yield Line(name, feature, chosen.reasons[name], 2)
+    for name, reason in chosen.left_out.items():
+        yield Line(None, reason=f"{name}: left out, {reason}", depth=2)
+    yield Line(None)
+    yield from _architecture(material, target, chosen, forecast)
+    yield Line(None)
+    yield from _training(material, target, chosen, forecast)
+
+
+def _span(target: ChosenTarget) -> str:
+    least, greatest = target.column.least, target.column.greatest
+    if isinstance(least, int | float) and isinstance(greatest, int | float):
+        return f"a number, {least:.6g} to {greatest:.6g}"
+    return "a number"
+
+
+def _source(material: Material, target: ChosenTarget, forecast: Forecast | None) -> Iterator[Line]:
+    source, reasons = dict(material.source), list(material.reasons)
+    if forecast is not None:
+        source["time"] = forecast.time
+    if source["kind"] in TABLES:
+        rare = [name for name, count in target.classes.items() if count < 3]
+        if rare and len(target.classes) - len(rare) >= 2:
+            values = list(map(int, rare)) if target.column.type == "integer" else rare
+            source["where"] = [{"column": target.name, "none_of": values}]
+            reasons.append(f"without the classes of fewer than 3 rows, and rows without {target.name}")
+        elif target.column.missing and target.kind == "number":
+            source["where"] = [{"column": target.name, "min": target.column.least}]
+            reasons.append(f"without the {target.column.missing:,} rows that have no {target.name}")
+        elif target.column.missing and target.column.type in ("text", "integer"):
+            integer = target.column.type == "integer"
+            source["where"] = [{"column": target.name,
+                                "any_of": [int(name) if integer else name for name in target.classes]}]  # fmt: skip
+            reasons.append(f"without the {target.column.missing:,} rows that have no {target.name}")
+    yield Line("source", source, "; ".join(reasons), 1)
+
+
+def _split(
+    material: Material, target: ChosenTarget, chosen: ChosenFeatures, forecast: Forecast | None
+) -> Iterator[Line]:
+    split: dict[str, Any] = {"validation": 0.15}
+    split |= {} if material.own_test else {"test": 0.2}
+    counts = target.classes.values()
+    if forecast is not None:
+        yield Line("split", {"kind": "time", **split}, "earlier rows train, later rows test", 1)
+        return
+    reasons = ["the test part is the source's own"] if material.own_test else []
+    if chosen.group is not None:
+        split = {"kind": "group", "by": chosen.group, **split}
+        reasons.append(f"rows of one {chosen.group} stay together")
+    elif counts and min(count for count in counts if count >= 3 or len(target.classes) < 3) >= FEWEST_OF_A_CLASS:
+        split["stratify"] = True
+        reasons.append("each part gets each class in the same proportion")
+    copies = _copies(material, chosen)
+    if copies and "stratify" not in split:
+        split["keep_together"] = "duplicates"
+        reasons.append(f"{copies:,} rows are there twice: none in two parts")
+    yield Line("split", split, "; ".join(reasons) or "at random", 1)
+
+
+def _copies(material: Material, chosen: ChosenFeatures) -> int:
+    """Rows whose features another row has too, where all are columns with one value a row."""
+    names = list(chosen.used)
+    if material.own_test or any(name not in material.frame.columns for name in names):
+        return 0
+    import numpy as np
+
+    found = material.frame.select(names).hash_rows(seed=0).to_numpy()
+    copies = len(found) - len(np.unique(found))
+    return copies if 10 * copies < len(found) else 0  # more than that are rows of few values, alike by chance
+
+
+def _architecture(
+    material: Material, target: ChosenTarget, chosen: ChosenFeatures, forecast: Forecast | None
+) -> Iterator[Line]:
+    rows = material.profile.rows
+    units = 16 if rows < 500 else 32 if rows < 5_000 else 64 if rows < 100_000 else 128
+    images, texts = chosen.of_kind("image"), chosen.of_kind("text")
+    table = chosen.of_kind("number", "category", "date")
+    yield Line("architecture")
+    if forecast is not None:
+        yield Line("kind", "lstm", "reads the rows in their order", 1)
+        yield Line("units", [max(units // 2, 16)], "one layer; more for a longer series", 1)
+        if forecast.season:
+            yield Line(
+                "seasonal_skip", forecast.season[0], f"{forecast.season[1]}: says how far it is from one before", 1
+            )
+    elif len(images) + len(texts) + bool(table) > 1:
+        yield Line("kind", "combined", "each input through an encoder of its own, then joined", 1)
+        yield Line("dense", [units], "behind them", 1)
+    elif images:
+        yield from _cnn(material, images[0])
+    elif texts:
+        yield Line("kind", "lstm", "reads the words in their order", 1)
+        yield Line("embedding_size", 32 if rows < 5_000 else 64, "numbers for each word", 1)
+        yield Line("units", [units], "the state that it keeps while reading", 1)
+        yield Line("pooling", "average", "all of the text counts, not its end alone", 1)
+    else:
+        yield Line("kind", "ann", "dense layers, for a table", 1)
+        yield Line("dense", [units, units // 2], f"hidden layers, as wide as {rows:,} rows bear", 1)
+    yield Line(None)
+    yield Line("regularization", {"dropout": 0.3 if images or texts else 0.1}, "against learning rows by heart")
+
+
+def _cnn(material: Material, name: str) -> Iterator[Line]:
+    """Blocks that halve the image until it has some 4 to 7 pixels a side."""
+    shape = material.profile[name].shape
+    side = min(shape[:2]) if shape else 128
+    blocks: list[dict[str, Any]] = []
+    filters = 16 if side < 16 else 32
+    while side >= 8 and len(blocks) < 5:
+        blocks.append({"filters": filters, "kernel_size": 3, "padding": "same", "pool": 2})
+        side, filters = side // 2, min(2 * filters, 128)
+    blocks = blocks or [{"filters": filters, "kernel_size": 3, "padding": "same"}]
+    yield Line("kind", "cnn", "convolutions, for images", 1)
+    yield Line("blocks", None, f"each halves the image; {side} pixels a side are left", 1)
+    for block in blocks:
+        yield Line(None, block, depth=2, list_item=True)
+    yield Line("pooling", "flatten" if side <= 8 else "global_average", depth=1)
+    yield Line("dense", [64], depth=1)
+
+
+def _training(
+    material: Material, target: ChosenTarget, chosen: ChosenFeatures, forecast: Forecast | None
+) -> Iterator[Line]:
+    rows = material.profile.rows
+    counts = target.classes
+    loss: dict[str, Any] = {"kind": "mse"}
+    reason = "the squared distance, of a number"
+    if counts:
+        kept = {name: count for name, count in counts.items() if count >= 3} if len(counts) > 2 else counts
+        loss = {"kind": "binary_crossentropy" if len(kept) == 2 else "categorical_crossentropy"}
+        reason = f"for {len(kept)} classes"
+        if max(kept.values()) > OUTNUMBERED * min(kept.values()):
+            loss["class_weights"] = "balanced"
+            reason += "; rare ones count more, since they are outnumbered ten to one"
+    yield Line("optimizer", {"kind": "adam", "learning_rate": 0.001})
+    yield Line("loss", loss, reason)
+    yield Line(None)
+    size = 16 if rows < 500 else 32 if rows < 5_000 else 64 if rows < 100_000 else 256 if rows < 1_000_000 else 1024
+    quick = forecast is None and not chosen.of_kind("image", "text")
+    epochs, patience = (100, 10) if quick and rows < 100_000 else (20, 3)
+    yield Line("training")
+    yield Line("epochs", epochs, "at most", 1)
+    yield Line("batch_size", size, "rows of a step", 1)
+    yield Line("early_stopping", {"monitor": "validation_loss", "patience": patience},
+               "stops where it no longer gets better, and keeps the best", 1)  # fmt: skip

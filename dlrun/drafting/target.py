@@ -1,0 +1,103 @@
+"""What is predicted, as far as names and values tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dlrun.data.columns import near
+from dlrun.data.inference import MOST_LABELS, ROWS_A_CATEGORY
+from dlrun.drafting.material import Material
+from dlrun.errors import DataError, UsageError
+from dlrun.profile.column import ColumnProfile
+from dlrun.profile.values import id_reason
+
+NAMES = ("target", "label", "class", "y", "outcome", "result", "labels", "classes", "category", "response")
+"""How columns that are predicted are called, in small letters, the surest first."""
+
+FEW_NUMBERS = 10
+"""Whole numbers are taken for classes up to so many different ones."""
+
+
+@dataclass(frozen=True)
+class ChosenTarget:
+    """The target of a draft.
+
+    Args:
+        column: its profile.
+        kind: category or number.
+        reason: why this column.
+    """
+
+    column: ColumnProfile
+    kind: Literal["category", "number"]
+    reason: str
+
+    @property
+    def name(self) -> str:
+        return self.column.name
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """How many rows each class has; empty for a number."""
+        return dict(self.column.counts or {}) if self.kind == "category" else {}
+
+
+def choose_target(material: Material, wanted: str | None) -> ChosenTarget:
+    """The column that is predicted.
+
+    Args:
+        wanted: as the user says; None: the source's own, or one whose name says so, or the last that can be predicted.
+
+    Raises:
+        UsageError: there is no such column, or it cannot be predicted.
+        DataError: no column can be predicted.
+    """
+    columns = {column.name: column for column in material.profile.columns}
+    if wanted is not None:
+        if wanted not in columns:
+            raise UsageError(f"{material.name} has no column {wanted}", hint=near(wanted, columns))
+        if fault := _fault(columns[wanted], material):
+            raise UsageError(f"{wanted} cannot be predicted: {fault}", hint="--target names another column")
+        return ChosenTarget(columns[wanted], _kind(columns[wanted]), "as --target says")
+    if material.target is not None:
+        return ChosenTarget(columns[material.target], _kind(columns[material.target]), "the source's own")
+    fitting = [column for column in columns.values() if _fault(column, material) is None]
+    if not fitting or len(columns) < 1:
+        told = "; ".join(f"{name}: {_fault(column, material)}" for name, column in list(columns.items())[:5])
+        raise DataError(f"{material.name} has no column that can be predicted ({told})", hint="--target names one")
+    for name in NAMES:
+        for column in fitting:
+            if column.name.strip().lower() == name:
+                return ChosenTarget(column, _kind(column), "by its name")
+    last = fitting[-1]
+    reason = "the last column" if last.name == material.profile.columns[-1].name else "the last that can be predicted"
+    return ChosenTarget(last, _kind(last), f"{reason}; --target names another")
+
+
+def _kind(column: ColumnProfile) -> Literal["category", "number"]:
+    if column.type in ("text", "boolean"):
+        return "category"
+    few = column.counts is not None and len(column.counts) <= FEW_NUMBERS
+    labels = few or (column.counts is not None and len(column.counts) <= MOST_LABELS and column.least in (0, 1))
+    return "category" if column.type == "integer" and labels and _often(column) else "number"
+
+
+def _often(column: ColumnProfile) -> bool:
+    """Whether the values of a column stand there often enough to be classes."""
+    return column.distinct is not None and ROWS_A_CATEGORY * column.distinct <= column.rows - column.missing
+
+
+def _fault(column: ColumnProfile, material: Material) -> str | None:
+    """Why a column cannot be predicted."""
+    if column.type in ("image", "array", "time", "empty"):
+        return {"empty": "it has no values", "time": "it is a time"}.get(column.type, "it has several values a row")
+    if column.distinct is not None and column.distinct < 2:
+        return "it has one value"
+    if column.infinite:
+        return "it has infinite values"
+    if column.type == "text" and not _often(column):
+        return f"it has {column.distinct:,} different texts in {column.rows:,} rows"
+    if reason := id_reason(material.frame[column.name], column):
+        return f"it looks like an id: {reason}" if column.name.strip().lower() not in NAMES else None
+    return None

@@ -1,0 +1,306 @@
+"""The specs that `dlrun init --from` drafts: each passes its check, and fits its data, as TensorFlow would get it."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlrun.data.dataset import Dataset
+from dlrun.drafting.plan import architecture_kinds
+from dlrun.drafting.yaml_text import Line, flow, text_of_lines
+from dlrun.errors import DataError, UsageError
+from dlrun.experiment import Experiment
+from dlrun.init import SCHEMA, init_from
+from dlrun.reading import load_data, read_experiment
+from dlrun.spec.document import read_document
+
+ROOT = Path(__file__).parents[2]
+BUNDLED = ROOT / "dlrun" / "data" / "bundled"
+COMBINED = "combined" in architecture_kinds()
+ROWS = 240
+
+
+def drafted(data: Path, target: str | None = None) -> tuple[str, Experiment, Dataset]:
+    """The text of a draft, and what comes of it when its data is read."""
+    spec = init_from(data, data.parent / "draft.yaml", target)
+    experiment, document = read_experiment(spec)
+    return spec.read_text(encoding="utf-8"), *load_data(experiment, document, spec)
+
+
+def mixed() -> dict[str, list[Any]]:
+    random = np.random.default_rng(3)
+    age = random.integers(18, 90, ROWS).astype(float)
+    income = np.exp(random.normal(8, 2, ROWS)).round(2)
+    city = random.choice(["Rome", "Oslo", "Bern"], ROWS)
+    day = np.datetime64("2020-01-01") + random.integers(0, 900, ROWS)
+    columns: dict[str, list[Any]] = {
+        "id": list(range(ROWS)), "age": age.tolist(), "income": income.tolist(), "city": city.tolist(),
+        "joined": [str(each) for each in day], "country": ["IT"] * ROWS, "empty": [None] * ROWS,
+        "target": np.where(age + random.normal(0, 10, ROWS) > 50, "old", "young").tolist(),
+        "last": random.normal(size=ROWS).tolist(),
+    }  # fmt: skip
+    for row in range(0, ROWS, 9):
+        columns["age"][row] = None
+    return columns
+
+
+def test_a_table_of_all_kinds(tmp_path: Path) -> None:
+    polars.DataFrame(mixed(), strict=False).write_csv(tmp_path / "people.csv")
+    text, experiment, dataset = drafted(tmp_path / "people.csv")
+    features = {name: feature.tree() for name, feature in (dataset.resolved.features or {}).items()}
+    assert list(features) == ["age", "income", "city", "joined", "last"]
+    assert (features["age"]["missing"], features["income"]["transform"]) == ("median", "log1p")
+    assert [features[name]["kind"] for name in ("city", "joined")] == ["category", "date"]
+    assert dataset.resolved.target
+    assert (dataset.resolved.target.column, dataset.resolved.target.kind) == (
+        "target", "category",
+    )  # fmt: skip
+    assert experiment.architecture.kind == "ann"
+    assert experiment.objective.kind == "binary_crossentropy"
+    assert dataset.resolved.split.tree()["stratify"] is True
+    for reason in (
+        "# id: left out, it looks like an id: it counts from 0 to 239", "# country: left out, it has one value",
+        "# empty: left out, it has no value", "# by its name; 2 classes", "missing in 11%",
+    ):  # fmt: skip
+        assert reason in text
+    assert (tmp_path / SCHEMA).exists()
+
+
+def test_the_target_is_as_asked_for_or_the_last(tmp_path: Path) -> None:
+    columns = mixed()
+    del columns["target"]
+    polars.DataFrame(columns, strict=False).write_csv(tmp_path / "people.csv")
+    _, experiment, dataset = drafted(tmp_path / "people.csv")
+    assert dataset.resolved.target
+    assert dataset.resolved.target.column == "last"
+    assert experiment.objective.kind == "mse"
+    (tmp_path / "draft.yaml").unlink()
+    _, _, dataset = drafted(tmp_path / "people.csv", "city")
+    assert dataset.preparation.signature.output.classes == ("Bern", "Oslo", "Rome")
+
+
+def test_a_german_table(tmp_path: Path) -> None:
+    """Semicolons, decimal commas, a byte order mark, stand-ins, and names that YAML has plans for."""
+    random = np.random.default_rng(0)
+    size, flag = random.normal(170, 10, ROWS).round(1), random.choice(["ja", "nein"], ROWS)
+    lines = ['Größe in cm;null;"yes: no";# 1;Straße "A";Art']
+    for row in range(ROWS):
+        number = "n/a" if row in (5, 6) else str(size[row]).replace(".", ",")
+        lines.append(
+            f"{number};{flag[row]};{row % 7};0,{row * 37 % 999:03};{'abc'[row % 3]};{'xy'[int(size[row] > 170)]}"
+        )
+    text = "\n".join(lines)
+    (tmp_path / "maße.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    _, experiment, dataset = drafted(tmp_path / "maße.csv")
+    source = dataset.resolved.source.tree()
+    assert (source["delimiter"], source["decimal_comma"], source["missing"]) == (";", True, ["n/a"])
+    kinds = {name: feature.kind for name, feature in (dataset.resolved.features or {}).items()}
+    assert kinds == {
+        "Größe in cm": "number", "null": "category", "yes: no": "number", "# 1": "number", 'Straße "A"': "category",
+    }  # fmt: skip
+    assert np.nanmean(dataset.table.columns["Größe in cm"]) == pytest.approx(170, abs=3)
+    assert dataset.resolved.target
+    assert dataset.resolved.target.column == "Art"
+    assert experiment.name == "draft"
+
+
+@pytest.mark.parametrize(("delimiter", "ending"), [("\t", "tsv"), ("|", "csv"), (";", "csv"), (",", "csv")])
+def test_delimiters(delimiter: str, ending: str, tmp_path: Path) -> None:
+    columns = {name: values for name, values in mixed().items() if name in ("age", "city", "target")}
+    polars.DataFrame(columns, strict=False).write_csv(tmp_path / f"a.{ending}", separator=delimiter)
+    _, _, dataset = drafted(tmp_path / f"a.{ending}")
+    assert list(dataset.resolved.features or {}) == ["age", "city"]
+
+
+def test_a_series_is_forecast(tmp_path: Path) -> None:
+    (tmp_path / "temps.csv").write_bytes(gzip.decompress((BUNDLED / "seattle_temps.csv.gz").read_bytes()))
+    _, experiment, dataset = drafted(tmp_path / "temps.csv")
+    assert experiment.architecture.kind == "lstm"
+    assert dataset.preparation.series is not None
+    assert (dataset.preparation.series.window, dataset.preparation.series.horizon) == (72, 24)
+    assert dataset.resolved.split.kind == "time"
+
+
+def test_months_are_a_series_too_and_visits_are_none(tmp_path: Path) -> None:
+    months = np.datetime64("2000-01") + np.arange(180)
+    value = np.sin(np.arange(180) / 2)
+    days = [f"{month}-01" for month in months]
+    polars.DataFrame({"month": days, "value": value}).write_csv(tmp_path / "a.csv")
+    _, _, dataset = drafted(tmp_path / "a.csv")
+    assert dataset.preparation.series is not None
+    random = np.random.default_rng(0)
+    visits = [str(np.datetime64("2020-01-01") + day) for day in np.sort(random.integers(0, 999, 180))]
+    polars.DataFrame({"day": visits, "x": random.normal(size=180), "value": value}).write_csv(tmp_path / "b.csv")
+    (tmp_path / "draft.yaml").unlink()
+    _, _, dataset = drafted(tmp_path / "b.csv")
+    assert dataset.preparation.series is None
+    assert {name: feature.kind for name, feature in (dataset.resolved.features or {}).items()} == {
+        "day": "date", "x": "number",
+    }  # fmt: skip
+
+
+def test_texts(tmp_path: Path) -> None:
+    words = np.random.default_rng(0).choice(["good", "bad", "film", "the", "a", "very", "so"], (ROWS, 9))
+    polars.DataFrame(
+        {"review": [" ".join(row) for row in words], "label": np.where((words == "good").sum(1) > 1, "+", "-")}
+    ).write_ndjson(tmp_path / "a.jsonl")
+    text, experiment, dataset = drafted(tmp_path / "a.jsonl")
+    assert experiment.architecture.kind == "lstm"
+    assert dataset.preparation.inputs[0].kind == "tokens"
+    assert "19 of 20 texts have at most 9 words" in text
+    assert dataset.resolved.source.kind == "json"
+
+
+def test_a_text_beside_numbers(tmp_path: Path) -> None:
+    columns = mixed()
+    columns["note"] = [f"a note of some words about {row % 17} and {row % 13}, {row}" for row in range(ROWS)]
+    polars.DataFrame(columns, strict=False).write_parquet(tmp_path / "a.parquet")
+    text, experiment, dataset = drafted(tmp_path / "a.parquet")
+    if COMBINED:
+        assert experiment.architecture.kind == "combined"
+        assert "note" in dataset.preparation.features
+    else:
+        assert "# note: left out" in text
+
+
+def test_numbers_with_units_are_left_out_with_the_reason(tmp_path: Path) -> None:
+    columns = mixed() | {"weight": [f"{50 + row % 90} kg" for row in range(ROWS)]}
+    polars.DataFrame(columns, strict=False).write_csv(tmp_path / "a.csv")
+    text, _, dataset = drafted(tmp_path / "a.csv")
+    assert "weight" not in (dataset.resolved.features or {})
+    assert "# weight: left out, numbers as text; to use it, take the units out of the file" in text
+
+
+@pytest.mark.parametrize(("form", "written"), [("%m/%d/%Y", "%m/%d/%Y"), ("%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M")])
+def test_dates_as_text(form: str, written: str, tmp_path: Path) -> None:
+    stamps = [np.datetime64("2020-01-01T10:00") + np.timedelta64(25 * row, "h") for row in range(ROWS)]
+    columns = mixed() | {"joined": [stamp.item().strftime(form) for stamp in stamps]}
+    random = np.random.default_rng(0).permutation(ROWS)
+    polars.DataFrame(columns, strict=False)[random.tolist()].write_csv(tmp_path / "a.csv")
+    _, _, dataset = drafted(tmp_path / "a.csv")
+    joined = dataset.table.columns["joined"]
+    feature = (dataset.resolved.features or {})["joined"].tree()
+    assert feature["kind"] == "date"
+    assert joined.dtype.kind == "M" or feature["format"] == written
+
+
+def test_what_gives_the_target_away_is_left_out_and_rare_classes_and_rows_without_a_target(tmp_path: Path) -> None:
+    columns = mixed()
+    columns["copy"] = [{"old": "o", "young": "y"}[label] for label in columns["target"]]
+    columns["target"][:2] = ["dead", "dead"]
+    columns["target"][7] = None
+    polars.DataFrame(columns, strict=False).write_csv(tmp_path / "a.csv")
+    text, _, dataset = drafted(tmp_path / "a.csv")
+    assert len(dataset.table) == ROWS - 3
+    assert dataset.preparation.signature.output.classes == ("old", "young")
+    assert "without the classes of fewer than 3 rows" in text
+
+
+def test_rows_of_a_group_stay_together(tmp_path: Path) -> None:
+    columns = mixed() | {"patient_id": [row // 6 for row in range(ROWS)]}
+    polars.DataFrame(columns, strict=False).write_csv(tmp_path / "a.csv")
+    text, _, dataset = drafted(tmp_path / "a.csv")
+    assert dataset.resolved.split.tree()["by"] == "patient_id"
+    assert "# patient_id: left out, rows are split by it" in text
+
+
+def test_images_in_arrays(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "a.npz", x=random.integers(0, 255, (60, 28, 28)).astype(np.uint8), y=np.arange(60) % 3)
+    _, experiment, dataset = drafted(tmp_path / "a.npz")
+    assert experiment.architecture.kind == "cnn"
+    assert [block["filters"] for block in experiment.architecture.tree()["blocks"]] == [32, 64]
+    assert dataset.preparation.signature.output.classes == ("0", "1", "2")
+
+
+def test_texts_in_folders(tmp_path: Path) -> None:
+    for label in ("ham", "spam"):
+        (tmp_path / "mails" / label).mkdir(parents=True)
+        for number in range(20):
+            (tmp_path / "mails" / label / f"{number}.txt").write_text(f"this is {label} number {number} of them\n")
+    _, experiment, dataset = drafted(tmp_path / "mails")
+    assert experiment.architecture.kind == "lstm"
+    assert dataset.resolved.source.kind == "text_folder"
+
+
+def test_a_folder_of_parts(tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    for number in range(2):
+        polars.DataFrame(mixed(), strict=False).write_csv(tmp_path / "parts" / f"{number}.csv", separator=";")
+    _, _, dataset = drafted(tmp_path / "parts")
+    assert len(dataset.table) == 2 * ROWS
+    assert dataset.resolved.split.tree()["stratify"] is True
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    polars.DataFrame(mixed(), strict=False).write_csv(tmp_path / "a.csv")
+    (tmp_path / "draft.yaml").write_text("mine", encoding="utf-8")
+    with pytest.raises(UsageError, match="exists already"):
+        drafted(tmp_path / "a.csv")
+    assert (tmp_path / "draft.yaml").read_text(encoding="utf-8") == "mine"
+
+
+def test_what_cannot_be_drafted_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no file or folder"):
+        init_from(tmp_path / "none.csv", tmp_path / "draft.yaml")
+    (tmp_path / "a.docx").write_bytes(b"PK")
+    with pytest.raises(UsageError, match="ends in none of"):
+        init_from(tmp_path / "a.docx", tmp_path / "draft.yaml")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match="holds nothing that a source reads"):
+        init_from(tmp_path / "folder", tmp_path / "draft.yaml")
+    polars.DataFrame(mixed(), strict=False).write_csv(tmp_path / "a.csv")
+    with pytest.raises(UsageError, match="has no column agee") as raised:
+        init_from(tmp_path / "a.csv", tmp_path / "draft.yaml", "agee")
+    assert raised.value.hint == "did you mean age?"
+    with pytest.raises(UsageError, match="country cannot be predicted: it has one value"):
+        init_from(tmp_path / "a.csv", tmp_path / "draft.yaml", "country")
+    (tmp_path / "b.csv").write_text("a,b\n1,x\n1,x\n1,x\n", encoding="utf-8")
+    with pytest.raises(DataError, match="has no column that can be predicted"):
+        init_from(tmp_path / "b.csv", tmp_path / "draft.yaml")
+    assert not (tmp_path / "draft.yaml").exists()
+
+
+WORDS = [
+    "yes",
+    "null",
+    "1e3",
+    "-",
+    "a: b",
+    "# c",
+    "",
+    " x",
+    "größe",
+    "{a}",
+    "&a",
+    "*b",
+    "0x1",
+    "2020-01-01",
+    "a\nb",
+    "y",
+    "~",
+]
+
+
+@pytest.mark.parametrize("text", WORDS)
+def test_a_text_is_read_back_as_it_was(text: str, tmp_path: Path) -> None:
+    assert yaml.safe_load(flow({text or "k": [text, 0.001, 10_000, True]})) == {
+        text or "k": [text, 0.001, 10_000, True]
+    }
+    (tmp_path / "a.yaml").write_text(
+        text_of_lines([Line(text or "k", {"v": text}, "because\nof that")]), encoding="utf-8"
+    )
+    assert read_document(tmp_path / "a.yaml").value == {text or "k": {"v": text}}
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], max_codepoint=0xFFFF), max_size=20))
+def test_any_text_is(text: str) -> None:
+    assert yaml.safe_load(flow([text])) == [text]
