@@ -33,7 +33,7 @@ class Checked:
         loss: after each of the trained steps, after a deep check.
         unused: columns of the source that play no part, after a deep check.
         profile: of the data, after a deep check.
-        roles: how columns are used: the kind of a feature, target, time, group; after a deep check.
+        roles: how columns are used: the kind of a feature, target, time, series_by, group; after a deep check.
         findings: what is odd in the data, after a deep check.
     """
 
@@ -112,9 +112,11 @@ def roles_of(dataset: Dataset) -> dict[str, str]:
     roles: dict[str, str] = {name: feature.kind for name, feature in (data.features or {}).items()}
     if dataset.preparation.time is not None:
         roles.setdefault(dataset.preparation.time, "time")
+    if data.series_by is not None:
+        roles.setdefault(data.series_by, "series_by")
     if isinstance(data.split, GroupSplit):
         roles.setdefault(data.split.by, "group")
-    return roles | ({data.target.column: "target"} if data.target is not None else {})
+    return roles | {each.column: "target" for each in data.targets}
 
 
 def first_losses(experiment: Experiment, dataset: Dataset, model: Any) -> list[float]:

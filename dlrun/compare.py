@@ -129,6 +129,7 @@ class Comparison:
                 "split": run.split,
                 "main_metric": run.main_metric,
                 **{metric: run.metrics.get(metric) for metric in self.metrics},
+                "deviation": dict(run.deviation),
                 "interval_low": run.interval[0] if run.interval else None,
                 "interval_high": run.interval[1] if run.interval else None,
                 "baselines": dict(run.baselines),

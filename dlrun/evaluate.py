@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dlrun.data.signature import Task
 from dlrun.errors import RunError
-from dlrun.evaluation.names import MAIN_METRIC
+from dlrun.evaluation.names import main_metric
 from dlrun.experiment import Experiment
 from dlrun.reading import load_data, read_resolved
 from dlrun.run.folder import RunFolder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from dlrun.data.columns import Table
+    from dlrun.evaluation.assess import Judge
+    from dlrun.evaluation.predictions import Predictions
 
 Split = Literal["train", "validation", "test"]
 
@@ -24,24 +32,23 @@ class Result:
         run: the run.
         split: train, validation, test, or the name of the file with the new data.
         examples: how many were evaluated.
-        task: what is predicted.
+        task: what is predicted; of several targets that of the main one.
+        main_metric: the metric that the run is judged by.
         metrics: as in metrics.json.
         baseline: the metrics of trivial models by name; empty for new data.
         notes: what one should know, such as categories of new data that training has not seen.
+        deviation: of several folds, the standard deviation of each metric, of which `metrics` has the mean.
     """
 
     run: RunFolder
     split: str
     examples: int
     task: Task
+    main_metric: str
     metrics: dict[str, Any]
     baseline: dict[str, dict[str, Any]]
     notes: tuple[str, ...] = ()
-
-    @property
-    def main_metric(self) -> str:
-        """The metric that the run is judged by."""
-        return MAIN_METRIC[self.task]
+    deviation: dict[str, float] = field(default_factory=dict)
 
     def tree(self) -> dict[str, Any]:
         """As `--json` prints it."""
@@ -53,6 +60,7 @@ class Result:
             "metrics": self.metrics,
             "baseline": self.baseline,
             "notes": list(self.notes),
+            **({"deviation": self.deviation} if self.deviation else {}),
         }
 
 
@@ -69,10 +77,19 @@ def evaluate(path: Path, *, split: Split | None = None, data: Path | None = None
         DataError: the new data does not fit; all that is wrong with it is told at once.
     """
     run = RunFolder.open(path)
-    experiment, document = read_resolved(run.resolved_path)
+    experiment, _ = read_resolved(run.resolved_path)
     experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
     if data is not None:
         return evaluate_file(run, experiment, data)
+    if experiment.is_folded:
+        return evaluate_folds(run, split)
+    return evaluate_split(run, split)
+
+
+def evaluate_split(run: RunFolder, split: Split | None) -> Result:
+    """Measures a single training on one of its splits."""
+    experiment, document = read_resolved(run.resolved_path)
+    path = run.path
     experiment, dataset = load_data(experiment, document, path)
     check_unchanged(run, dataset.summary())
     name = split or list(dataset.splits)[-1]
@@ -87,27 +104,94 @@ def evaluate(path: Path, *, split: Split | None = None, data: Path | None = None
         name,
         len(examples),
         said.task,
+        main_metric(dataset.preparation.signature.outputs),
         measured.measure(said),
         {each: measured.measure(trivial) for each, trivial in baseline.items()},
         measured.notes,
     )
 
 
-def evaluate_file(run: RunFolder, experiment: Experiment, data: Path) -> Result:
-    """Measures a run on a file in its source's form."""
-    from dlrun.data.new_data import load_file
-    from dlrun.data.preparation import Preparation
+def evaluate_folds(run: RunFolder, split: Split | None) -> Result:
+    """Measures all folds of a run, each on its own part of that name: mean and standard deviation of what comes out.
 
-    preparation = Preparation.parse(run.preparation())
+    Raises:
+        RunError: not all folds are trained.
+    """
+    from dlrun.evaluation.folds import across_folds
+
+    name: Split = split or ("test" if run.fold(1).data()["splits"]["test"]["rows"] else "validation")
+    results = [evaluate_split(fold, name) for fold in trained_folds(run)]
+    tree = across_folds([{name: result.metrics, "baseline": result.baseline} for result in results])
+    return replace(
+        results[0],
+        run=run,
+        examples=sum(result.examples for result in results) if name == "validation" else results[0].examples,
+        metrics=tree[name],
+        baseline=tree["baseline"],
+        deviation=tree["deviation"][name],
+    )
+
+
+def evaluate_file(run: RunFolder, experiment: Experiment, data: Path) -> Result:
+    """Measures a run on a file in its source's form; of several folds the mean of what they say."""
+    from dlrun.data.new_data import load_file
+
     table = load_file(experiment.data.source, data)
-    examples = preparation.encode(table)
-    measured = experiment.judge(trained_model(run, experiment, preparation), preparation)
-    said = measured.predict(data.name, examples)
+    judges = trained_judges(run)
+    measured, preparation = judges[0], judges[0].preparation
+    said = replace(say(judges, table, None), split=data.name)
     notes = tuple(
         f"{count:,} of {len(table):,} values of {column} are unknown to the model, such as {', '.join(values)}"
         for column, (count, values) in preparation.unknown(table).items()
     )
-    return Result(run, str(data), len(examples), said.task, measured.measure(said), {}, notes + measured.notes)
+    main = main_metric(preparation.signature.outputs)
+    return Result(run, str(data), len(said), said.task, main, measured.measure(said), {}, notes + measured.notes)
+
+
+def trained_judges(run: RunFolder) -> list[Judge]:
+    """What a run says of data: the one trained model, or that of each fold.
+
+    Raises:
+        RunError: it is not trained yet, or not all of its folds.
+    """
+    from dlrun.data.preparation import Preparation
+
+    judges = []
+    for each in trained_folds(run) or [run]:
+        experiment, _ = read_resolved(each.resolved_path)
+        preparation = Preparation.parse(each.preparation())
+        judges.append(experiment.judge(trained_model(each, experiment, preparation), preparation))
+    return judges
+
+
+def trained_folds(run: RunFolder) -> list[RunFolder]:
+    """The folds of a run; none where it is a single training.
+
+    Raises:
+        RunError: not all of them are trained.
+    """
+    status, folds = run.status(), run.folds()
+    if status.folds is not None and status.folds_done < status.folds:
+        raise RunError(
+            f"of {run.path} {status.folds_done} of {status.folds} folds are trained",
+            hint=f"to train the others: dlrun resume {run.path}"
+            + (f"; or name one that is: {folds[0].path}" if status.folds_done else ""),
+        )
+    return folds
+
+
+def say(judges: Sequence[Judge], table: Table, rows: np.ndarray | None, *, target: bool = True) -> Predictions:
+    """What trained models say of rows of a table: of several the mean.
+
+    Args:
+        rows: which; None: all.
+        target: whether the table has the target too.
+    """
+    from dlrun.evaluation.folds import ensemble
+
+    return ensemble(
+        [judge.predict(table.name, judge.preparation.encode(table, rows, target=target)) for judge in judges]
+    )
 
 
 def trained_model(run: RunFolder, experiment: Experiment, preparation: Any) -> Any:

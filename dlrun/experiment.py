@@ -14,20 +14,23 @@ from dlrun.data.encoders import build_combined, check_encoders, check_unread, wi
 from dlrun.data.on_disk import Range
 from dlrun.data.preparation import Examples, Preparation
 from dlrun.data.signature import Output, Signature
+from dlrun.data.splits import KFoldSplit
 from dlrun.data.streaming import on_disk, row_bytes, window
-from dlrun.data.target import FittedNumbers
+from dlrun.data.target import FittedNumbers, Targets
 from dlrun.errors import DataError
 from dlrun.evaluation.settings import Evaluation
 from dlrun.models import Architecture
 from dlrun.models.autoencoder import Autoencoder
+from dlrun.models.blocks import Units
 from dlrun.models.combined import Combined
+from dlrun.models.pretrained import check_size, sized
 from dlrun.models.regularization import Regularization
 from dlrun.seeds import keras_seeds
 from dlrun.spec.base import Spec
 from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
 from dlrun.training.device import Runtime
-from dlrun.training.followed import all_followed_columns, followed_columns, followed_metric
+from dlrun.training.followed import Followed, all_followed_columns, followed_columns, followed_metric
 from dlrun.training.losses import Loss, check_loss, default_loss, describe, output_units, sample_weights
 from dlrun.training.optimizers import Adam, Optimizer
 from dlrun.training.settings import Training
@@ -91,6 +94,16 @@ class Experiment(Spec):
         """Whether the target is the input itself."""
         return isinstance(self.architecture, Autoencoder)
 
+    @property
+    def is_folded(self) -> bool:
+        """Whether it is made of several trainings, one for each fold."""
+        return isinstance(self.data.split, KFoldSplit) and self.data.split.fold is None
+
+    def of_fold(self, number: int | None) -> Experiment:
+        """The training of one fold, counted from 1, of a k-fold split; or of all, None."""
+        split = self.data.split.model_copy(update={"fold": number})
+        return self.model_copy(update={"data": self.data.model_copy(update={"split": split})})
+
     def check(self, folder: pathlib.Path) -> list[Problem]:
         """All mistakes that can be found without reading the data.
 
@@ -137,6 +150,15 @@ class Experiment(Spec):
             yield from (problem.under("architecture") for problem in self.architecture.check_alone())
         if not isinstance(self.architecture, Combined):
             yield from (problem.under("data") for problem in check_unread(self.data.features or {}, self.architecture))
+        if self.loss is not None and isinstance(self.data.target, Targets):
+            yield Problem(
+                ("loss",),
+                "several targets have a loss each, beside what they are",
+                expected="data: {target: {<column>: {loss: <kind>}}}",
+                received=self.loss.kind,
+                hint="take the section out",
+                at="key",
+            )
         if self.optimizer.schedule is not None and self.training.reduce_on_plateau is not None:
             yield Problem(
                 ("training", "reduce_on_plateau"),
@@ -157,8 +179,9 @@ class Experiment(Spec):
 
     def _check_names(self) -> Iterator[Problem]:
         """Metrics and monitors that no task has, where the task is not known yet."""
-        yield from (problem.under("evaluation") for problem in self.evaluation.check(None))
-        columns = all_followed_columns(validation=self.data.split.has_validation)
+        yield from (problem.under("evaluation") for problem in self.evaluation.check())
+        kinds = {each.column: each.kind for each in self.data.targets}
+        columns = all_followed_columns(kinds, validation=self.data.split.has_validation)
         yield from (problem.under("training") for problem in self.training.check(columns))
 
     def check_signature(self, signature: Signature, *, validation: bool | None = None) -> Iterator[Problem]:
@@ -170,12 +193,14 @@ class Experiment(Spec):
         validation = self.data.split.has_validation if validation is None else validation
         output = signature.output
         yield from (problem.under("architecture") for problem in self.architecture.check(signature))
+        if len(signature.inputs) == 1:
+            yield from (problem.under("architecture") for problem in check_size(self.architecture, signature.inputs[0]))
         if isinstance(self.architecture, Combined):
             yield from (problem.under("data") for problem in check_encoders(self.data.features or {}, signature))
-        if self.loss is not None:
-            yield from (problem.under("loss") for problem in check_loss(self.loss, output))
+        for one, stated, path in self._stated_losses(signature):
+            yield from (problem.under(*path) for problem in check_loss(stated, one))
         loss = self.loss or default_loss(output.task)
-        if self.regularization.label_smoothing and not output.is_classification:
+        if self.regularization.label_smoothing and not any(one.is_classification for one in signature.outputs):
             yield Problem(
                 ("regularization", "label_smoothing"),
                 f"{describe(output)} has no labels to smooth",
@@ -185,9 +210,10 @@ class Experiment(Spec):
             )
         if isinstance(self.architecture, Autoencoder):
             yield from self._check_reconstruction(self.architecture, loss.kind)
-        yield from (problem.under("evaluation") for problem in self.evaluation.check(output.task))
+        tasks = [one.task for one in signature.outputs]
+        yield from (problem.under("evaluation") for problem in self.evaluation.check(*tasks))
         yield from (problem.under("training") for problem in self._check_oversampling(output))
-        columns = followed_columns(output, validation=validation)
+        columns = followed_columns(signature.outputs, validation=validation)
         yield from (problem.under("training") for problem in self.training.check(columns))
 
     def _check_oversampling(self, output: Output) -> Iterator[Problem]:
@@ -248,27 +274,49 @@ class Experiment(Spec):
         decay = self.regularization.weight_decay
         if decay is None:
             decay = 0.004 if self.optimizer.kind == "adamw" else 0.0
-        task = dataset.preparation.signature.output.task
-        data = dataset.resolved
+        outputs = dataset.preparation.signature.outputs
+        data, architecture = dataset.resolved, self.architecture
+        if len(dataset.preparation.inputs) == 1:
+            architecture = sized(architecture, dataset.preparation.inputs[0])
+        if isinstance(data.target, Targets):
+            data = data.model_copy(update={"target": data.target.with_losses(outputs)})
         if isinstance(self.architecture, Combined):
             data = data.model_copy(update={"features": with_encoders(data.features or {}, dataset.preparation.inputs)})
         return self.model_copy(
             update={
                 "name": self.name or fitting_name(name),
                 "data": data,
-                "loss": self.loss or default_loss(task),
+                "architecture": architecture,
+                "loss": None if len(outputs) > 1 else self.loss or default_loss(outputs[0].task),
                 "regularization": self.regularization.model_copy(update={"weight_decay": decay}),
-                "evaluation": self.evaluation.resolve(task),
+                "evaluation": self.evaluation.resolve(*(output.task for output in outputs)),
                 "runtime": self.runtime.model_copy(update={"memory": "streamed" if dataset.streamed else "in_memory"}),
             }
         )
 
     @property
     def objective(self) -> Loss:
-        """The loss of a resolved experiment."""
-        if self.loss is None:
+        """The loss of a resolved experiment; of several targets that of the main one."""
+        return self.objectives[0]
+
+    @property
+    def objectives(self) -> tuple[Loss, ...]:
+        """The loss of each target of a resolved experiment."""
+        target = self.data.target
+        losses = [head.loss for head in target.root.values()] if isinstance(target, Targets) else [self.loss]
+        found = tuple(loss for loss in losses if loss is not None)
+        if len(found) < len(losses):
             raise ValueError("the experiment is not resolved")
-        return self.loss
+        return found
+
+    def _stated_losses(self, signature: Signature) -> Iterator[tuple[Output, Loss, tuple[str, ...]]]:
+        """The losses that the spec states, with what they are for and where they stand."""
+        if isinstance(self.data.target, Targets):
+            for output in signature.outputs:
+                if (loss := self.data.target.root[output.name].loss) is not None:
+                    yield output, loss, ("data", "target", output.name, "loss")
+        elif self.loss is not None:
+            yield signature.output, self.loss, ("loss",)
 
     def build(self, signature: Signature) -> Any:
         """The Keras model, its first weights a function of the seed.
@@ -276,7 +324,11 @@ class Experiment(Spec):
         Raises:
             MisfitError: if layers do not fit one another in a way that only building can tell.
         """
-        units = output_units(self.objective, signature.output)
+        each = {
+            output.name: output_units(loss, output)
+            for output, loss in zip(signature.outputs, self.objectives, strict=True)
+        }
+        units: Units = each if len(each) > 1 else each[signature.output.name]
         with keras_seeds(self.seed, "weights"):
             if isinstance(self.architecture, Combined):
                 return build_combined(
@@ -301,39 +353,50 @@ class Experiment(Spec):
                 shuffle=shuffle,
                 oversampled=self.oversampled(examples, preparation) if train else None,
             )
-        counts = self._class_counts(examples, preparation) if train else None
+        counts = self._class_counts(examples, preparation) if train else []
 
         def read(ranges: Sequence[Range], room: int) -> Arrays:
             return self.arrays(window(examples, ranges, room), preparation, weigh=train, counts=counts)
 
         return Streamed(read, len(examples), row_bytes(examples), self.seed, shuffle=shuffle)
 
-    def _class_counts(self, examples: Examples, preparation: Preparation) -> np.ndarray | None:
+    def _class_counts(self, examples: Examples, preparation: Preparation) -> list[np.ndarray | None]:
+        """How many examples each class of each target has; None for a target without classes."""
         import numpy as np
 
-        classes = preparation.signature.output.classes
-        return np.bincount(np.asarray(examples.target), minlength=len(classes)) if classes else None
+        return [
+            np.bincount(np.asarray(part.target), minlength=len(output.classes)) if output.classes else None
+            for output, part in zip(preparation.signature.outputs, examples.each, strict=True)
+        ]
 
     def arrays(
-        self, examples: Examples, preparation: Preparation, *, weigh: bool = False, counts: np.ndarray | None = None
+        self, examples: Examples, preparation: Preparation, *, weigh: bool = False, counts: Sequence[np.ndarray | None] = ()
     ) -> Arrays:
         """Examples as the training loop takes them.
 
         Args:
             weigh: whether the loss's class weights count, as they do in training.
-            counts: how many examples each class has in the whole split, of which these are a part; None: in these.
+            counts: how many examples each class of each target has in the whole split, of which these are a part;
+                empty: in these.
         """
         from dlrun.training.supply import Arrays
 
-        output, loss = preparation.signature.output, self.objective
-        if output.task == "reconstruction":
+        outputs = preparation.signature.outputs
+        if outputs[0].task == "reconstruction":
             return Arrays(examples.inputs, None)
-        given = getattr(loss, "class_weights", None) if weigh else None
-        weights = sample_weights(given, examples.target, output.classes, counts) if given else None
-        target = examples.target
-        if output.task == "binary" and loss.kind != "categorical_crossentropy":
-            target = target.reshape(-1, 1).astype("float32")
-        return Arrays(examples.inputs, target, weights)
+        targets: dict[str, np.ndarray] = {}
+        weights: dict[str, np.ndarray] = {}
+        known = counts or [None] * len(outputs)
+        for output, loss, part, count in zip(outputs, self.objectives, examples.each, known, strict=True):
+            given = getattr(loss, "class_weights", None) if weigh else None
+            if (found := sample_weights(given, part.target, output.classes, count)) is not None:
+                weights[output.name] = found
+            binary = output.task == "binary" and loss.kind != "categorical_crossentropy"
+            targets[output.name] = part.target.reshape(-1, 1).astype("float32") if binary else part.target
+        if len(outputs) > 1:
+            return Arrays(examples.inputs, targets, weights or None)
+        name = outputs[0].name
+        return Arrays(examples.inputs, targets[name], weights.get(name))
 
     def oversampled(self, examples: Examples, preparation: Preparation) -> Oversampled | None:
         """Which train examples an epoch has several times; None where it has each once."""
@@ -348,7 +411,7 @@ class Experiment(Spec):
 
         noise = self.architecture.noise if isinstance(self.architecture, Autoencoder) else 0.0
         evaluation = self.evaluation
-        return Judge(model, preparation, self.objective, evaluation.metrics, evaluation.batch_size, noise, self.seed)
+        return Judge(model, preparation, self.objectives, evaluation.metrics, evaluation.batch_size, noise, self.seed)
 
     def compiled(self, choice: Choice) -> Experiment:
         """The same experiment with the way to compile its steps filled in, on which the last bits depend."""
@@ -368,17 +431,26 @@ class Experiment(Spec):
     def _learner(self, model: Any, preparation: Preparation, examples: int, team: Team) -> Learner:
         import keras
 
+        from dlrun.training.several import FollowedSeveral, WeightedLosses
         from dlrun.training.step import Learner
 
         decay = self.regularization.weight_decay or 0.0
-        output, target = preparation.signature.output, preparation.target
         optimizer = self.optimizer.build(decay, self.training.steps_per_epoch(examples), self.training.epochs)
         if model.dtype_policy.name == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         team.summed_here(optimizer).build(model.trainable_variables)
-        scale = target.scale if isinstance(target, FittedNumbers) else 1.0
-        loss = self.objective.build(output, self.regularization.label_smoothing)
-        return Learner(model, optimizer, loss, followed_metric(output, scale), team)
+        losses: dict[str, Any] = {}
+        metrics: dict[str, Followed] = {}
+        for each, objective in zip(preparation.each, self.objectives, strict=True):
+            output = each.signature.output
+            scale = each.target.scale if isinstance(each.target, FittedNumbers) else 1.0
+            losses[output.name] = objective.build(output, self.regularization.label_smoothing)
+            metrics[output.name] = followed_metric(output, scale)
+        if not isinstance(self.data.target, Targets):
+            (loss,), (metric,) = losses.values(), metrics.values()
+            return Learner(model, optimizer, loss, metric, team)
+        weighted = WeightedLosses(losses, {name: head.weight for name, head in self.data.target.root.items()})
+        return Learner(model, optimizer, weighted, FollowedSeveral(weighted, metrics), team)
 
 
 def _within_unit(limits: Sequence[float] | None) -> bool:

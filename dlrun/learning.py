@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlrun.checkpointing import Keeper
 from dlrun.cluster.meeting import meet
 from dlrun.errors import DlrunError, Interrupted, RunError, TrainingError
+from dlrun.evaluation.names import main_metric
 from dlrun.experiment import Experiment
 from dlrun.machine import cache_folder
 from dlrun.models.blocks import describe_inputs
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from dlrun.data.dataset import Dataset
     from dlrun.data.preparation import Preparation
     from dlrun.evaluation.assess import Judge
+    from dlrun.pretraining import Coverage
     from dlrun.run.checkpoints import Checkpoint
     from dlrun.training.device import Device
     from dlrun.training.loop import Loop
@@ -42,12 +44,29 @@ SECONDS_BETWEEN_WRITES = 1.0
 """How often history.csv and status.json are written while training, at the most."""
 
 
+@dataclass(frozen=True)
+class Given:
+    """What the user wrote.
+
+    Args:
+        spec: the file, to the byte.
+        overrides: `a.b=value`, as after `--set`.
+        log: what TensorFlow has written until the run's own log begins.
+        title: what to call the training on the screen; empty: as the run.
+    """
+
+    spec: bytes
+    overrides: Sequence[str] = ()
+    log: bytes = b""
+    title: str = ""
+
+
 @contextmanager
 def recorded(run: RunFolder) -> Iterator[None]:
     """Keeps status.json true, whatever happens within."""
     try:
         yield
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         run.interrupt()
         raise
     except BaseException as error:
@@ -108,11 +127,55 @@ def facts(dataset: Dataset, model: Any, device: Device, team: Team) -> tuple[str
     examples = ", ".join(f"{len(part):,} {name}" for name, part in dataset.splits.items())
     unused = f" (unused: {', '.join(dataset.unused)})" if dataset.unused else ""
     return (
-        f"{describe_inputs(signature)} to {describe(signature.output)}{unused}",
+        f"{describe_inputs(signature)} to {' and '.join(map(describe, signature.outputs))}{unused}",
         f"{examples} examples",
         f"{model.count_params():,} parameters",
         f"on the {device.kind.upper()}" if team.replicas == 1 else f"on {team}",
     )
+
+
+def begin(
+    run: RunFolder,
+    experiment: Experiment,
+    dataset: Dataset,
+    model: Any,
+    display: TrainingDisplay,
+    *,
+    device: Device,
+    team: Team,
+    given: Given,
+    vectors: Sequence[Coverage] = (),
+    stopped: Callable[[], bool] | None = None,
+) -> None:
+    """A training from its first step to its numbers, in an empty folder.
+
+    Args:
+        experiment: resolved.
+        given: what the user wrote.
+        vectors: with which the model begins.
+        stopped: as `learn` takes it.
+
+    Raises:
+        Interrupted, TrainingError: as `learn`.
+    """
+    from dlrun.profile.table import profile_dataset
+
+    run.start(experiment.training.epochs, main_metric(dataset.preparation.signature.outputs))
+    with recorded(run):
+        run.write_log(given.log)
+        run.write_spec(given.spec, given.overrides)
+        run.write_resolved(experiment.tree())
+        covered = {"vectors": {each.column: each.tree() for each in vectors}} if vectors else {}
+        run.write_data({**dataset.summary(), **covered, "profile": profile_dataset(dataset).tree()})
+        run.write_preparation(dataset.preparation.tree())
+        run.write_environment(surroundings(device, team))
+        with display.logging_to(run.log_path):
+            display.announce(given.title or run.name, *facts(dataset, model, device, team))
+            for note in (*dataset.table.notes, *map(str, vectors)):
+                display.on_event(note)
+                run.note("data", note)
+            learn(experiment, dataset, model, run, display, team=team, stopped=stopped)
+            judge_run(experiment.judge(model, dataset.preparation), dataset, run, plots=experiment.evaluation.plots)
 
 
 def learn(
@@ -124,6 +187,7 @@ def learn(
     *,
     team: Team,
     checkpoint: Checkpoint | None = None,
+    stopped: Callable[[], bool] | None = None,
 ) -> None:
     """Trains the model, writes history and checkpoints as it goes, and keeps the weights.
 
@@ -131,6 +195,7 @@ def learn(
         experiment: resolved.
         team: who trains.
         checkpoint: where to go on; None begins.
+        stopped: says whether the user asked for the end; None: Ctrl-C and SIGTERM do.
 
     Raises:
         Interrupted: the user asked for it; what there was until then is kept, and can be resumed.
@@ -143,7 +208,8 @@ def learn(
     loop, monitor = prepare_loop(experiment, dataset, model, team)
     scribe = Scribe(run, display)
 
-    with team.noticing_loss(), synchronized(model, team), stop_signals() as stopped:
+    asked = stop_signals() if stopped is None else nullcontext(stopped)
+    with team.noticing_loss(), synchronized(model, team), asked as stopped:
         batch_size = fitting(loop, settings.batch_size, scribe)
         if experiment.runtime.compile == "auto":
             known = memory(experiment, preparation, run)
@@ -196,7 +262,7 @@ def prepare_loop(experiment: Experiment, dataset: Dataset, model: Any, team: Tea
     settings, preparation = experiment.training, dataset.preparation
     train = experiment.supply(dataset.train, preparation, train=True)
     validation = experiment.supply(dataset.validation, preparation, train=False) if len(dataset.validation) else None
-    monitor = settings.monitored(followed_columns(preparation.signature.output, validation=validation is not None))
+    monitor = settings.monitored(followed_columns(preparation.signature.outputs, validation=validation is not None))
     learner = experiment.learner(model, preparation, len(train), team)
     loop = Loop(learner, train, validation, settings, xla=experiment.runtime.compile == "xla")
     return loop, monitor
@@ -210,6 +276,7 @@ def memory(experiment: Experiment, preparation: Preparation, run: RunFolder) -> 
     key = {
         **{name: tree[name] for name in sections},
         "signature": asdict(preparation.signature),
+        "losses": [loss.tree() for loss in experiment.objectives],
         "batch": [settings.batch_size, settings.gradient_accumulation, settings.on_not_finite],
         **{name: surroundings.get(name) for name in ("packages", "device", "cpus", "threads", "runtime", "variables")},
     }
@@ -254,7 +321,7 @@ def save_model(model: Any, experiment: Experiment, preparation: Preparation, run
     from dlrun.training.model import raw_model, weights
 
     run.save_weights(weights(model))
-    run.save_model(raw_model(model, preparation, experiment.objective.kind))
+    run.save_model(raw_model(model, preparation, *(loss.kind for loss in experiment.objectives)))
 
 
 def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) -> None:
@@ -269,9 +336,11 @@ def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) ->
     judged = [predictions[name] for name in predictions if name != "train"] or [predictions["train"]]
     run.write_predictions(polars.concat([said.to_frame() for said in judged]))
     last = judged[-1]
-    if last.is_classification:
-        matrix = confusion(last)
-        run.write_confusion_matrix(matrix["labels"], matrix["counts"])
+    matrices = {each.target: confusion(each) for each in last.each if each.is_classification}
+    if last.further:
+        run.write_confusion_matrices(matrices)
+    elif matrices:
+        run.write_confusion_matrix(**matrices[last.target])
     if last.task == "reconstruction":
         run.save_samples(judge.samples(last.split, dataset.splits[last.split], last))
     if plots:

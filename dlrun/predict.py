@@ -13,8 +13,8 @@ from dlrun.data.bad_rows import BadRows, sort_out
 from dlrun.data.new_data import PIPE, NewData
 from dlrun.data.preparation import Preparation
 from dlrun.errors import DataError
-from dlrun.evaluate import trained_model
-from dlrun.evaluation.predictions import Predictions, squared_errors
+from dlrun.evaluate import say, trained_judges
+from dlrun.evaluation.predictions import Predictions, squared_errors, together
 from dlrun.reading import read_resolved
 from dlrun.run.folder import RunFolder
 from dlrun.writing import Write
@@ -92,12 +92,13 @@ def predict(
     """
     run = RunFolder.open(path)
     experiment, _ = read_resolved(run.resolved_path)
-    preparation = Preparation.parse(run.preparation())
+    runs = run.folds() or [run]
+    preparation = Preparation.parse(runs[0].preparation())
     data = [each for file in files for each in new_data(experiment.data.source, file, preparation)]
     predicted = Predicted(run)
     with output as write:
         experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
-        judge = replace(experiment.judge(trained_model(run, experiment, preparation), preparation), noise=0.0)
+        judges = [replace(judge, noise=0.0) for judge in trained_judges(run)]
         for file in data:
             write(_named(no_predictions(preparation), file, data))
             for batch in file.batches(piped):
@@ -105,10 +106,10 @@ def predict(
                 if len(predicted.left_out) and not skip_bad_rows:
                     continue  # which others are bad is still to be found
                 predicted.note_unknown(file.name, preparation.unknown(batch.table, good))
-                for frame in predictions(judge, batch, good, every_window=every_window):
+                for frame in predictions(judges, batch, good, every_window=every_window):
                     write(_named(frame, file, data))
                     predicted.rows += frame.height
-        predicted.asides = judge.notes
+        predicted.asides = judges[0].notes
         if len(predicted.left_out) and not skip_bad_rows:
             raise DataError(
                 "; ".join(predicted.left_out.reasons()),
@@ -132,25 +133,27 @@ def _named(frame: polars.DataFrame, file: NewData, files: Sequence[NewData]) -> 
     return frame if len(files) == 1 else frame.select(pl.lit(file.name).alias("file"), pl.all())
 
 
-def predictions(judge: Judge, batch: Batch, good: np.ndarray, *, every_window: bool) -> Iterator[polars.DataFrame]:
+def predictions(
+    judges: Sequence[Judge], batch: Batch, good: np.ndarray, *, every_window: bool
+) -> Iterator[polars.DataFrame]:
     """A row for each row of a batch, or for each step of a forecast, in parts that fit into memory.
 
     Args:
-        judge: the trained model.
+        judges: the trained models; of several, the mean of what they say.
         good: the positions of the rows that are predicted, (rows,), sorted.
         every_window: as `predict` takes it.
     """
-    preparation = judge.preparation
+    preparation = judges[0].preparation
     if not len(good):
         return
     if preparation.series is not None:
-        yield forecast(judge, preparation.series, batch, good, every_window=every_window)
+        # A series is not split into folds.
+        yield forecast(judges[0], preparation.series, batch, good, every_window=every_window)
         return
     most = max(1, MOST_AT_ONCE // sum(4 * prod(each.shape) for each in preparation.inputs))
     for start in range(0, len(good), most):
         part = good[start : start + most]
-        examples = preparation.encode(batch.table, part, target=preparation.target is None)
-        yield to_frame(judge.predict(batch.table.name, examples), batch.rows[part])
+        yield to_frame(say(judges, batch.table, part, target=preparation.target is None), batch.rows[part])
 
 
 def forecast(
@@ -183,6 +186,8 @@ def to_frame(said: Predictions, rows: np.ndarray) -> polars.DataFrame:
     import numpy as np
     import polars as pl
 
+    if said.further:
+        return together([(each.target, to_frame(each, rows)) for each in said.each])
     columns: dict[str, Any] = {"row": rows + 1}
     if said.task == "reconstruction":
         columns["error"] = squared_errors(said)
@@ -201,6 +206,8 @@ def no_predictions(preparation: Preparation) -> polars.DataFrame:
     import numpy as np
     import polars as pl
 
+    if preparation.further:
+        return together([(each.signature.output.name, no_predictions(each)) for each in preparation.each])
     output = preparation.signature.output
     if output.task == "forecast":
         ids = {} if preparation.series_by is None else {"series": pl.String}

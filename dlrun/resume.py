@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from dlrun.errors import RunError, UsageError
 from dlrun.evaluate import check_unchanged
 from dlrun.experiment import Experiment
 from dlrun.learning import assemble, facts, follow, judge_run, learn, recorded, surroundings
+from dlrun.pretraining import begin_with_vectors
 from dlrun.reading import build_model, load_data, read_resolved
 from dlrun.run.files import plain
 from dlrun.run.folder import RunFolder
@@ -22,6 +23,9 @@ from dlrun.training.fit import is_over
 if TYPE_CHECKING:
     from dlrun.console import TrainingDisplay
     from dlrun.run.checkpoints import Checkpoint
+    from dlrun.spec.document import Document
+    from dlrun.training.device import Device
+    from dlrun.training.team import Team
 
 PACKAGES = ("dlrun", "tensorflow", "keras", "numpy", "scikit-learn", "polars")
 """Whose versions can change the numbers of a run."""
@@ -48,42 +52,81 @@ def resume(path: Path, *, display: TrainingDisplay, epochs: int | None = None, f
     """
     run = RunFolder.open(path)
     experiment, document = read_resolved(run.resolved_path)
-    cluster = experiment.runtime.cluster(os.environ)
+    if experiment.is_folded:
+        from dlrun.folds import resume_folds
+
+        return resume_folds(run, experiment, document, display=display, epochs=epochs, force=force)
+    return go_on(run, experiment, document, display, epochs=epochs, force=force)
+
+
+def go_on(
+    run: RunFolder,
+    experiment: Experiment,
+    document: Document,
+    display: TrainingDisplay,
+    *,
+    epochs: int | None = None,
+    force: bool = False,
+    assembled: tuple[Device, Team] | None = None,
+    title: str = "",
+    stopped: Callable[[], bool] | None = None,
+) -> RunFolder | None:
+    """Goes on with a single training, as `resume`.
+
+    Args:
+        experiment, document: its resolved spec.
+        assembled: with what it is trained, where that is set up already.
+        title: what to call the training on the screen; empty: as the run.
+        stopped: as `learn` takes it.
+    """
+    path, cluster = run.path, experiment.runtime.cluster(os.environ)
     with run.locked() if cluster is None or cluster.is_chief else nullcontext():
         checkpoint, warnings = last_checkpoint(run, force=force)
         check_spec(run, experiment, checkpoint)
         experiment = extended(run, experiment, checkpoint, epochs)
         experiment, dataset = load_data(experiment, document, path)
         check_unchanged(run, dataset.summary())
-        device, team = assemble(experiment, dataset, cluster, display)
+        device, team = assembled or assemble(experiment, dataset, cluster, display)
         model = build_model(experiment, document, dataset.preparation.signature, team)
+        if checkpoint is None:
+            begin_with_vectors(model, dataset.preparation, experiment.seed)
         if not team.is_chief:
             follow(experiment, dataset, model, team)
             return None
-        changes = list(differences(*map(surrounding_fields, (run.environment(), surroundings(device, team)))))
-        if changes and not force:
-            then = run.environment().get("runtime", {}).get("workers", 1)
-            others = f"train on as many workers (on this machine: --workers {then}); " if then != team.workers else ""
-            raise RunError(
-                f"{path} was begun in other surroundings, and may end with other numbers: {'; '.join(changes)}",
-                hint=f"{others}--force goes on all the same",
-            )
+        changes = changed_surroundings(run, device, team, force=force)
         with team.dismissed():
             run.resume(experiment.training.epochs)
             with recorded(run):
                 run.write_resolved(experiment.tree())
                 with display.logging_to(run.log_path):
-                    display.announce(run.name, *facts(dataset, model, device, team))
+                    display.announce(title or run.name, *facts(dataset, model, device, team))
                     for warning in warnings:
                         display.on_event(warning)
                         run.note("damaged", warning)
                     where = place(checkpoint, experiment.training.epochs)
                     display.on_event(where)
                     run.note("resumed", where, changed=changes)
-                    learn(experiment, dataset, model, run, display, team=team, checkpoint=checkpoint)
+                    learn(experiment, dataset, model, run, display, team=team, checkpoint=checkpoint, stopped=stopped)
                     judge = experiment.judge(model, dataset.preparation)
                     judge_run(judge, dataset, run, plots=experiment.evaluation.plots)
     return run
+
+
+def changed_surroundings(run: RunFolder, device: Device, team: Team, *, force: bool) -> list[str]:
+    """What of the surroundings is not as it was when the run was begun, in words.
+
+    Raises:
+        RunError: something is not; not with `force`.
+    """
+    changes = list(differences(*map(surrounding_fields, (run.environment(), surroundings(device, team)))))
+    if changes and not force:
+        then = run.environment().get("runtime", {}).get("workers", 1)
+        others = f"train on as many workers (on this machine: --workers {then}); " if then != team.workers else ""
+        raise RunError(
+            f"{run.path} was begun in other surroundings, and may end with other numbers: {'; '.join(changes)}",
+            hint=f"{others}--force goes on all the same",
+        )
+    return changes
 
 
 def last_checkpoint(run: RunFolder, *, force: bool) -> tuple[Checkpoint | None, list[str]]:

@@ -13,6 +13,7 @@ from dlrun.data.preparation import Preparation, input_name
 from dlrun.data.signature import PACKED, Signature
 from dlrun.experiment import Experiment
 from dlrun.models.combined import Combined
+from dlrun.models.encoders import default_encoder
 from dlrun.reading import build_model, load_data, read_experiment, read_resolved
 from dlrun.run.folder import RunFolder
 
@@ -102,7 +103,7 @@ def show(path: Path, *, overrides: Sequence[str] = ()) -> Shown:
     if path.is_dir():
         run = RunFolder.open(path)
         experiment, document = read_resolved(run.resolved_path)
-        preparation = Preparation.parse(run.preparation())
+        preparation = Preparation.parse((run.folds() or [run])[0].preparation())
     else:
         experiment, document = read_experiment(path, overrides)
         experiment, dataset = load_data(experiment, document, path)
@@ -130,18 +131,23 @@ def ways_in(experiment: Experiment, preparation: Preparation, model: Any) -> Ite
     architecture, filled = experiment.architecture, 0
     inputs = {entry.name: entry for entry in preparation.inputs}
     for name, feature in preparation.features.items():
-        packed = preparation.is_packed(name)
-        entry = inputs[PACKED if packed else input_name(name)]
+        series = preparation.series_input
+        packed = series is None and preparation.is_packed(name)
+        entry = series.input if series else inputs[PACKED if packed else input_name(name)]
         width, where = prod(entry.shape), entry.name
         if packed:
             own = prod(feature.input(name).shape)
             where += f" {filled + 1}" + (f" to {filled + own}" if own > 1 else "")
             filled, width = filled + own, own
+        elif series is not None and len(series.variables) > 1:
+            names = series.names(name)
+            where += f": {', '.join(names)}"
+            width = series.main.window * len(names)
         encoder: str = architecture.kind
         joined: str = architecture.kind
         if isinstance(architecture, Combined):
             joined = architecture.combine.kind
-            stated = (experiment.data.features or {})[name].encoder
+            stated = (experiment.data.features or {})[name].encoder or (default_encoder(entry) if series else None)
             encoder = stated.kind if stated else f"table {[block.units for block in architecture.table]}"
             if stated:
                 width = model.get_layer(f"{entry.name}_encoder").output.shape[-1]
@@ -161,6 +167,8 @@ def fitted_words(feature: Fitted) -> str:
                 pass
             case float(one) | int(one) | (float(one) | int(one),):
                 words.append(f"{name} {one:.4g}")
+            case dict():
+                words.append(f"{name} of {len(value)}")
             case (_, *_) if name != "shape":
                 words.append(f"{name} of {len(value)}")
     return f"{feature.kind}: {', '.join(words)}" if words else feature.kind

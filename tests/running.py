@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import warm
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -33,7 +34,9 @@ SERIES = {
 
 
 def dlrun(*arguments: str | Path, folder: Path = ROOT, **environment: str) -> Done:
-    """The program in a process of its own, its streams in pipes."""
+    """The program in a process of its own, its streams no terminal; started from nothing where variables are given."""
+    if hasattr(os, "fork") and not environment:
+        return warm.call(list(map(str, arguments)), folder)
     return subprocess.run(
         [sys.executable, "-m", "dlrun", *map(str, arguments)],
         cwd=folder, capture_output=True, text=True, encoding="utf-8", env=os.environ | environment, check=False,

@@ -34,7 +34,11 @@ def print_result(result: Result) -> None:
     )
     console.print()
     scalars = {name: value for name, value in result.metrics.items() if isinstance(value, int | float)}
-    console.print(metrics_table(scalars, result.split, result.baseline, main=result.main_metric))
+    console.print(
+        metrics_table(scalars, result.split, result.baseline, main=result.main_metric, deviation=result.deviation)
+    )
+    if result.deviation:
+        console.print(Text("\nmean ± standard deviation over the folds", "dim"))
     interval = result.metrics.get("interval", {}).get(result.main_metric)
     if interval:
         bounds = f"[{number(interval[0])}, {number(interval[1])}]"
@@ -164,8 +168,11 @@ def _signature_facts(signature: Signature) -> dict[str, str]:
     from dlrun.models.blocks import describe_inputs
     from dlrun.training.losses import describe
 
-    facts = {"input": describe_inputs(signature), "predicts": describe(signature.output)}
-    return facts | ({"classes": ", ".join(signature.output.classes)} if signature.output.classes else {})
+    facts = {"input": describe_inputs(signature), "predicts": " and ".join(map(describe, signature.outputs))}
+    for output in signature.outputs:
+        if output.classes:
+            facts[f"classes of {output.name}" if signature.further else "classes"] = ", ".join(output.classes)
+    return facts
 
 
 def _print_facts(facts: Mapping[str, str]) -> None:

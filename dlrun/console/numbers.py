@@ -21,6 +21,16 @@ def number(value: float) -> str:
     return f"{value:,.{max(3 - exponent, 0)}f}" if -5 < exponent < 9 else scientific
 
 
+def spread(mean: float, deviation: float | None) -> str:
+    """A mean with its standard deviation to two significant digits, 0.977 ± 0.028; the number alone without one."""
+    if deviation is None or not math.isfinite(deviation):
+        return number(mean)
+    if deviation == 0:
+        return f"{number(mean)} ± 0"
+    digits = max(1 - int(f"{deviation:.1e}".partition("e")[2]), 0)
+    return f"{mean:,.{digits}f} ± {deviation:,.{digits}f}" if digits <= 6 else f"{mean:.3e} ± {deviation:.1e}"
+
+
 def setting(value: Any) -> str:
     """A value of the spec, exactly and shortly: 0.001, 1e-05, true, [32, 64, … 10 values]."""
     match value:

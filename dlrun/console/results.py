@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.console.numbers import duration, number, printable, setting
+from dlrun.console.numbers import duration, number, printable, setting, spread
 from dlrun.console.streams import standard_console
 from dlrun.evaluation.names import label
 
@@ -59,18 +59,24 @@ def print_summary(run: RunFolder, console: Console | None = None) -> None:
     it = read_run(run.path)
     console.print()
     if it.main_metric and it.main is not None:
-        headline = Text.assemble((label(it.main_metric), "bold"), "  ", (number(it.main), "bold green"))
+        main = spread(it.main, it.deviation.get(it.main_metric))
+        headline = Text.assemble((label(it.main_metric), "bold"), "  ", (main, "bold green"))
+        if status.folds is not None:
+            headline.append(f"  mean and standard deviation over {status.folds} folds", "dim")
         if it.interval:
             headline.append(f"  {LEVEL:.0%} interval [{number(it.interval[0])}, {number(it.interval[1])}]", "dim")
         for name, value in it.baselines.items():
             headline.append(f"  {name} {number(value)}", "dim")
         console.print(headline)
-    ended = f"{status.state} after {status.epoch} of {status.epochs} epochs, {duration(status.seconds)}"
+    how_far = f"{status.epoch} of {status.epochs} epochs"
+    if status.folds is not None:
+        how_far = f"{status.folds_done} of {status.folds} folds"
+    ended = f"{status.state} after {how_far}, {duration(status.seconds)}"
     console.print("; ".join([ended, *_kept_weights(it)]))
     console.print()
     baselines = {name: values for name, values in (metrics.get("baseline") or {}).items() if isinstance(values, dict)}
     if it.metrics:
-        console.print(metrics_table(it.metrics, it.split or "", baselines, main=it.main_metric))
+        console.print(metrics_table(it.metrics, it.split or "", baselines, main=it.main_metric, deviation=it.deviation))
         console.print()
     # Not broken into lines by us, so that they can be copied whole.
     for title, line, style in [
@@ -98,9 +104,15 @@ def _argument(path: Path) -> str:
 
 
 def metrics_table(
-    metrics: Mapping[str, float], split: str, baselines: Mapping[str, Mapping[str, Any]], *, main: str | None = None
+    metrics: Mapping[str, float],
+    split: str,
+    baselines: Mapping[str, Mapping[str, Any]],
+    *,
+    main: str | None = None,
+    deviation: Mapping[str, float] | None = None,
 ) -> Table:
-    """A row a metric, a column for the split and one for each baseline; the main metric stands out."""
+    """A row a metric, a column for the split and one for each baseline; the main metric stands out. Of several folds
+    with the standard deviation beside the mean."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, GAP, 0, 0), header_style="dim")
@@ -110,7 +122,9 @@ def metrics_table(
     for name, value in metrics.items():
         beside = [values.get(name) for values in baselines.values()]
         cells = [number(other) if isinstance(other, int | float) else NOTHING for other in beside]
-        table.add_row(label(name), number(value), *cells, style="bold" if name == main else None)
+        table.add_row(
+            label(name), spread(value, (deviation or {}).get(name)), *cells, style="bold" if name == main else None
+        )
     return table
 
 
@@ -172,7 +186,7 @@ def _run_columns(comparison: Comparison) -> list[_Column]:
     if any(run.state != "finished" for run in runs):
         columns.append(_Column("state", [run.state for run in runs], 80, "left"))
     columns += [
-        _Column("epochs", [f"{run.status.epoch}/{run.status.epochs}" if run.status else NOTHING for run in runs], 40),
+        _Column("epochs", [_epochs(run) for run in runs], 40),
         _Column("best", [str((run.status and run.status.best_epoch) or NOTHING) for run in runs], 20),
         _Column("time", [duration(run.status.seconds) if run.status else NOTHING for run in runs], 70),
     ]
@@ -195,11 +209,20 @@ def _run_columns(comparison: Comparison) -> list[_Column]:
     return columns
 
 
+def _epochs(run: Run) -> str:
+    """How far it is."""
+    if run.status is None:
+        return NOTHING
+    if run.status.folds is not None:
+        return f"{run.status.folds_done}/{run.status.folds} folds"
+    return f"{run.status.epoch}/{run.status.epochs}"
+
+
 def _metric_cell(comparison: Comparison, run: Run, metric: str) -> str:
     if metric not in run.metrics:
         return NOTHING + " " * len(BEST)
     mark = BEST if (run.folder.path, metric) in comparison.best else " " * len(BEST)
-    return number(run.metrics[metric]) + mark
+    return spread(run.metrics[metric], run.deviation.get(metric)) + mark
 
 
 def _field_columns(comparison: Comparison) -> list[_Column]:

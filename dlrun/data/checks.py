@@ -36,7 +36,7 @@ def check_data(
     for name, path in _named_columns(data):
         if columns is not None and name not in columns:
             problem = Problem(path, f"the source has no column {name}", hint=near(name, columns))
-            yield replace(problem, at="key") if path[0] == "features" else problem
+            yield replace(problem, at="key") if path[0] == "features" or len(data.targets) > 1 else problem
     yield from _check_target(data, columns, reconstructs)
     yield from _check_features(data, columns or {})
     yield from (problem.under("split") for problem in data.split.check(own_test))
@@ -46,14 +46,19 @@ def check_data(
 
 def _named_columns(data: Data) -> Iterator[tuple[str, Path]]:
     """Every column that the section names, with its place."""
-    if data.target is not None:
-        yield data.target.column, ("target",)
+    yield from _targets(data)
     for name in data.features or {}:
         yield name, ("features", name)
     if data.series_by is not None:
         yield data.series_by, ("series_by",)
     for name, field in data.split.columns:
         yield name, ("split", field)
+
+
+def _targets(data: Data) -> Iterator[tuple[str, Path]]:
+    """The columns that the section names as targets, with their places."""
+    for each in data.targets:
+        yield each.column, ("target", each.column) if len(data.targets) > 1 else ("target",)
 
 
 def _check_target(data: Data, columns: Mapping[str, Column] | None, reconstructs: bool) -> Iterator[Problem]:
@@ -67,12 +72,19 @@ def _check_target(data: Data, columns: Mapping[str, Column] | None, reconstructs
                 at="key",
             )
         return
-    target = data.target.column if data.target else data.source.defaults(pathlib.Path()).target
-    if target is None or (data.target is None and columns is not None and target not in columns):
+    default = data.source.defaults(pathlib.Path()).target
+    if data.target is None and (default is None or (columns is not None and default not in columns)):
         yield Problem(
             (), "no target: what is to be predicted", expected="target: <column>", hint="name a column of the source"
         )
-    elif data.features and target in data.features and not isinstance(data.features[target], Series):
+    elif data.target is None:
+        yield from _check_one_target(data, columns, default or "", ("target",))
+    for target, path in _targets(data):
+        yield from _check_one_target(data, columns, target, path)
+
+
+def _check_one_target(data: Data, columns: Mapping[str, Column] | None, target: str, path: Path) -> Iterator[Problem]:
+    if data.features and target in data.features and not isinstance(data.features[target], Series):
         yield Problem(
             ("features", target),
             f"{target} is the target: a network that is shown it has nothing to learn",
@@ -82,7 +94,7 @@ def _check_target(data: Data, columns: Mapping[str, Column] | None, reconstructs
     elif columns is not None and target in columns and columns[target].kind in ("image", "time"):
         is_image = columns[target].kind == "image"
         yield Problem(
-            ("target",),
+            path,
             f"{target} is {'an image' if is_image else 'a time'}, which cannot be predicted",
             expected="a column of classes or numbers",
             received=target,
@@ -194,7 +206,8 @@ def _is_category(data: Data, columns: Mapping[str, Column] | None, target: str) 
 
 def _check_split_columns(data: Data) -> Iterator[Problem]:
     """That the columns by which rows are split are neither features nor the target."""
-    target = data.target.column if data.target else data.source.defaults(pathlib.Path()).target
+    default = data.source.defaults(pathlib.Path()).target
+    targets = [each.column for each in data.targets] or [default or ""]
     for name, field in data.split.columns:
         if name in (data.features or {}):
             why = (
@@ -208,7 +221,7 @@ def _check_split_columns(data: Data) -> Iterator[Problem]:
                 hint="take it out of the features, or split by another column",
                 at="key",
             )
-        elif name == target:
+        elif name in targets:
             yield Problem(
                 ("split", field),
                 f"{name} is the target: parts that share no value of it cannot be learned from one another",
@@ -273,6 +286,9 @@ def _check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs
         )
     if reconstructs:
         yield Problem(("features", series[0], "kind"), "a series cannot be reconstructed", received="series")
+    if len(data.targets) > 1:
+        columns_named = ", ".join(each.column for each in data.targets)
+        yield Problem(("target",), "a forecast has one target", received=columns_named, hint="predict one of them")
     if not isinstance(data.split, TimeSplit | AutoSplit):
         yield Problem(
             ("split", "kind"),

@@ -10,32 +10,30 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from dlrun.data.checks import check_data, check_files
-from dlrun.data.columns import Column, Table
+from dlrun.data.columns import Column, Defaults, Table
 from dlrun.data.content import content_hashes
-from dlrun.data.features import Feature, Fitted, FittedSeries, Series
+from dlrun.data.features import Feature, Fitted, FittedSeries, Series, Text
 from dlrun.data.features.values import complaint, missing_fault, row_list
 from dlrun.data.findings import FindingKind
 from dlrun.data.image_files import with_pixels
 from dlrun.data.inference import describe, infer
+from dlrun.data.layout import Layout, lay_out
 from dlrun.data.preparation import Examples, Preparation, input_name, pack, reconstruction
-from dlrun.data.series_windows import Layout, lay_out
 from dlrun.data.shared_window import preview_series, resolve_series
 from dlrun.data.signature import Output, Signature
 from dlrun.data.sources import Source
 from dlrun.data.sources.lazy import LazyColumns
+from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.streaming import check_fits, encoded_on_disk, is_streamed
-from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes
+from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes, target_kind
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
     import numpy as np
-
-NUMBER_LOSSES = frozenset({"mse", "mae", "huber"})
-"""Losses that say that the target is a number; all others say that it is a class."""
 
 
 class Data(Spec):
@@ -44,8 +42,8 @@ class Data(Spec):
     source: Source
     """Where the data comes from."""
     target: TargetField | None = None
-    """What is predicted: a column, or {column: …, kind: category or number}. Left out: what the source names; an
-    autoencoder has none."""
+    """What is predicted: a column, or {column: …, kind: category or number}; several as {column: {kind: …, loss: …,
+    weight: …}, …}, the first of them the main one. Left out: what the source names; an autoencoder has none."""
     split: Split = Field(default_factory=lambda: AutoSplit(kind="auto"))
     """Which rows are for training, validation and the test."""
     features: dict[str, Feature] | None = Field(default=None, min_length=1)
@@ -67,6 +65,9 @@ class Data(Spec):
         yield from (problem.under("source") for problem in self.source.check(base))
         known, own_test = self.source.known(base), self.source.has_test(base)
         yield from check_data(self, known, own_test, reconstructs=reconstructs)
+        for name, feature in (self.features or {}).items():
+            if isinstance(feature, Text) and feature.vectors is not None:
+                yield from (problem.under("features", name, "vectors") for problem in feature.vectors.check(base))
         yield from (problem.under("split") for problem in check_files(self, base))
 
     def preview(self, base: pathlib.Path, *, reconstructs: bool = False, loss: str | None = None) -> Signature | None:
@@ -81,25 +82,41 @@ class Data(Spec):
             return None
         defaults = self.source.defaults(base)
         target = None if reconstructs else self.target or _target(defaults.target)
-        named = target.column if target else defaults.target
-        features = self.features or infer(columns, named, defaults, self.split_columns)
+        features = self._features(columns, defaults)
         if not features or not features.keys() <= columns.keys():
             return None
-        features = resolve_series(features)
+        features = with_vectors(resolve_series(features), base)
         inputs = [feature.input(input_name(name), columns[name]) for name, feature in features.items()]
         known = pack([each for each in inputs if each is not None], encoded(features))
-        if series := preview_series(features, named):
+        if series := preview_series(features, target.column if target else defaults.target):
             known = (series,)
         elif any(each is None for each in inputs):
             return None
-        output: Output | None = None
+        outputs: list[Output | None] = []
         if reconstructs:
-            output = reconstruction(known) if len(known) == 1 else None
-        elif target is not None and target.column in columns:
-            column = columns[target.column]
+            outputs = [reconstruction(known) if len(known) == 1 else None]
+        elif target is not None:
             horizon = next((each.horizon for each in features.values() if isinstance(each, Series)), None)
-            output = target.preview(column, target.resolved_kind(column, target_kind(loss)), horizon)
-        return None if output is None else Signature(known, output)
+            for one in target.known(columns, target_kind(loss)).each:
+                column = columns.get(one.column)
+                outputs.append(one.preview(column, one.kind, horizon) if column else None)
+        first, *further = outputs or [None]
+        if first is None or any(each is None for each in further):
+            return None
+        return Signature(known, first, tuple(each for each in further if each is not None))
+
+    def _features(self, columns: Mapping[str, Column], defaults: Defaults) -> dict[str, Feature] | None:
+        """The features, inferred where they are left out; None where that is not possible yet."""
+        if self.features:
+            return self.features
+        named = self.target.column if self.target else defaults.target
+        others = (each.column for each in self.targets[1:])
+        return infer(columns, named, defaults, (*self.split_columns, *others))
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All that is predicted, the main target first; empty where the section names none."""
+        return () if self.target is None else self.target.each
 
     def load(
         self,
@@ -128,18 +145,20 @@ class Data(Spec):
             table = self._table(source, base, memory, reconstructs=reconstructs)
         except MisfitError as error:
             raise MisfitError(*(problem.under("data", "source") for problem in error.problems)) from None
-        if isinstance(source, Tabular):
+        if isinstance(source, Tabular | Sql):
             source = source.frozen(table)
         columns = {name: table.known.get(name) or describe(values) for name, values in table.columns.items()}
         resolved = self._resolve(source, columns, table, reconstructs, target_kind(loss))
         if problems := list(check_data(resolved, columns, table.test_rows is not None, reconstructs=reconstructs)):
             raise MisfitError(*(problem.under("data") for problem in problems))
+        resolved = resolved.model_copy(update={"features": with_vectors(resolved.features or {}, base)})
         table, resolved, columns = resolved.decoded(table, columns, base)
         parts = resolved.parts(table, seed)
         preparation = resolved.fit(table, columns, parts)
-        if isinstance(preparation.target, FittedClasses):
-            for part, rows in parts.items():
-                known_classes(table.name, preparation.target, table.columns[preparation.target.column], rows, part)
+        for target in preparation.targets:
+            if isinstance(target, FittedClasses):
+                for part, rows in parts.items():
+                    known_classes(table.name, target, table.columns[target.column], rows, part)
         streamed = isinstance(table.columns, LazyColumns)
         if streamed:
             examples = encoded_on_disk(table, parts, preparation)
@@ -176,10 +195,9 @@ class Data(Spec):
         """The same section with nothing left out."""
         defaults = source.defaults(pathlib.Path())
         target = None if reconstructs else self.target or _target(defaults.target)
-        if target is not None and target.column in columns:
-            target = target.model_copy(update={"kind": target.resolved_kind(columns[target.column], hint)})
-        named = target.column if target else defaults.target
-        features = self.features or infer(columns, named, defaults, self.split_columns)
+        if target is not None:
+            target = target.known(columns, hint)
+        features = self._features(columns, defaults)
         if not features:
             raise DataError(
                 f"{table.name}: no feature can be inferred from its columns: {', '.join(columns)}",
@@ -218,11 +236,11 @@ class Data(Spec):
         """
         if len(table) == 0:
             raise DataError(f"{table.name} has no rows")
-        if self.target is not None:
-            for fault in missing_fault(table.columns[self.target.column]):
+        for target in self.targets:
+            for fault in missing_fault(table.columns[target.column]):
                 if fault.positions is not None:
                     raise DataError(
-                        f"{table.name}: the target {self.target.column} is missing in {row_list(fault.positions)}",
+                        f"{table.name}: the target {target.column} is missing in {row_list(fault.positions)}",
                         hint="fill it in, or remove the rows",
                     )
         if isinstance(self.split, AutoSplit):
@@ -261,15 +279,21 @@ class Data(Spec):
                     features[name] = feature.fit(values, columns[name])
             except DataError as error:
                 raise DataError(f"{table.name}: {name}: {error.message}", hint=error.hint) from None
-        target: FittedTarget | None = None
-        if self.target is not None:
-            name = self.target.column
-            all_series = {name: each for name, each in features.items() if isinstance(each, FittedSeries)}
+        fitted: list[FittedTarget] = []
+        all_series = {name: each for name, each in features.items() if isinstance(each, FittedSeries)}
+        for target in self.targets:
+            name = target.column
             series = all_series.get(name) or next(iter(all_series.values()), None)
             values = table.columns[name][parts.train]
-            target = self.target.fit(values, parts.train, self.target.kind or "number", series, same=name in features)
+            fitted.append(target.fit(values, parts.train, target.kind or "number", series, same=name in features))
+        main, further = (fitted[0], tuple(fitted[1:])) if fitted else (None, ())
         return Preparation(
-            features=features, target=target, time=time, series_by=self.series_by, apart=self._apart(features)
+            features=features,
+            target=main,
+            further=further,
+            time=time,
+            series_by=self.series_by,
+            apart=self._apart(features),
         )
 
     def _apart(self, features: dict[str, Fitted]) -> tuple[str, ...]:
@@ -346,54 +370,63 @@ class Dataset:
     def unused(self) -> tuple[str, ...]:
         """The columns of the source that play no part: neither feature nor target, nor what rows are split by."""
         defaults = self.resolved.source.defaults(pathlib.Path())
-        used = {*self.preparation.features, self.resolved.target and self.resolved.target.column, defaults.time}
+        used = {*self.preparation.features, *(each.column for each in self.resolved.targets), defaults.time}
         used.add(self.resolved.series_by)
         used.update(self.resolved.split_columns)
         return tuple(name for name in self.table.columns if name not in used)
 
     @property
     def class_counts(self) -> dict[str, int]:
-        """How many train examples each class has, in the order of their indexes; empty where there are no classes."""
-        return self._counts(self.train)
+        """How many train examples each class of the main target has, in the order of their indexes; empty where there
+        are no classes."""
+        return _counts(self.preparation.signature.output, self.train)
 
-    def _counts(self, examples: Examples) -> dict[str, int]:
-        import numpy as np
-
-        classes = self.preparation.signature.output.classes
-        if not classes:
-            return {}
-        counts = np.bincount(examples.target, minlength=len(classes))
-        return dict(zip(classes, counts.tolist(), strict=True))
+    def _all_counts(self, examples: Examples) -> dict[str, Any]:
+        """How many examples each class has; of several targets by the target."""
+        outputs = self.preparation.signature.outputs
+        counts = {output.name: _counts(output, part) for output, part in zip(outputs, examples.each, strict=True)}
+        found = {name: each for name, each in counts.items() if each}
+        return found if len(outputs) > 1 else counts[outputs[0].name]
 
     def summary(self) -> dict[str, Any]:
         """What data.json keeps: rows, columns, classes, sizes and content hash of each part, and what was fitted."""
+        columns = [each.column for each in self.resolved.targets]
         splits: dict[str, dict[str, Any]] = {}
         hashes = content_hashes(self.table, dict(self.parts.items()))
         for (part, rows), examples in zip(self.parts.items(), (self.train, self.validation, self.test), strict=True):
             splits[part] = {"rows": len(rows), "examples": len(examples), "sha256": hashes[part]}
-            if counts := self._counts(examples):
+            if counts := self._all_counts(examples):
                 splits[part]["classes"] = counts
         return {
             "source": self.table.name,
             "rows": len(self.table),
             "columns": {name: _summary(values) for name, values in self.table.columns.items()},
-            "target": self.resolved.target and self.resolved.target.column,
+            "target": columns[0] if len(columns) == 1 else columns or None,
             "unused": list(self.unused),
             "splits": splits,
             "preparation": self.preparation.tree(),
         }
 
 
-def target_kind(loss: str | None) -> TargetKind | None:
-    """What a loss says of the target."""
-    if loss is None:
-        return None
-    return "number" if loss in NUMBER_LOSSES else "category"
+def with_vectors(features: Mapping[str, Feature], base: pathlib.Path) -> dict[str, Feature]:
+    """The same features, with the size of the vectors that texts begin with.
+
+    Raises:
+        DataError: a file of vectors cannot be read.
+    """
+    return {name: each.resolve(base) if isinstance(each, Text) else each for name, each in features.items()}
 
 
 def encoded(features: Mapping[str, Feature]) -> tuple[str, ...]:
     """The columns whose feature states an encoder."""
     return tuple(name for name, feature in features.items() if feature.encoder is not None)
+
+
+def _counts(output: Output, examples: Examples) -> dict[str, int]:
+    import numpy as np
+
+    counts = np.bincount(examples.target, minlength=len(output.classes)).tolist() if output.classes else []
+    return dict(zip(output.classes, counts, strict=True))
 
 
 def _target(column: str | None) -> Target | None:

@@ -99,8 +99,17 @@ def header(file: pathlib.Path) -> Header:
         DataError: there is no picture in it that can be decoded; says why as a clause: `is empty`.
     """
     check_content(file)
+    return header_of(file)
+
+
+def header_of(source: pathlib.Path | io.BytesIO) -> Header:
+    """The same of a file that is there, or of its content.
+
+    Raises:
+        DataError: as `header`.
+    """
     try:
-        with _opened(file) as image:
+        with _opened(source) as image:
             width, height = image.size
             if _orientation(image) >= 5:
                 width, height = height, width
@@ -125,6 +134,18 @@ def decode(file: pathlib.Path, form: Form, out: np.ndarray) -> None:
     check_content(file)
     try:
         data = file.read_bytes()
+    except OSError as error:
+        raise DataError(_damage(error)) from None
+    decode_bytes(data, form, out)
+
+
+def decode_bytes(data: bytes, form: Form, out: np.ndarray) -> None:
+    """Decodes the content of a file, as `decode`.
+
+    Raises:
+        DataError: as `decode`.
+    """
+    try:
         with _opened(io.BytesIO(data)) as image:
             large = image.size[0] * image.size[1] > LARGE
             with _one_large_at_a_time if large else nullcontext():

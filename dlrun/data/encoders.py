@@ -11,10 +11,12 @@ from dlrun.data.preparation import input_name
 from dlrun.data.signature import PACKED, Input, Signature
 from dlrun.errors import MisfitError
 from dlrun.models.encoders import Encoder, check_encoder, default_encoder
+from dlrun.models.pretrained import sized
 from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
     from dlrun.models import Architecture
+    from dlrun.models.blocks import Units
     from dlrun.models.combined import Combined
     from dlrun.models.regularization import Regularization
 
@@ -24,7 +26,9 @@ Features = Mapping[str, Feature]
 def encoders(features: Features, inputs: Sequence[Input]) -> dict[str, Encoder]:
     """What reads each input, by the input's name; numbers and one-hot categories that share one have no encoder."""
     stated = {input_name(name): feature.encoder for name, feature in features.items()}
-    return {each.name: stated.get(each.name) or default_encoder(each) for each in inputs if each.name != PACKED}
+    return {
+        each.name: sized(stated.get(each.name) or default_encoder(each), each) for each in inputs if each.name != PACKED
+    }
 
 
 def with_encoders(features: Features, inputs: Sequence[Input]) -> dict[str, Feature]:
@@ -36,7 +40,7 @@ def with_encoders(features: Features, inputs: Sequence[Input]) -> dict[str, Feat
 
 
 def build_combined(
-    architecture: Combined, features: Features, signature: Signature, units: int, regularization: Regularization
+    architecture: Combined, features: Features, signature: Signature, units: Units, regularization: Regularization
 ) -> Any:
     """The Keras model of a combined architecture.
 

@@ -17,6 +17,7 @@ from dlrun.data.sources.files import is_pattern, near_file, opened, parts, plain
 from dlrun.data.sources.frames import Types
 from dlrun.data.sources.json_lines import Json
 from dlrun.data.sources.parquet_file import Parquet
+from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.sources.text_folder import ENDINGS, LARGEST, TEXT, TextFile, TextFolder, text_from
 from dlrun.errors import DataError
@@ -53,7 +54,7 @@ def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays | TextFolder
     """
     name, time = plain_name(path), source.defaults(pathlib.Path()).time
     place = str(path.absolute())
-    if name.endswith(".npz"):
+    if name.endswith((".npz", ".npy")) or (isinstance(source, Arrays) and path.is_dir()):
         return Arrays(kind="arrays", path=place, time=time)
     if isinstance(source, TextFolder) and (path.is_dir() or name.endswith(ENDINGS)):
         return source.model_copy(update={"path": place}) if path.is_dir() else TextFile(path=place)
@@ -62,9 +63,9 @@ def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays | TextFolder
         return source.model_copy(update={"path": place, **ALL_ROWS})
     if kind is None:
         raise DataError(
-            f"{path} is of no known form", hint="a table (.csv, .parquet, .jsonl; packed too) or arrays (.npz)"
+            f"{path} is of no known form", hint="a table (.csv, .parquet, .jsonl; packed too) or arrays (.npz, .npy)"
         )
-    types = source.types if isinstance(source, Tabular) else None
+    types = source.types if isinstance(source, Tabular | Sql) else None
     return kind.parse({"kind": KINDS[kind], "path": place, "time": time, "types": types})
 
 
@@ -108,7 +109,8 @@ class NewData:
         """What comes through a pipe: in the form of the training's table, one text, or else CSV."""
         if isinstance(source, TextFolder):
             return cls(TextFile(path=PIPE), None, preparation)
-        table = source if isinstance(source, Tabular) else Csv(kind="csv", path="-")
+        types = source.types if isinstance(source, Sql) else None
+        table = source if isinstance(source, Tabular) else Csv(kind="csv", path=PIPE, types=types)
         return cls(table.model_copy(update=ALL_ROWS), None, preparation)
 
     @classmethod

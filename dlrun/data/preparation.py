@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns import Table
 from dlrun.data.features import Fitted, FittedCategory, FittedDate, FittedNumber, FittedSeries
 from dlrun.data.features.values import Fault, complaint
-from dlrun.data.series_windows import Past, SeriesInput
+from dlrun.data.layout import Past
+from dlrun.data.series_windows import SeriesInput
 from dlrun.data.signature import PACKED, Input, Output, Signature
 from dlrun.data.signature import input_name as input_name
 from dlrun.data.target import FittedClasses, FittedNumbers, FittedTarget
@@ -37,6 +38,7 @@ class Examples:
         truth: the target in the units of the data: classes int32 (n,); numbers float64 (n,) or (n, horizon);
             for a reconstruction the input itself.
         past: of a series: what came before each example.
+        further: of several targets those but the main one: target and truth of each.
     """
 
     rows: np.ndarray
@@ -44,6 +46,7 @@ class Examples:
     target: np.ndarray
     truth: np.ndarray
     past: Past | None = None
+    further: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -51,7 +54,16 @@ class Examples:
     def first(self, count: int) -> Examples:
         """The first examples alone, in memory."""
         inputs = {name: values[:count] for name, values in self.inputs.items()}
-        return Examples(self.rows[:count], inputs, self.target[:count], self.truth[:count])
+        further = tuple((target[:count], truth[:count]) for target, truth in self.further)
+        return Examples(self.rows[:count], inputs, self.target[:count], self.truth[:count], further=further)
+
+    @property
+    def each(self) -> tuple[Examples, ...]:
+        """The same examples for each target alone, the main one first."""
+        if not self.further:
+            return (self,)
+        both = ((self.target, self.truth), *self.further)
+        return tuple(Examples(self.rows, self.inputs, target, truth) for target, truth in both)
 
 
 class Preparation(Spec):
@@ -61,6 +73,8 @@ class Preparation(Spec):
     """The fitted features by column."""
     target: FittedTarget | None = None
     """The fitted target; none where the input is to be reconstructed."""
+    further: tuple[FittedTarget, ...] = ()
+    """Of several targets those but the main one."""
     time: str | None = None
     """The column with the time of each row."""
     series_by: str | None = None
@@ -107,7 +121,20 @@ class Preparation(Spec):
 
     @property
     def signature(self) -> Signature:
-        return Signature(self.inputs, self.target.output if self.target else reconstruction(self.inputs))
+        output = self.target.output if self.target else reconstruction(self.inputs)
+        return Signature(self.inputs, output, tuple(target.output for target in self.further))
+
+    @property
+    def targets(self) -> tuple[FittedTarget, ...]:
+        """All fitted targets, the main one first; none where the input is to be reconstructed."""
+        return () if self.target is None else (self.target, *self.further)
+
+    @property
+    def each(self) -> tuple[Preparation, ...]:
+        """The same features with each target alone, the main one first."""
+        if not self.further:
+            return (self,)
+        return tuple(self.model_copy(update={"target": target, "further": ()}) for target in self.targets)
 
     @property
     def target_scale(self) -> float:
@@ -137,17 +164,13 @@ class Preparation(Spec):
             return self._encode_series(self.series_input, table, rows, target, last)
         inputs = self._encode_inputs(columns)
         if not target:
-            return Examples(rows, inputs, np.zeros((len(rows), 0), np.float32), np.zeros((len(rows), 0)))
-        match self.target:
-            case None:
-                [given] = inputs.values()
-                return Examples(rows, inputs, given, given)
-            case FittedClasses():
-                classes = self.target.encode(columns[self.target.column])
-                return Examples(rows, inputs, classes, classes)
-            case numbers:
-                truth = numbers.truth(columns[numbers.column])
-                return Examples(rows, inputs, numbers.scaled(truth), truth)
+            nothing = np.zeros((len(rows), 0), np.float32), np.zeros((len(rows), 0))
+            return Examples(rows, inputs, *nothing, further=tuple(nothing for _ in self.further))
+        if self.target is None:
+            [given] = inputs.values()
+            return Examples(rows, inputs, given, given)
+        (main, truth), *further = (_encoded(each, columns[each.column]) for each in self.targets)
+        return Examples(rows, inputs, main, truth, further=tuple(further))
 
     def _encode_series(self, series: SeriesInput, table: Table, rows: np.ndarray, target: bool, last: bool) -> Examples:
         import numpy as np
@@ -190,7 +213,7 @@ class Preparation(Spec):
     def faults(self, table: Table, rows: np.ndarray, *, target: bool = False) -> list[tuple[str, Fault]]:
         """What keeps rows from being encoded: columns, and the positions of the rows among those given."""
         if self.series_input is not None and not target:
-            return self._faults_of_series(self.series_input, table, rows)
+            return self.series_input.faults(table, rows)
         found = [
             (name, fault)
             for name, readers in self._readers(target).items()
@@ -198,35 +221,13 @@ class Preparation(Spec):
             for reader in readers
             for fault in reader.faults(_cut(table, name, rows))
         ]
-        return found + self._faults_of_names(table, rows)
-
-    def _faults_of_series(self, series: SeriesInput, table: Table, rows: np.ndarray) -> list[tuple[str, Fault]]:
-        """Those of rows to be forecast, of which the last may hold only what is known in advance."""
-        import numpy as np
-
-        found = self._faults_of_names(table, rows)
-        given = np.flatnonzero(~series.ahead(table, rows))
-        for name, feature in series.features.items():
-            if name not in table.columns:
-                continue
-            read = given if name in series.unknown else np.arange(len(rows))
-            for fault in feature.faults(table.columns[name][rows[read]]):
-                found.append(
-                    (name, fault if fault.positions is None else replace(fault, positions=read[fault.positions]))
-                )
-        return found
-
-    def _faults_of_names(self, table: Table, rows: np.ndarray) -> list[tuple[str, Fault]]:
-        """Those of the column that tells several series apart."""
-        if self.series_input is None or self.series_by is None or self.series_by not in table.columns:
-            return []
-        return [(self.series_by, fault) for fault in self.series_input.faults(_cut(table, self.series_by, rows))]
+        return found if self.series_input is None else found + self.series_input.faults_of_names(table, rows)
 
     def _readers(self, target: bool) -> dict[str, list[Fitted | FittedTarget]]:
         """What reads each column that is needed."""
         readers: dict[str, list[Fitted | FittedTarget]] = {name: [each] for name, each in self.features.items()}
-        if target and self.target is not None:
-            readers.setdefault(self.target.column, []).append(self.target)
+        for each in self.targets if target else ():
+            readers.setdefault(each.column, []).append(each)
         return readers
 
     def _columns(self, table: Table, rows: np.ndarray, target: bool) -> dict[str, np.ndarray]:
@@ -315,6 +316,15 @@ class Preparation(Spec):
                 case _:
                     raw[input_name(name)] = values.reshape(len(values), *feature.input(name).shape)
         return raw
+
+
+def _encoded(target: FittedTarget, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A target as the loss takes it, and in the units of the data."""
+    if isinstance(target, FittedClasses):
+        classes = target.encode(values)
+        return classes, classes
+    truth = target.truth(values)
+    return target.scaled(truth), truth
 
 
 def _cut(table: Table, name: str, rows: np.ndarray) -> np.ndarray:

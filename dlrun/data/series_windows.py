@@ -1,4 +1,4 @@
-"""Series together: which rows make an example, and how several variables of them become one input."""
+"""Series together: which rows make an example, and how several variables become one input."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
 from dlrun.data.features.date import FittedDate
-from dlrun.data.features.series import FittedSeries, check_stamps, windows
-from dlrun.data.features.values import Fault, as_numbers, as_text, is_missing, missing_fault
+from dlrun.data.features.series import FittedSeries, windows
+from dlrun.data.features.values import Fault, as_text, is_missing, missing_fault
+from dlrun.data.layout import Layout, Past, lay_out, numbered
 from dlrun.data.signature import Input, input_name
 from dlrun.errors import DataError
 
@@ -22,151 +23,6 @@ TOGETHER = "series"
 
 MOST_NAMED = 5
 """Series that a message names, at most."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The rows of a table, series by series, each in order of time.
-
-    Args:
-        rows: which row stands at each place, int64 (places,); -1 for a step behind the last row of a series.
-        stamps: their times, datetime64[us] (places,).
-        series: which series each belongs to, counted from 0, int64 (places,).
-        names: of the series, as text; empty where the table is one series.
-    """
-
-    rows: np.ndarray
-    stamps: np.ndarray
-    series: np.ndarray
-    names: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def ids(self) -> np.ndarray | None:
-        """The name of the series of each place, (places,) object; None where there is one."""
-        import numpy as np
-
-        return np.array(self.names, object)[self.series] if self.names else None
-
-    def kept(self, places: np.ndarray) -> Layout:
-        """Some of the places, (kept,) positions or true where kept."""
-        return replace(self, rows=self.rows[places], stamps=self.stamps[places], series=self.series[places])
-
-    def take(self, values: np.ndarray) -> np.ndarray:
-        """The numbers of a column, float64 (places,); NaN where there is no row."""
-        import numpy as np
-
-        numbers: np.ndarray = as_numbers(values)[0][self.rows]
-        numbers[self.rows < 0] = np.nan
-        return numbers
-
-    def parts(self) -> list[np.ndarray]:
-        """The places of each series."""
-        import numpy as np
-
-        return np.split(np.arange(len(self)), np.flatnonzero(np.diff(self.series)) + 1) if len(self) else []
-
-    def extended(self, series: FittedSeries) -> Layout:
-        """With the steps of one horizon behind the last row of each series."""
-        import numpy as np
-
-        rows, stamps, numbers = [], [], []
-        for places in self.parts():
-            times = self.stamps[places]
-            next_times = series.next_times(times, np.array([len(times) - 1]))[0]
-            rows += [self.rows[places], np.full(series.horizon, -1)]
-            stamps += [times, next_times]
-            numbers.append(np.full(len(times) + series.horizon, self.series[places[0]]))
-        return Layout(np.concatenate(rows), np.concatenate(stamps), np.concatenate(numbers), self.names)
-
-
-def lay_out(table: Table, time: str, by: str | None, rows: np.ndarray | None = None) -> Layout:
-    """The rows of a table, series by series.
-
-    Args:
-        time: the column with the time of each row.
-        by: the column that tells the series apart.
-        rows: which rows, (n,), sorted; None: all.
-
-    Raises:
-        DataError: the times of a series do not rise, or are none.
-    """
-    import numpy as np
-
-    rows = np.arange(len(table), dtype=np.int64) if rows is None else rows
-    stamps = table.columns[time][rows]
-    if stamps.dtype.kind != "M":
-        raise DataError(f"{table.name}: the column {time} does not hold times")
-    if by is None:
-        check_stamps(stamps, time, rows)
-        return Layout(rows, stamps, np.zeros(len(rows), np.int64))
-    texts = np.array([text or "" for text in as_text(table.columns[by][rows])], object)
-    names, series = np.unique(texts.astype(str), return_inverse=True)
-    order = np.argsort(series, kind="stable")
-    layout = Layout(rows[order], stamps[order], series[order].astype(np.int64), tuple(names.tolist()))
-    for places in layout.parts():
-        name = layout.names[layout.series[places[0]]]
-        check_stamps(layout.stamps[places], time, layout.rows[places], of=f"{by} {name}")
-    return layout
-
-
-@dataclass(frozen=True)
-class Past:
-    """Where the forecasts of a series begin, and what came before.
-
-    Args:
-        layout: the rows, series by series.
-        origins: the places of the last past steps, (windows,).
-        values: of the target, in the units of the data, float64 (places,); None where it was not given.
-    """
-
-    layout: Layout
-    origins: np.ndarray
-    values: np.ndarray | None = None
-
-    @property
-    def rows(self) -> np.ndarray:
-        """The rows of the last past steps, (windows,)."""
-        rows: np.ndarray = self.layout.rows[self.origins]
-        return rows
-
-    @property
-    def ids(self) -> np.ndarray | None:
-        """The name of the series of each window, (windows,) object; None where there is one."""
-        ids = self.layout.ids
-        return None if ids is None else ids[self.origins]
-
-    @property
-    def time_index(self) -> np.ndarray:
-        """Which of all the times of the rows, counted from 0, is that of the last past step, (windows,)."""
-        import numpy as np
-
-        index: np.ndarray = np.unique(self.layout.stamps, return_inverse=True)[1][self.origins]
-        return index
-
-    def last(self, steps: int) -> np.ndarray:
-        """The last values of the target that are known, (windows, steps), oldest first."""
-        if self.values is None:
-            raise ValueError("the target's past is not known")
-        return windows(self.values, self.origins - steps + 1, steps)
-
-    def next_times(self, series: FittedSeries, *, given: bool) -> np.ndarray:
-        """The times of the steps that are forecast, datetime64[us] (windows, horizon).
-
-        Args:
-            given: whether their rows are there.
-        """
-        import numpy as np
-
-        if given:
-            return windows(self.layout.stamps, self.origins + 1, series.horizon)
-        found = np.empty((len(self.origins), series.horizon), "datetime64[us]")
-        for places in self.layout.parts():
-            inside = (self.origins >= places[0]) & (self.origins <= places[-1])
-            found[inside] = series.next_times(self.layout.stamps[places], self.origins[inside] - places[0])
-        return found
 
 
 @dataclass(frozen=True)
@@ -191,15 +47,14 @@ class SeriesInput:
     @property
     def variables(self) -> tuple[str, ...]:
         """What each number of a step is called."""
-        return tuple(
-            each
-            for name, feature in self.features.items()
-            for each in (
-                calendar_names(feature, name, self.main.horizon)
-                if isinstance(feature, FittedDate)
-                else feature.names(name)
-            )
-        )
+        return tuple(each for name in self.features for each in self.names(name))
+
+    def names(self, column: str) -> tuple[str, ...]:
+        """What each number is called that a column adds to a step."""
+        feature = self.features[column]
+        if isinstance(feature, FittedDate):
+            return calendar_names(feature, column, self.main.horizon)
+        return feature.names(column)
 
     @property
     def input(self) -> Input:
@@ -227,20 +82,37 @@ class SeriesInput:
         """Whether each series is scaled by itself."""
         return any(isinstance(each, FittedSeries) and each.each is not None for each in self.features.values())
 
-    def faults(self, ids: np.ndarray) -> list[Fault]:
-        """What is wrong with the names of the series, (rows,)."""
+    def faults(self, table: Table, rows: np.ndarray) -> list[tuple[str, Fault]]:
+        """What keeps rows from being forecast, of which the last may hold only what is known in advance: columns, and
+        the positions of the rows among those given."""
         import numpy as np
 
-        if faults := missing_fault(ids):
-            return faults
-        scales = [each.each for each in self.features.values() if isinstance(each, FittedSeries) and each.each]
-        if not scales:
+        found = self.faults_of_names(table, rows)
+        given = np.flatnonzero(~self.ahead(table, rows))
+        for name, feature in self.features.items():
+            if name not in table.columns:
+                continue
+            read = given if name in self.unknown else np.arange(len(rows))
+            for fault in feature.faults(table.columns[name][rows[read]]):
+                at = None if fault.positions is None else read[fault.positions]
+                found.append((name, replace(fault, positions=at)))
+        return found
+
+    def faults_of_names(self, table: Table, rows: np.ndarray) -> list[tuple[str, Fault]]:
+        """What is wrong with the names of the series: missing ones, and those that need a scale and have none."""
+        import numpy as np
+
+        if self.by is None or self.by not in table.columns:
             return []
-        texts = as_text(ids)
-        strange = np.array([place for place, text in enumerate(texts) if text not in scales[0]], np.int64)
+        ids = table.columns[self.by][rows]
+        if faults := missing_fault(ids):
+            return [(self.by, fault) for fault in faults]
+        scaled = [each.each for each in self.features.values() if isinstance(each, FittedSeries) and each.each]
+        texts = as_text(ids) if scaled else []
+        strange = np.array([place for place, text in enumerate(texts) if text not in scaled[0]], np.int64)
         if not len(strange):
             return []
-        return [Fault("a series that the train rows do not have", strange, texts[strange[0]])]
+        return [(self.by, Fault("a series that the train rows do not have", strange, texts[strange[0]]))]
 
     def ahead(self, table: Table, rows: np.ndarray) -> np.ndarray:
         """Which of the rows hold only what is known in advance: those of each series behind the last that has all of
@@ -252,17 +124,12 @@ class SeriesInput:
         ):
             return np.zeros(len(rows), bool)
         complete = ~np.any([is_missing(table.columns[name][rows]) for name in self.unknown], axis=0)
-        found = np.ones(len(rows), bool)
-        ids = (
-            np.zeros(len(rows))
-            if self.by is None
-            else np.array([text or "" for text in as_text(table.columns[self.by][rows])])
-        )
-        for name in np.unique(ids):
-            places = np.flatnonzero(ids == name)
-            last = np.flatnonzero(complete[places])
-            found[places[: last[-1] + 1 if len(last) else 0]] = False
-        return found
+        series = np.zeros(len(rows), np.int64) if self.by is None else numbered(table.columns[self.by][rows])[1]
+        places = np.arange(len(rows))
+        last = np.full(series.max(initial=0) + 1, -1)
+        np.maximum.at(last, series[complete], places[complete])
+        ahead: np.ndarray = places > last[series]
+        return ahead
 
     def find(self, table: Table, rows: np.ndarray, *, target: bool, last: bool) -> Past:
         """Where windows end, in the order of the rows.

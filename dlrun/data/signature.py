@@ -25,6 +25,8 @@ class Input:
         shape: of one example: vector (size,), image (height, width, channels), tokens (time,), series
             (time, variables), index ().
         vocabulary_size: how many different tokens or indexes there are; padding and unknown included.
+        vector_size: of the vectors that tokens begin with; None where they begin with random ones.
+        trainable: whether training changes those.
         variables: series: what each number of a step is called; where the target is among them, it is the first.
     """
 
@@ -32,6 +34,8 @@ class Input:
     kind: InputKind
     shape: tuple[int, ...]
     vocabulary_size: int | None = None
+    vector_size: int | None = None
+    trainable: bool = True
     variables: tuple[str, ...] = ()
 
     @property
@@ -68,10 +72,22 @@ class Output:
 
 @dataclass(frozen=True)
 class Signature:
-    """All that a model knows of data."""
+    """All that a model knows of data.
+
+    Args:
+        inputs: of the network.
+        output: what is predicted; of several targets the first, which is the main one.
+        further: the other targets.
+    """
 
     inputs: tuple[Input, ...]
     output: Output
+    further: tuple[Output, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """All outputs, the first of them the main one."""
+        return self.output, *self.further
 
 
 def input_name(column: str) -> str:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, RootModel, Tag, model_validator
 
 from dlrun.data.columns import Column
 from dlrun.data.features.category import sort_texts
 from dlrun.data.features.number import usable
-from dlrun.data.features.series import FittedSeries, one_number_faults, raw_scales, scales, windows
+from dlrun.data.features.scales import raw_scales, scales
+from dlrun.data.features.series import FittedSeries, one_number_faults, windows
 from dlrun.data.features.values import Fault, as_numbers, as_text, complaint, missing_fault, row_list
-from dlrun.data.series_windows import Past
+from dlrun.data.layout import Past
 from dlrun.data.signature import Output
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
+from dlrun.training.losses import LossField, default_loss
 
 if TYPE_CHECKING:
     import numpy as np
     from keras import KerasTensor
 
+NUMBER_LOSSES = frozenset({"mse", "mae", "huber"})
+"""Losses that say that the target is a number; all others say that it is a class."""
+
 MOST_CLASSES = 20
 """Whole numbers are taken for classes up to this many."""
 
+KINDS = ("category", "number")
 TargetKind = Literal["category", "number"]
 
 
@@ -85,7 +92,7 @@ class FittedNumbers(Spec):
     difference: int | None = None
     """How many steps before is what a value is compared with; none where the value itself is predicted."""
     each: dict[str, tuple[float, float]] | None = None
-    """Offset and scale of each series; none where all share one, and then offset 0 and scale 1 stand above."""
+    """Offset and scale of each series; none where all share one. Offset 0 and scale 1 then stand above."""
 
     @property
     def output(self) -> Output:
@@ -184,6 +191,21 @@ class Target(Spec):
     """How the network sees a number: standard, with mean 0 and standard deviation 1 on the train rows, or none.
     Metrics and predictions are in the units of the data either way."""
 
+    @property
+    def each(self) -> tuple[Target, ...]:
+        """All targets: this one."""
+        return (self,)
+
+    def known(self, columns: Mapping[str, Column], hint: TargetKind | None) -> Target:
+        """The same with the kind that its column tells.
+
+        Args:
+            hint: what the loss says.
+        """
+        if self.column not in columns:
+            return self
+        return self.model_copy(update={"kind": self.resolved_kind(columns[self.column], hint)})
+
     def resolved_kind(self, column: Column, hint: TargetKind | None) -> TargetKind | None:
         """The kind: as the spec says, or else the column; None where its data has to be read first.
 
@@ -244,8 +266,7 @@ class Target(Spec):
             return FittedNumbers(kind="numbers", column=self.column, offset=offset, scale=scale)
         difference = each = None
         if same:
-            difference, each = series.difference, series.each
-            offset, scale = (series.offset, series.scale) if each is None else (0.0, 1.0)
+            difference, each, offset, scale = series.difference, series.each, series.offset, series.scale
         return FittedNumbers(
             kind="numbers",
             column=self.column,
@@ -273,12 +294,105 @@ class Target(Spec):
         return FittedClasses(kind="classes", column=self.column, classes=tuple(classes))
 
 
+class Head(Spec):
+    """One of several targets."""
+
+    kind: TargetKind | None = None
+    """category: one of several classes; number. Left out: as for one target, by its loss and its column."""
+    normalise: Literal["standard", "none"] = "standard"
+    """How the network sees a number: standard, with mean 0 and standard deviation 1 on the train rows, or none."""
+    loss: LossField | None = None
+    """What is made small of it: a kind, or {kind: …}. Left out: binary_crossentropy for two classes,
+    categorical_crossentropy for more, mse for numbers."""
+    weight: float = Field(default=1.0, gt=0)
+    """How much its loss counts in the sum of all."""
+
+    def target(self, column: str) -> Target:
+        """The same as a target of its own."""
+        return Target(column=column, kind=self.kind, normalise=self.normalise)
+
+
+def _from_kind(value: Any) -> Any:
+    return {"kind": value} if isinstance(value, str) else value
+
+
+HeadField = Annotated[Head, BeforeValidator(_from_kind, json_schema_input_type=TargetKind | Head)]
+"""`number`, `category`, or `{kind: number, loss: huber, weight: 0.5}`."""
+
+
+class Targets(RootModel[dict[str, HeadField]]):
+    """Several targets by column, each with its kind, loss and weight; the first is the main one."""
+
+    model_config = ConfigDict(frozen=True, strict=True, defer_build=True)
+
+    @model_validator(mode="after")
+    def _check(self) -> Targets:
+        if len(self.root) < 2:
+            raise ValueError(f"several targets are at least two: write `target: {next(iter(self.root), '<column>')}`")
+        return self
+
+    @property
+    def each(self) -> tuple[Target, ...]:
+        """All of them."""
+        return tuple(head.target(column) for column, head in self.root.items())
+
+    @property
+    def column(self) -> str:
+        """That of the main one."""
+        return next(iter(self.root))
+
+    @property
+    def kind(self) -> TargetKind | None:
+        """That of the main one."""
+        return self.root[self.column].kind
+
+    def with_losses(self, outputs: Sequence[Output]) -> Targets:
+        """The same with the loss of each target that its output names by itself."""
+        heads = zip(self.root.items(), outputs, strict=True)
+        return Targets(
+            {
+                column: head.model_copy(update={"loss": head.loss or default_loss(output.task)})
+                for (column, head), output in heads
+            }
+        )
+
+    def known(self, columns: Mapping[str, Column], hint: TargetKind | None) -> Targets:
+        """The same with the kinds that the losses and columns tell."""
+        found = {}
+        for column, head in self.root.items():
+            own = target_kind(head.loss.kind) if head.loss else None
+            kind = head.target(column).resolved_kind(columns[column], own) if column in columns else head.kind
+            found[column] = head.model_copy(update={"kind": kind})
+        return Targets(found)
+
+
 def _from_name(value: Any) -> Any:
     return {"column": value} if isinstance(value, str) else value
 
 
-TargetField = Annotated[Target, BeforeValidator(_from_name, json_schema_input_type=str | Target)]
-"""`price`, or `{column: price, kind: number}`."""
+def _one_or_several(value: object) -> str:
+    if not isinstance(value, dict):
+        return "<several>" if isinstance(value, Targets) else "<one>"
+    heads = value and all(isinstance(each, dict) for each in value.values())
+    kinds = Target.model_fields.keys().isdisjoint(value) and any(each in KINDS for each in value.values())
+    return "<several>" if heads or kinds else "<one>"
+
+
+TargetField = Annotated[
+    Annotated[
+        Annotated[Target, Tag("<one>")] | Annotated[Targets, Tag("<several>")],
+        Discriminator(_one_or_several),
+    ],
+    BeforeValidator(_from_name, json_schema_input_type=str | Target | Targets),
+]
+"""`price`, `{column: price, kind: number}`, or several: `{price: {loss: huber}, sold: {weight: 0.5}}`."""
+
+
+def target_kind(loss: str | None) -> TargetKind | None:
+    """What a loss says of the target."""
+    if loss is None:
+        return None
+    return "number" if loss in NUMBER_LOSSES else "category"
 
 
 def known_classes(table_name: str, target: FittedClasses, values: np.ndarray, rows: np.ndarray, part: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dlrun.data.preparation import Examples, Preparation
 from dlrun.data.target import FittedNumbers
 from dlrun.evaluation.baselines import baselines
-from dlrun.evaluation.metrics import measure
+from dlrun.evaluation.metrics import measure, measure_several
 from dlrun.evaluation.predictions import Predictions
 from dlrun.seeds import generator
 from dlrun.training.losses import Loss, scores
@@ -36,7 +36,7 @@ class Judge:
     Args:
         model: the Keras model.
         preparation: the fitted features and target it was trained with.
-        loss: says what the model's outputs mean.
+        losses: of each target; they say what the model's outputs mean.
         metrics: which are computed; None for all of the task's.
         batch_size: examples that go through the network at once.
         noise: of a denoising autoencoder: it is judged by how well it restores noisy inputs.
@@ -45,7 +45,7 @@ class Judge:
 
     model: Any
     preparation: Preparation
-    loss: Loss
+    losses: tuple[Loss, ...]
     metrics: Sequence[str] | None
     batch_size: int | None
     noise: float
@@ -53,12 +53,21 @@ class Judge:
 
     def predict(self, split: str, examples: Examples) -> Predictions:
         """What the model says of a split, in the units of the data."""
+        outputs = self._forward.each(self.inputs(split, examples))
+        parts = zip(self.preparation.each, self.losses, outputs, examples.each, strict=True)
+        main, *further = (self._restored(split, *part) for part in parts)
+        return replace(main, further=tuple(further)) if further else main
+
+    def _restored(
+        self, split: str, preparation: Preparation, loss: Loss, said: np.ndarray, examples: Examples
+    ) -> Predictions:
+        """What the model says of one target, from its outputs."""
         import numpy as np
 
-        output = self.preparation.signature.output
-        said = scores(self._forward(self.inputs(split, examples)), output, self.loss)
-        if isinstance(self.preparation.target, FittedNumbers):
-            said = self.preparation.target.restore(said, examples.past)
+        output = preparation.signature.output
+        said = scores(said, output, loss)
+        if isinstance(preparation.target, FittedNumbers):
+            said = preparation.target.restore(said, examples.past)
         truth = np.asarray(examples.truth)  # of examples on disk, too
         found = Predictions(split, output.task, output.name, output.classes, examples.rows, truth, said)
         if examples.past is None or examples.past.ids is None:
@@ -88,7 +97,12 @@ class Judge:
 
     def baselines(self, predictions: Predictions, examples: Examples, train: Examples) -> dict[str, Predictions]:
         """What a trivial model says of the same examples, by its name."""
-        found = baselines(predictions, train.truth, history=self._history(examples), step_seconds=self._step_seconds())
+        history, seconds = self._history(examples), self._step_seconds()
+        found: dict[str, Predictions] = {}
+        for each, part in zip(predictions.each, train.each, strict=True):
+            for name, trivial in baselines(each, part.truth, history=history, step_seconds=seconds).items():
+                before = found.get(name)  # of another target
+                found[name] = replace(before, further=(*before.further, trivial)) if before else trivial
         if self.noise:
             (noisy,) = self.inputs(predictions.split, examples).values()
             found[NOISY_INPUT] = Predictions(
@@ -98,7 +112,9 @@ class Judge:
 
     def measure(self, predictions: Predictions) -> dict[str, Any]:
         """The metrics of a split, as metrics.json has them."""
-        return measure(predictions, self.metrics)
+        if len(self.losses) == 1:
+            return measure(predictions, self.metrics)
+        return measure_several(predictions, self.metrics)
 
     def samples(self, split: str, examples: Examples, predictions: Predictions) -> dict[str, np.ndarray]:
         """A few inputs and what the autoencoder made of them, evenly from the whole split."""

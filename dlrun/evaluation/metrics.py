@@ -33,7 +33,8 @@ def measure(predictions: Predictions, metrics: Sequence[str] | None = None) -> d
     Returns:
         The metrics that are defined, by name, and under `interval` their 95 % intervals `[low, high]` where they have
         one. Classification adds `per_class` {class: {precision, recall, f1, support}}, a forecast `per_step`
-        [{"step": 1, …}, …] with the same metrics for each step of the horizon, a reconstruction `error_quantiles` of
+        [{"step": 1, …}, …] with the same metrics for each step of the horizon, one of several series also `per_series`
+        {name: {mae, …, windows}}, a reconstruction `error_quantiles` of
         the mean squared error of an example: an example above p99 is stranger than 99 % of the split.
     """
     if not len(predictions):
@@ -46,9 +47,31 @@ def measure(predictions: Predictions, metrics: Sequence[str] | None = None) -> d
         result["per_class"] = per_class(predictions)
     elif predictions.task == "forecast":
         result["per_step"] = per_step(predictions, wanted)
+        if predictions.series is not None:
+            result["per_series"] = per_series(predictions, wanted)
     elif predictions.task == "reconstruction":
         result["error_quantiles"] = error_quantiles(predictions)
     return result
+
+
+def measure_several(predictions: Predictions, metrics: Sequence[str] | None = None) -> dict[str, Any]:
+    """The same of several targets: a metric of one is called `<target>_<metric>`, `per_class` is by target.
+
+    Args:
+        predictions: of one target or several of a split.
+        metrics: those that are wanted; each target has the ones that fit it.
+    """
+    result: dict[str, Any] = {}
+    bounds: dict[str, Any] = {}
+    classes: dict[str, Any] = {}
+    for each in predictions.each:
+        fitting = METRICS[each.task]
+        measured = measure(each, None if metrics is None else [name for name in metrics if name in fitting])
+        bounds |= {f"{each.target}_{name}": pair for name, pair in measured.pop("interval", {}).items()}
+        if "per_class" in measured:
+            classes[each.target] = measured.pop("per_class")
+        result |= {f"{each.target}_{name}": value for name, value in measured.items()}
+    return result | ({"interval": bounds} if bounds else {}) | ({"per_class": classes} if classes else {})
 
 
 def per_class(predictions: Predictions) -> dict[str, dict[str, float | int | None]]:
@@ -80,6 +103,17 @@ def per_step(predictions: Predictions, metrics: Sequence[str]) -> list[dict[str,
         | _scalars(replace(predictions, truth=predictions.truth[:, step], scores=predictions.scores[:, step]), metrics)
         for step in range(steps)
     ]
+
+
+def per_series(predictions: Predictions, metrics: Sequence[str]) -> dict[str, dict[str, float]]:
+    """The metrics of each series, by its name, and of how many windows they are."""
+    names, numbers = np.unique(np.array(predictions.series, str), return_inverse=True)
+    order, counts = np.argsort(numbers, kind="stable"), np.bincount(numbers)
+    found: dict[str, dict[str, float]] = {}
+    for name, own in zip(names.tolist(), np.split(order, np.cumsum(counts)[:-1]), strict=True):
+        part = replace(predictions, truth=predictions.truth[own], scores=predictions.scores[own])
+        found[name] = _scalars(part, metrics) | {"windows": len(own)}
+    return found
 
 
 def error_quantiles(predictions: Predictions) -> dict[str, float]:

@@ -5,10 +5,11 @@ Light on purpose: the spec's checks and `compare` read it without scikit-learn.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from dlrun.data.signature import Task
+from dlrun.data.signature import Output, Task
 
 TASKS: tuple[Task, ...] = get_args(Task)
 
@@ -82,17 +83,39 @@ ALL_METRICS: dict[str, Metric] = {name: metric for task in TASKS for name, metri
 """Every metric of any task, by name."""
 
 
+def main_metric(outputs: Sequence[Output]) -> str:
+    """The one metric by which a run is judged; of several targets that of the first."""
+    name = MAIN_METRIC[outputs[0].task]
+    return name if len(outputs) == 1 else f"{outputs[0].name}_{name}"
+
+
+def of_target(column: str) -> tuple[str, Metric] | None:
+    """The target and the metric of `price_mae`, a metric of one of several targets; None where it is none."""
+    found = [name for name in ALL_METRICS if column.endswith(f"_{name}")]
+    if not found:
+        return None
+    name = max(found, key=len)
+    return column.removesuffix(f"_{name}"), ALL_METRICS[name]
+
+
 def label(column: str) -> str:
-    """What a metric or a column of the history is called in front of people: `validation_mae` → `Validation MAE`."""
+    """What a metric or a column of the history is called in front of people: `validation_mae` → `Validation MAE`,
+    `price_mae` → `price: MAE`."""
     if column.startswith("validation_"):
         rest = label(column.removeprefix("validation_"))
         return f"Validation {rest if rest[:2].isupper() else rest[:1].lower() + rest[1:]}"
     if column in ALL_METRICS:
         return ALL_METRICS[column].label
+    if found := of_target(column):
+        return f"{found[0]}: {found[1].label}"
+    if column.endswith("_loss"):
+        return f"{column.removesuffix('_loss')}: loss"
     return column.replace("_", " ").capitalize()
 
 
 def higher_is_better(column: str) -> bool:
     """Which way a metric or a column of the history gets better; what is not known is taken for a loss."""
-    metric = ALL_METRICS.get(column.removeprefix("validation_"))
+    column = column.removeprefix("validation_")
+    found = of_target(column)
+    metric = ALL_METRICS.get(column) or (found[1] if found else None)
     return metric is not None and metric.higher_is_better

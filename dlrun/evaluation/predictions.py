@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class Predictions:
         scores: classification (n, classes) probabilities, finite; else the prediction, shaped as the truth.
         series: where there are several series: (n,) the name of each window's.
         times: then also (n,) which of the times of the split, counted from 0, its last past step is.
+        further: of several targets the predictions of those but the main one, of the same rows.
     """
 
     split: str
@@ -44,6 +46,12 @@ class Predictions:
     scores: Array
     series: Array | None = None
     times: Array | None = None
+    further: tuple[Predictions, ...] = ()
+
+    @property
+    def each(self) -> tuple[Predictions, ...]:
+        """The predictions of each target alone, the main one first."""
+        return (replace(self, further=()), *self.further) if self.further else (self,)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -67,9 +75,13 @@ class Predictions:
 
         Columns: row, split, truth, prediction; classification (truth and prediction by name) also `score_<class>`
         for each class; forecast has lists of one value a step; reconstruction only row, split and error, the mean
-        squared error of the example. Several series also have `series` and `time_index`.
+        squared error of the example. Several series also have `series` and `time_index`. Of several targets all but row
+        and split are called `<target>_<column>`.
         """
         import polars as pl
+
+        if self.further:
+            return together([(each.target, each.to_frame()) for each in self.each])
 
         columns: dict[str, Any] = {"row": self.rows, "split": pl.repeat(self.split, len(self), eager=True)}
         if self.task == "reconstruction":
@@ -117,6 +129,21 @@ class Predictions:
             for name in ("series", "time_index")
         )
         return cls(split, task, target, (), rows, truth, prediction, series, times)
+
+
+def together(frames: Sequence[tuple[str, polars.DataFrame]]) -> polars.DataFrame:
+    """The tables of several targets side by side, with what they share (row, split) once."""
+    import polars as pl
+
+    shared = [name for name in ("row", "split") if name in frames[0][1].columns]
+    own = [frame.drop(shared).select(pl.all().name.prefix(f"{target}_")) for target, frame in frames]
+    return pl.concat([frames[0][1].select(shared), *own], how="horizontal")
+
+
+def of_target(frame: polars.DataFrame, target: str) -> polars.DataFrame:
+    """The table of one target out of what `together` made."""
+    own = [name for name in frame.columns if name.startswith(f"{target}_")]
+    return frame.select("row", "split", *own).rename({name: name.removeprefix(f"{target}_") for name in own})
 
 
 def squared_errors(predictions: Predictions) -> Array:

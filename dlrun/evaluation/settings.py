@@ -30,9 +30,9 @@ class Evaluation(Spec):
     plots: bool = True
     """Whether pictures are drawn into the run folder."""
 
-    def check(self, task: Task | None) -> Iterator[Problem]:
-        """Every metric that does not exist, does not fit the task (where it is known), or is listed twice."""
-        fitting = ALL_METRICS if task is None else METRICS[task]
+    def check(self, *tasks: Task) -> Iterator[Problem]:
+        """Every metric that does not exist, fits none of the tasks (where they are known), or is listed twice."""
+        fitting = {name: metric for task in tasks for name, metric in METRICS[task].items()} or ALL_METRICS
         for index, name in enumerate(self.metrics or ()):
             path = ("metrics", index)
             if name not in ALL_METRICS:
@@ -47,7 +47,7 @@ class Evaluation(Spec):
             elif name not in fitting:
                 yield Problem(
                     path,
-                    f"{name} does not fit the task, {task}",
+                    f"{name} does not fit the task, {' or '.join(dict.fromkeys(tasks))}",
                     expected=f"one of {', '.join(fitting)}",
                     received=f"{name}, a metric for {' and '.join(other for other in TASKS if name in METRICS[other])}",
                     hint="leave metrics out to get all that fit",
@@ -55,6 +55,7 @@ class Evaluation(Spec):
             elif name in (self.metrics or ())[:index]:
                 yield Problem(path, f"{name} is listed twice", received=name, hint="remove one of the two")
 
-    def resolve(self, task: Task) -> Evaluation:
-        """The same with the metrics of the task written out."""
-        return self if self.metrics else self.model_copy(update={"metrics": tuple(METRICS[task])})
+    def resolve(self, *tasks: Task) -> Evaluation:
+        """The same with the metrics of the tasks written out."""
+        fitting = dict.fromkeys(name for task in tasks for name in METRICS[task])
+        return self if self.metrics else self.model_copy(update={"metrics": tuple(fitting)})

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlrun.data.signature import Input, Signature
-from dlrun.models.blocks import JOIN, Dense, Trunk, dense_stack, keras_inputs, output_layer
+from dlrun.models.blocks import JOIN, Dense, Trunk, Units, dense_stack, keras_inputs, output_layer
 from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -36,7 +36,7 @@ class Ann(Spec):
                 hint="use lstm, gru, cnn or transformer" if len(signature.inputs) == 1 else JOIN,
             )
 
-    def build(self, signature: Signature, units: int, regularization: Regularization) -> Any:
+    def build(self, signature: Signature, units: Units, regularization: Regularization) -> Any:
         """The Keras model: every input as one row, (batch, features), to (batch, units)."""
         import keras
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlrun.data.signature import Signature
-from dlrun.models.blocks import Activation, Dense, Positive, Size, Tensor, keras_inputs, one_input, sides
+from dlrun.models.blocks import Activation, Dense, Positive, Size, Tensor, Units, keras_inputs, one_input, sides
 from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -53,7 +53,7 @@ class Autoencoder(Spec):
         allowed = ("image",) if self.blocks else ("vector", "image", "series")
         yield from one_input(signature, "autoencoder", allowed, "an autoencoder on one image, series or table")
 
-    def build(self, signature: Signature, units: int, regularization: Regularization) -> Any:
+    def build(self, signature: Signature, units: Units, regularization: Regularization) -> Any:
         """The Keras model: the input, (batch, …), to its reconstruction of the same shape."""
         import keras
         from keras import layers

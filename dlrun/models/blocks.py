@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
@@ -14,6 +14,9 @@ from dlrun.spec.problem import Problem
 
 Tensor = Any
 """A symbolic tensor of Keras (`keras.KerasTensor`); Keras is not imported to say so."""
+
+Units = int | Mapping[str, int]
+"""How many outputs a network has: of its one target, or of each of several by its name."""
 
 Trunk = tuple[dict[str, Tensor], Tensor]
 """The inputs of a network by name, and what its output layer reads, (batch, features)."""
@@ -194,14 +197,21 @@ def sequence(
     (entry,) = signature.inputs
     x = inputs[entry.name]
     if entry.kind == "tokens":
-        x = layers.Embedding(entry.vocabulary_size, embedding_size, mask_zero=mask_padding, name="embedding")(x)
+        x = layers.Embedding(
+            entry.vocabulary_size, embedding_size, mask_zero=mask_padding, trainable=entry.trainable, name="embedding"
+        )(x)
     return inputs, x
 
 
-def output_layer(x: Tensor, units: int) -> Tensor:
-    """The last layer: logits or plain numbers, in float32 under mixed precision too."""
+def output_layer(x: Tensor, units: Units) -> Tensor | list[Tensor]:
+    """The last layer, or one for each target in their order: logits or plain numbers, in float32 whatever the rest."""
     from keras import layers
 
+    if not isinstance(units, int):
+        return [
+            layers.Dense(size, dtype="float32", name=f"output_{name}".replace("/", "_"))(x)
+            for name, size in units.items()
+        ]
     return layers.Dense(units, dtype="float32", name="output")(x)
 
 

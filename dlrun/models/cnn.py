@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlrun.data.signature import Signature
-from dlrun.models.blocks import ConvBlock, Dense, Trunk, dense_stack, one_input, output_layer, sequence
+from dlrun.models.blocks import ConvBlock, Dense, Trunk, Units, dense_stack, one_input, output_layer, sequence
 from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -64,7 +64,7 @@ class Cnn(Spec):
                     return
                 sides = after
 
-    def build(self, signature: Signature, units: int, regularization: Regularization) -> Any:
+    def build(self, signature: Signature, units: Units, regularization: Regularization) -> Any:
         """The Keras model: (batch, height, width, channels) or (batch, time, …) to (batch, units)."""
         import keras
 

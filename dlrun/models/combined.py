@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from dlrun.data.signature import Input, Signature
 from dlrun.errors import MisfitError
-from dlrun.models.blocks import Dense, Tensor, dense_stack, keras_inputs, output_layer
+from dlrun.models.blocks import Dense, Tensor, Units, dense_stack, keras_inputs, output_layer
 from dlrun.models.encoders import Encoder
 from dlrun.models.regularization import Regularization
 from dlrun.models.transformer import Transformer, divisors
@@ -122,7 +122,7 @@ class Combined(Spec):
     def build(
         self,
         signature: Signature,
-        units: int,
+        units: Units,
         regularization: Regularization,
         encoders: Mapping[str, Encoder],
     ) -> Any:

@@ -12,6 +12,7 @@ from dlrun.models.ann import Ann
 from dlrun.models.blocks import ConvBlock
 from dlrun.models.cnn import Cnn
 from dlrun.models.layers import Layers
+from dlrun.models.pretrained import check_size, sized
 from dlrun.models.rnn import Recurrent
 from dlrun.models.transformer import Transformer
 from dlrun.spec.problem import Problem
@@ -26,7 +27,7 @@ def default_encoder(entry: Input) -> Encoder:
             blocks = tuple(ConvBlock(filters=filters, padding="same", pool=2) for filters in (32, 64))
             return Cnn(kind="cnn", blocks=blocks, pooling="global_average")
         case "tokens" | "series":
-            return Recurrent(kind="lstm")
+            return sized(Recurrent(kind="lstm"), entry)
         case "index":
             return Ann(kind="ann", dense=())  # the embedding alone
         case "vector":
@@ -37,6 +38,7 @@ def check_encoder(encoder: Encoder, entry: Input, signature: Signature) -> Itera
     """What is wrong with an encoder by itself, or keeps it from reading its input."""
     if hasattr(encoder, "check_alone"):
         yield from encoder.check_alone()
+    yield from check_size(encoder, entry)
     if getattr(encoder, "seasonal_skip", None) is not None:
         yield Problem(
             ("seasonal_skip",),

@@ -145,11 +145,16 @@ class EmbeddingLayer(Spec):
     mask_padding: bool = False
     """Whether the layers behind skip padding."""
 
-    def build(self, x: Tensor, regularization: Regularization, name: str, vocabulary_size: int = 0) -> Tensor:
+    def build(
+        self, x: Tensor, regularization: Regularization, name: str, vocabulary_size: int = 0, *, trainable: bool = True
+    ) -> Tensor:
         """Puts the layer behind `x`."""
         from keras import layers
 
-        return layers.Embedding(vocabulary_size, self.size, mask_zero=self.mask_padding, name=name)(x)
+        embedding = layers.Embedding(
+            vocabulary_size, self.size, mask_zero=self.mask_padding, trainable=trainable, name=name
+        )
+        return embedding(x)
 
 
 class DropoutLayer(Spec):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from dlrun.data.signature import Signature
 from dlrun.errors import MisfitError
-from dlrun.models.blocks import JOIN, Trunk, keras_inputs, output_layer, sides
+from dlrun.models.blocks import JOIN, Trunk, Units, keras_inputs, output_layer, sides
 from dlrun.models.layer import (
     ConvLayer,
     DenseLayer,
@@ -66,7 +66,7 @@ class Layers(Spec):
                 hint="take it out",
             )
 
-    def build(self, signature: Signature, units: int, regularization: Regularization) -> Any:
+    def build(self, signature: Signature, units: Units, regularization: Regularization) -> Any:
         """The Keras model: the one input through all layers to (batch, units).
 
         Raises:
@@ -94,7 +94,7 @@ class Layers(Spec):
             name = f"{layer.kind}_{index + 1}"
             try:
                 if isinstance(layer, EmbeddingLayer):
-                    x = layer.build(x, regularization, name, entry.vocabulary_size or 1)
+                    x = layer.build(x, regularization, name, entry.vocabulary_size or 1, trainable=entry.trainable)
                 else:
                     x = layer.build(x, regularization, name)
                 if min(side for side in x.shape[1:] if side is not None) < 1:

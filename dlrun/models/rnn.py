@@ -13,6 +13,7 @@ from dlrun.models.blocks import (
     Positive,
     Share,
     Trunk,
+    Units,
     dense_stack,
     dropout,
     one_input,
@@ -53,7 +54,7 @@ class Recurrent(Spec):
         wrong = list(one_input(signature, self.kind, ("tokens", "series"), "cnn for an image, ann for a table"))
         yield from wrong or check_season(self.seasonal_skip, signature)
 
-    def build(self, signature: Signature, units: int, regularization: Regularization) -> Any:
+    def build(self, signature: Signature, units: Units, regularization: Regularization) -> Any:
         """The Keras model: tokens (batch, time) or series (batch, time, variables) to (batch, units)."""
         import keras
 

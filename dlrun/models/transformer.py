@@ -13,6 +13,7 @@ from dlrun.models.blocks import (
     Dense,
     Tensor,
     Trunk,
+    Units,
     dense_stack,
     dropout,
     keras_inputs,
@@ -60,7 +61,7 @@ class Transformer(Spec):
                 at="value" if "heads" in self.model_fields_set else "key",
             )
 
-    def build(self, signature: Signature, units: int, regularization: Regularization) -> Any:
+    def build(self, signature: Signature, units: Units, regularization: Regularization) -> Any:
         """The Keras model: tokens (batch, time) or series (batch, time, variables) to (batch, units)."""
         import keras
 
@@ -76,7 +77,9 @@ class Transformer(Spec):
         (entry,) = signature.inputs
         raw = inputs[entry.name]
         if entry.kind == "tokens":
-            x = layers.Embedding(entry.vocabulary_size, self.embedding_size, name="embedding")(raw)
+            x = layers.Embedding(
+                entry.vocabulary_size, self.embedding_size, trainable=entry.trainable, name="embedding"
+            )(raw)
             present = keras.ops.not_equal(raw, 0)  # (batch, time)
         else:
             x = layers.Dense(self.embedding_size, name="embedding")(raw)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.columns import Table
+from dlrun.data.layout import numbered
 from dlrun.profile.column import ColumnProfile, profile_array, profile_columns
 from dlrun.profile.times import TimeProfile, profile_times
 
@@ -54,24 +55,26 @@ def profile_frame(frame: polars.DataFrame) -> Profile:
     return Profile(frame.height, tuple(profile_columns(frame)))
 
 
-def profile_table(table: Table, time: str | None = None) -> Profile:
+def profile_table(table: Table, time: str | None = None, series_by: str | None = None) -> Profile:
     """The profile of a table that has not been split.
 
     Args:
         time: the column with the time of each row.
+        series_by: the column that tells several series apart.
     """
     flat = {column.name: column for column in profile_columns(frame_of(table))}
     columns = tuple(
         flat[name] if name in flat else profile_array(name, values) for name, values in table.columns.items()
     )
     stamps = table.columns.get(time) if time is not None else None
-    timed = profile_times(stamps) if stamps is not None and stamps.dtype.kind == "M" else None
+    series = None if series_by is None else numbered(table.columns[series_by])[1]
+    timed = profile_times(stamps, series) if stamps is not None and stamps.dtype.kind == "M" else None
     return Profile(len(table), columns, time=timed)
 
 
 def profile_dataset(dataset: Dataset) -> Profile:
     """The profile of what has been loaded for a training."""
-    plain = profile_table(dataset.table, dataset.preparation.time)
+    plain = profile_table(dataset.table, dataset.preparation.time, dataset.preparation.series_by)
     parts = {part: len(rows) for part, rows in dataset.parts.items()}
     classes = dataset.preparation.signature.output.classes or ()
     counts = {part: _class_counts(examples.truth, classes) for part, examples in dataset.splits.items() if classes}

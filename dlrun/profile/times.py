@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.data.features import Series
 from dlrun.data.features.values import SHOWN
-from dlrun.data.series_windows import Layout
+from dlrun.data.layout import Layout
 from dlrun.profile.finding import Finding, counted
 
 if TYPE_CHECKING:
@@ -44,23 +44,34 @@ class TimeProfile:
         return asdict(self)
 
 
-def profile_times(stamps: np.ndarray) -> TimeProfile | None:
-    """The profile of times, datetime64 (rows,); None where there is none."""
+def profile_times(stamps: np.ndarray, series: np.ndarray | None = None) -> TimeProfile | None:
+    """The profile of times, datetime64 (rows,); None where there is none.
+
+    Args:
+        series: which series each row belongs to, int64 (rows,), each of which is looked at by itself; None: all to one.
+    """
     import numpy as np
 
-    present = stamps[~np.isnat(stamps)]
-    if not len(present):
+    given = ~np.isnat(stamps)
+    if not given.any():
         return None
-    different = np.unique(present)
-    apart = np.diff(different) / np.timedelta64(1, "s")
-    step = float(np.median(apart)) if len(apart) else 0.0
+    present = stamps[given]
+    own = np.zeros(len(present), np.int64) if series is None else series[given]
+
+    def steps(order: np.ndarray) -> np.ndarray:
+        """From one row to the next of the same series, in seconds."""
+        same = np.diff(own[order]) == 0
+        return np.asarray((np.diff(present[order]) / np.timedelta64(1, "s"))[same])
+
+    apart = steps(np.lexsort((present, own)))
+    step = float(np.median(apart[apart > 0])) if (apart > 0).any() else 0.0
     return TimeProfile(
-        first=iso(different[0]),
-        last=iso(different[-1]),
+        first=iso(present.min()),
+        last=iso(present.max()),
         step=step,
-        holes=int(np.count_nonzero(apart > LONGER * step)),
-        repeated=len(present) - len(different),
-        unordered=int(np.count_nonzero(np.diff(present) < np.timedelta64(0, "us"))),
+        holes=int(np.count_nonzero(apart > LONGER * step)) if step else 0,
+        repeated=int(np.count_nonzero(apart == 0)),
+        unordered=int(np.count_nonzero(steps(np.argsort(own, kind="stable")) < 0)),
         missing=len(stamps) - len(present),
     )
 

@@ -38,6 +38,7 @@ SPEC = "spec.yaml"
 RESOLVED = "resolved.yaml"
 HISTORY = "history.csv"
 METRICS = "metrics.json"
+FOLDS = "folds"
 
 STAMPED = re.compile(r"-\d{8}-\d{6}(-\d+)?$")
 """How the name of a run folder ends."""
@@ -135,9 +136,9 @@ class RunFolder:
         except ValueError as error:
             raise broken(file, str(error)) from error
 
-    def start(self, epochs: int, main_metric: str | None = None) -> None:
-        """The run begins, in this process."""
-        self._write_status(Status.begin(epochs, main_metric))
+    def start(self, epochs: int, main_metric: str | None = None, folds: int | None = None) -> None:
+        """The run begins, in this process; of several folds, where there are so many."""
+        self._write_status(Status.begin(epochs, main_metric, folds))
 
     def resume(self, epochs: int) -> None:
         """The run goes on, in this process, to so many epochs."""
@@ -159,6 +160,10 @@ class RunFolder:
         """So many epochs are done."""
         self._write_status(self.status().at(epoch, best_epoch))
 
+    def update_folds(self, done: int) -> None:
+        """So many folds are done."""
+        self._write_status(self.status().with_folds(done))
+
     def finish(self) -> None:
         """All is done and written."""
         self._end("finished")
@@ -177,6 +182,30 @@ class RunFolder:
 
     def _write_status(self, status: Status) -> None:
         write_json(self.path / STATUS, status.tree())
+
+    # folds/
+
+    def fold(self, number: int) -> RunFolder:
+        """The run of one fold, counted from 1, begun or not."""
+        return RunFolder(self.path / FOLDS / str(number))
+
+    def make_fold(self, number: int) -> RunFolder:
+        """The folder for the run of one fold.
+
+        Raises:
+            RunError: it cannot be made.
+        """
+        fold = self.fold(number)
+        try:
+            fold.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise unwritable(fold.path, error) from error
+        return fold
+
+    def folds(self) -> list[RunFolder]:
+        """The runs of the folds that have begun, in their order; none where it is a single training."""
+        count = self.status().folds or 0
+        return [fold for number in range(1, count + 1) if self.is_run((fold := self.fold(number)).path)]
 
     # spec.yaml, resolved.yaml
 
@@ -266,8 +295,12 @@ class RunFolder:
         """Class names, and counts (classes, classes): a row for each true class, a column for each predicted one."""
         write_json(self.path / "confusion_matrix.json", {"labels": list(labels), "counts": counts})
 
+    def write_confusion_matrices(self, matrices: Mapping[str, Mapping[str, Any]]) -> None:
+        """Of several targets: `labels` and `counts` by the target's name, of those that are classes."""
+        write_json(self.path / "confusion_matrix.json", matrices)
+
     def confusion_matrix(self) -> dict[str, Any]:
-        """`labels` and `counts`."""
+        """`labels` and `counts`; of several targets both by the target's name."""
         return read_json(self.path / "confusion_matrix.json")
 
     def write_predictions(self, frame: pl.DataFrame) -> None:

@@ -28,6 +28,8 @@ KINDS = {
     "pid": int,
     "host": str,
     "events": list,
+    "folds": int | None,
+    "folds_done": int,
 }
 """What status.json holds under each name, apart from state and times."""
 
@@ -48,6 +50,8 @@ class Status:
         pid, host: the process that runs it, and the machine it runs on.
         events: what happened on the way that is not as the spec would have it, each with `kind`, `message` and `time`:
             resumed, extended, rewound, skipped, halved, damaged.
+        folds: how many trainings it is made of, where it is one of several folds; None of a single training.
+        folds_done: how many of them are finished.
     """
 
     state: State
@@ -64,9 +68,11 @@ class Status:
     host: str
     events: Sequence[Mapping[str, Any]] = ()
     version: int = VERSION
+    folds: int | None = None
+    folds_done: int = 0
 
     @classmethod
-    def begin(cls, epochs: int, main_metric: str | None) -> Self:
+    def begin(cls, epochs: int, main_metric: str | None, folds: int | None = None) -> Self:
         """The status of a run that begins now, in this process."""
         now = _now()
         return cls(
@@ -82,6 +88,7 @@ class Status:
             error=None,
             pid=os.getpid(),
             host=platform.node(),
+            folds=folds,
         )
 
     def resumed(self, epochs: int) -> Self:
@@ -100,6 +107,10 @@ class Status:
     def at(self, epoch: int, best_epoch: int | None) -> Self:
         """After an epoch."""
         return replace(self._worked(), epoch=epoch, best_epoch=best_epoch)
+
+    def with_folds(self, done: int) -> Self:
+        """After a fold."""
+        return replace(self._worked(), folds_done=done)
 
     def noted(self, kind: str, message: str, **facts: Any) -> Self:
         """With one event more."""
@@ -135,7 +146,7 @@ class Status:
         version = tree.get("version")
         if not isinstance(version, int) or version > VERSION:
             raise ValueError(f"its version is {version!r}, and this dlrun knows versions up to {VERSION}")
-        tree = {"events": [], **tree}  # which runs before there were checkpoints do not have
+        tree = {"events": [], "folds": None, "folds_done": 0, **tree}  # which runs before there were such do not have
         absent = [name for name in cls.__dataclass_fields__ if name not in tree]
         if absent:
             raise ValueError(f"it has no {', '.join(absent)}")

@@ -27,6 +27,7 @@ class Run:
         split: test, or validation where there are no metrics of the test part.
         metrics: those of the split by name; of a run without final metrics, those of its best epoch.
         interval: of the main metric, low and high.
+        deviation: of several folds, the standard deviation of each metric, whose mean `metrics` has.
         baselines: the main metric of each trivial baseline, by its name.
         fields: the values of its resolved spec by path.
     """
@@ -39,6 +40,7 @@ class Run:
     metrics: Mapping[str, float] = field(default_factory=dict)
     interval: tuple[float, float] | None = None
     baselines: Mapping[str, float] = field(default_factory=dict)
+    deviation: Mapping[str, float] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -104,6 +106,7 @@ def _with_metrics(run: Run) -> Run:
         run,
         split=split,
         metrics=_scalars(metrics.get(split)),
+        deviation=_scalars(_mapping(metrics.get("deviation")).get(split)),
         interval=_pair(intervals.get(run.main_metric or "")),
         baselines={
             name: values[run.main_metric]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,15 +18,26 @@ FOLLOWED: dict[Task, str] = {
 """The metric beside the loss in history.csv."""
 
 
-def followed_columns(output: Output, *, validation: bool) -> list[str]:
-    """The columns of history.csv that can be monitored."""
-    columns = ["loss", FOLLOWED[output.task]]
+def followed_columns(outputs: Sequence[Output], *, validation: bool) -> list[str]:
+    """The columns of history.csv that can be monitored; of several targets also the loss and metric of each."""
+    if len(outputs) == 1:
+        columns = ["loss", FOLLOWED[outputs[0].task]]
+    else:
+        columns = ["loss", *(f"{each.name}_{what}" for each in outputs for what in ("loss", FOLLOWED[each.task]))]
     return columns + [f"validation_{column}" for column in columns] if validation else columns
 
 
-def all_followed_columns(*, validation: bool) -> list[str]:
-    """The columns that can be monitored in one task or another."""
-    columns = ["loss", *dict.fromkeys(FOLLOWED.values())]
+def all_followed_columns(kinds: Mapping[str, str | None], *, validation: bool) -> list[str]:
+    """The columns that can be monitored in one task or another.
+
+    Args:
+        kinds: category, number or None where that is not known, of each target by its name.
+    """
+    if len(kinds) > 1:
+        possible = {"category": ("loss", "accuracy"), "number": ("loss", "mae"), None: ("loss", "accuracy", "mae")}
+        columns = ["loss", *(f"{name}_{what}" for name, kind in kinds.items() for what in possible[kind])]
+    else:
+        columns = ["loss", *dict.fromkeys(FOLLOWED.values())]
     return columns + [f"validation_{column}" for column in columns] if validation else columns
 
 
@@ -42,6 +53,17 @@ class Followed:
 
     name: str
     values: Callable[[Any, Any], Any]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns: one."""
+        return (self.name,)
+
+    def means(self, y: Any, outputs: Any, weight: Any, replicas: int) -> list[Any]:
+        """The metric of a batch, a scalar; examples count the same whatever their weight in the loss."""
+        import tensorflow as tf
+
+        return [tf.reduce_mean(tf.cast(self.values(y, outputs), tf.float32))]
 
 
 def followed_metric(output: Output, scale: float) -> Followed:

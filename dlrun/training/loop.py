@@ -12,7 +12,7 @@ from dlrun.models.quick import quick_layers
 from dlrun.training.optimizers import learning_rate
 from dlrun.training.progress import Progress, Row
 from dlrun.training.settings import Training
-from dlrun.training.step import SUMS, Learner, Step
+from dlrun.training.step import Learner, Step
 from dlrun.training.supply import Stretch, Supply, Tensors, gathered
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class Loop:
         """What was compiled, by the batch size and whether by XLA."""
         self._chunk = 1
         """Steps in the next call; one at first, then as many as fill `SECONDS_PER_CHUNK`."""
+        self._nothing = (0.0,) * learner.sums
+        """What no step adds up to."""
         self.compile(settings.batch_size)
 
     def compile(self, batch_size: int) -> None:
@@ -89,7 +91,7 @@ class Loop:
         started = time.perf_counter()
         tensors, order, first, end = self._stretch(progress.epoch, progress.step)
         last = min(first + self._chunk, end, self._until(progress) - progress.step + first)
-        sums, bad = self._train(tensors, order, first, last, progress.sums)
+        sums, bad = self._train(tensors, order, first, last, progress.sums or self._nothing)
         seconds = self.learner.team.agree(time.perf_counter() - started)
         if bad >= 0:
             raise not_finite(progress.epoch, progress.step + bad - first + 1, progress.learning_rate)
@@ -105,7 +107,7 @@ class Loop:
 
         def run(steps: int) -> int:
             last = min(steps, end)
-            self._train(tensors, order, 0, last, (0.0,) * SUMS)
+            self._train(tensors, order, 0, last, self._nothing)
             return last
 
         return run
@@ -129,13 +131,13 @@ class Loop:
         return row
 
     def means(self, progress: Progress) -> dict[str, float]:
-        """The loss and the metric since the beginning of the epoch; empty where every step of it was skipped."""
+        """The loss and the metrics since the beginning of the epoch; empty where every step of it was skipped."""
         return _means(self.learner.names, progress.sums)
 
     def _validation_metrics(self, epoch: int) -> Row:
         if self._validate is None or self._validation_supply is None:
             return {}
-        sums: Sequence[float] = (0.0,) * SUMS
+        sums: Sequence[float] = self._nothing
         for tensors, order, first, last in self._validation_supply.in_order(self._batch_size):
             sums, bad = self._validate(tensors, order, first, last, sums)
             if bad >= 0:
@@ -192,9 +194,11 @@ def compiled(step: Callable[[Take], Callable[[Any], Any]], learner: Learner, *, 
     return call
 
 
-def _means(names: tuple[str, str], sums: Sequence[float]) -> dict[str, float]:
-    loss, metric, count, _ = sums
-    return dict(zip(names, (loss / count, metric / count), strict=True)) if count else {}
+def _means(names: Sequence[str], sums: Sequence[float]) -> dict[str, float]:
+    if not sums or not sums[-2]:
+        return {}
+    *totals, count, _ = sums
+    return {name: total / count for name, total in zip(names, totals, strict=True)}
 
 
 def not_finite(epoch: int, step: int, learning_rate: float) -> NotFiniteError:

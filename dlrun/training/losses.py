@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from dlrun.data.signature import Output, Task
 from dlrun.spec.base import Spec
+from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
@@ -131,10 +132,25 @@ class Huber(Spec):
         return keras.losses.Huber(delta=self.delta)
 
 
+LossKind = Literal["binary_crossentropy", "categorical_crossentropy", "focal", "mse", "mae", "huber"]
 Loss = Annotated[
     BinaryCrossentropy | CategoricalCrossentropy | Focal | MeanSquaredError | MeanAbsoluteError | Huber,
     Field(discriminator="kind"),
 ]
+
+
+def _by_name(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    kinds = get_args(LossKind)
+    if value not in kinds:
+        near = nearest(value, kinds)
+        raise ValueError(f"a loss is one of {', '.join(kinds)}" + (f": write `{near}`" if near else ""))
+    return {"kind": value}
+
+
+LossField = Annotated[Loss, BeforeValidator(_by_name, json_schema_input_type=LossKind | Loss)]
+"""`huber`, or `{kind: huber, delta: 2.0}`."""
 
 LOSSES: tuple[type[Any], ...] = (
     BinaryCrossentropy,

@@ -39,7 +39,15 @@ class Forward:
         self._run = tf.function(self._forward, input_signature=[shapes], autograph=False)
 
     def __call__(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """The network's outputs for all examples: (n, …) each by name to (n, …) in float32.
+        """The outputs of a network with one target for all examples: (n, …) each by name to (n, …) in float32.
+
+        Raises:
+            OutOfMemoryError: not even one example fits in memory.
+        """
+        return self.each(inputs)[0]
+
+    def each(self, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """The network's outputs for all examples, for each target (n, …) in float32.
 
         Raises:
             OutOfMemoryError: not even one example fits in memory.
@@ -51,31 +59,33 @@ class Forward:
         count, asked = len(next(iter(inputs.values()))), self.batch_size
         while self.batch_size > 1 and not fits(self._model, min(self.batch_size, count), training=False):
             self.batch_size //= 2
-        parts: list[np.ndarray] = []
+        parts: list[list[np.ndarray]] = []
         start = 0
         while start < count:
             part = self._outputs({name: values[start : start + self.batch_size] for name, values in inputs.items()})
             if part is not None:
                 parts.append(part)
-                start += len(part)
+                start += len(part[0])
         if self.batch_size < asked:
             self.note = f"{asked} examples at once did not fit in memory: went on with {self.batch_size} "
             self.note += f"(write `evaluation.batch_size: {self.batch_size}`)"
             warnings.warn(self.note, RuntimeWarning, stacklevel=2)
-        return np.concatenate(parts).astype(np.float32, copy=False)
+        return [np.concatenate(one).astype(np.float32, copy=False) for one in zip(*parts, strict=True)]
 
     def _forward(self, batch: dict[str, Any]) -> Any:
         with quick_layers(self._model, xla=False):
-            return self._model(batch, training=False)
+            outputs = self._model(batch, training=False)
+        return outputs if isinstance(outputs, list) else [outputs]
 
-    def _outputs(self, batch: dict[str, np.ndarray]) -> np.ndarray | None:
+    def _outputs(self, batch: dict[str, np.ndarray]) -> list[np.ndarray] | None:
         """Those of one batch; None where it did not fit, after which the batches are smaller."""
         import tensorflow as tf
 
         from dlrun.training.memory import is_out_of_memory, out_of_memory
 
         try:
-            outputs: np.ndarray = self._run({name: tf.constant(values) for name, values in batch.items()}).numpy()
+            found = self._run({name: tf.constant(values) for name, values in batch.items()})
+            outputs: list[np.ndarray] = [each.numpy() for each in found]
         except (MemoryError, tf.errors.OpError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -125,26 +135,44 @@ def put(saved: dict[str, np.ndarray], variables: dict[str, Any]) -> None:
         variable.assign(saved[name])
 
 
-def raw_model(model: Any, preparation: Preparation, loss: str) -> Any:
-    """The whole model for use from Keras alone: raw columns in, probabilities or numbers in units of the data out.
+def raw_model(model: Any, preparation: Preparation, *losses: str) -> Any:
+    """The whole model for use from Keras alone: raw columns in, probabilities or numbers in units of the data out,
+    of several targets by name.
 
     Args:
         model: the trained network.
         preparation: the fitted features and target.
-        loss: the kind of loss, which says whether a reconstruction comes in logits.
+        losses: the kind of loss of each target, which says whether a reconstruction comes in logits.
     """
     import keras
-    from keras import layers
 
     raw = preparation.raw_inputs()
     # The same layers without what `compile` gave them: Keras would write down a loss and a metric that only dlrun has.
-    network = keras.Model({each.name: each for each in model.inputs}, model.outputs[0], name=model.name)
+    several = bool(preparation.further)
+    outputs = model.outputs if several else model.outputs[0]
+    network = keras.Model({each.name: each for each in model.inputs}, outputs, name=model.name)
     y = network(preparation.preprocess(raw))
-    output = preparation.signature.output
-    if output.is_classification:
-        y = layers.Activation("sigmoid" if y.shape[-1] == 1 else "softmax", dtype="float32", name="probability")(y)
-    elif loss == "binary_crossentropy":
-        y = layers.Activation("sigmoid", dtype="float32", name="reconstruction")(y)
-    elif isinstance(preparation.target, FittedNumbers):
-        y = preparation.restore_raw(y, raw)
-    return keras.Model(raw, y, name=model.name)
+    if not several:
+        return keras.Model(raw, _meaning(y, raw, preparation, losses[0]), name=model.name)
+    parts = enumerate(zip(y, preparation.each, losses, strict=True), 1)
+    found = {each.signature.output.name: _meaning(own, raw, each, loss, f"{n}_") for n, (own, each, loss) in parts}
+    return keras.Model(raw, found, name=model.name)
+
+
+def _meaning(y: Any, raw: Any, preparation: Preparation, loss: str, prefix: str = "") -> Any:
+    """Probabilities, or numbers in units of the data, of the outputs of one target.
+
+    Args:
+        raw: the inputs by name, as the data has them.
+        prefix: of the layer's name.
+    """
+    from keras import layers
+
+    if preparation.signature.output.is_classification:
+        activation = "sigmoid" if y.shape[-1] == 1 else "softmax"
+        return layers.Activation(activation, dtype="float32", name=f"{prefix}probability")(y)
+    if loss == "binary_crossentropy":
+        return layers.Activation("sigmoid", dtype="float32", name=f"{prefix}reconstruction")(y)
+    if isinstance(preparation.target, FittedNumbers):
+        return preparation.restore_raw(y, raw)
+    return y

@@ -94,4 +94,4 @@ class Watch:
 
 def direction(metric: str) -> str:
     """Which way a training metric gets better: `max` for accuracy, `min` for losses and errors."""
-    return "max" if metric.removeprefix("validation_") == "accuracy" else "min"
+    return "max" if metric == "accuracy" or metric.endswith("_accuracy") else "min"

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from dlrun.training.step import SUMS
-
 if TYPE_CHECKING:
     import numpy as np
 
 Row = dict[str, float]
 """One epoch of history.csv: epoch, metrics, validation metrics, learning_rate, seconds, examples_per_second."""
 
-NOTHING = (0.0,) * SUMS
+NOTHING: tuple[float, ...] = ()
+"""What no step adds up to."""
 
 
 @dataclass
@@ -25,7 +24,7 @@ class Progress:
         batch_size: examples through the network at once; smaller than the spec's after the memory did not hold them.
         epoch: the one that is being trained, from 1.
         step: how many of its steps are done.
-        sums: what they add up to, (SUMS,).
+        sums: what they add up to, (sums,); empty before the first.
         seconds: how long they took.
         learning_rate: at the first step of the epoch.
         rewinds: how often the training went back because of a loss that was not finite.
@@ -48,7 +47,7 @@ class Progress:
     @property
     def skipped(self) -> int:
         """How many steps of the epoch were left out."""
-        return int(self.sums[3])
+        return int(self.sums[-1]) if self.sums else 0
 
     def end_epoch(self, row: Row) -> None:
         """The epoch is done, and its row belongs to the history."""

@@ -10,16 +10,11 @@ from dlrun.training.team import Team
 
 if TYPE_CHECKING:
     from dlrun.training.followed import Followed
+    from dlrun.training.several import FollowedSeveral
 
 Tensor = Any
 Batch = tuple[Tensor, ...]
 """(inputs by name, target) or (inputs by name, target, weights)."""
-
-SUMS = 4
-"""How many numbers a step adds up: loss times examples, metric times examples, examples, steps that were skipped."""
-
-SKIPPED = (0.0, 0.0, 0.0, 1.0)
-"""What a step adds up that leaves the weights as they are."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +24,7 @@ class Learner:
     Args:
         model: the Keras model, its inputs by name.
         optimizer: a Keras optimizer, built for the model's trainable variables.
-        loss: the Keras loss of targets and outputs.
+        loss: the Keras loss of targets and outputs; of several targets a `WeightedLosses`.
         metric: what is followed beside the loss.
         team: the replicas that learn it together.
     """
@@ -37,25 +32,31 @@ class Learner:
     model: Any
     optimizer: Any
     loss: Any
-    metric: Followed
+    metric: Followed | FollowedSeveral
     team: Team = field(default_factory=Team.alone)
 
     @property
-    def names(self) -> tuple[str, str]:
-        """Of the two numbers that are followed: the loss, penalties included, and the metric."""
-        return "loss", self.metric.name
+    def names(self) -> tuple[str, ...]:
+        """Of the numbers that are followed: the loss, penalties included, and the metrics."""
+        return "loss", *self.metric.names
 
-    def forward(self, batch: Batch, *, training: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """The loss of a batch, this replica's part of the penalties of the weights, and the metric: scalars each."""
+    @property
+    def sums(self) -> int:
+        """How many numbers a step adds up: the loss and each metric times examples, examples, steps that were
+        skipped."""
+        return len(self.names) + 2
+
+    def forward(self, batch: Batch, *, training: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """The loss of a batch, this replica's part of the penalties of the weights, and the metrics: scalars each."""
         import tensorflow as tf
 
         x, y, *weights = batch
-        outputs = self.model(x, training=training)
-        loss = tf.cast(self.loss(y, outputs, sample_weight=weights[0] if weights else None), tf.float32)
+        outputs, weight = self.model(x, training=training), weights[0] if weights else None
+        loss = tf.cast(self.loss(y, outputs, sample_weight=weight), tf.float32)
         loss *= self.team.replicas  # by which Keras divides it
         penalties = self.model.losses
         penalty = tf.add_n([tf.cast(each, tf.float32) for each in penalties]) if penalties else tf.constant(0.0)
-        return loss, penalty / self.team.replicas, tf.reduce_mean(tf.cast(self.metric.values(y, outputs), tf.float32))
+        return loss, penalty / self.team.replicas, self.metric.means(y, outputs, weight, self.team.replicas)
 
     def apply(self, gradients: Sequence[Tensor]) -> None:
         """Moves the weights."""
@@ -91,7 +92,7 @@ class Step:
         self._skips = skip_not_finite
 
     def train(self, rows: Tensor) -> Tensor:
-        """Moves the weights once by the examples of the rows, (n,); what it adds up, (SUMS,) float64."""
+        """Moves the weights once by the examples of the rows, (n,); what it adds up, (sums,) float64."""
         import tensorflow as tf
 
         if not self._skips:
@@ -105,13 +106,14 @@ class Step:
         for variable, value in zip(statistics, before, strict=True):
             variable.assign(tf.where(finite, variable.value, value))
         self._learner.team.run_if(finite, self._learner.apply, gradients)
-        return tf.where(finite, sums, tf.constant(SKIPPED, tf.float64))
+        skipped = tf.one_hot(self._learner.sums - 1, self._learner.sums, dtype=tf.float64)
+        return tf.where(finite, sums, skipped)
 
     def validate(self, rows: Tensor) -> Tensor:
-        """What the examples of the rows, (n,), add up to in evaluation mode, (SUMS,) float64."""
+        """What the examples of the rows, (n,), add up to in evaluation mode, (sums,) float64."""
         mine, weight = self._learner.team.share(rows)
-        loss, penalty, metric = self._learner.forward(self._take(mine), training=False)
-        return self._total([], _sums(loss * weight, penalty, metric * weight, rows), rows)[1]
+        loss, penalty, metrics = self._learner.forward(self._take(mine), training=False)
+        return self._total([], _sums(loss * weight, penalty, [each * weight for each in metrics], rows), rows)[1]
 
     def _total(self, gradients: list[Tensor], sums: Tensor, rows: Tensor) -> tuple[list[Tensor], Tensor]:
         """What the gradients and the sums of all replicas add up to."""
@@ -122,7 +124,7 @@ class Step:
             return gradients, sums
         # In the gradients' type the sums travel with them.
         *gradients, total = team.total([*gradients, tf.cast(sums, tf.float32)])
-        return gradients, tf.concat([tf.cast(total[:2], tf.float64), [float(rows.shape[0]), 0.0]], 0)
+        return gradients, tf.concat([tf.cast(total[:-2], tf.float64), [float(rows.shape[0]), 0.0]], 0)
 
     def _gradients(self, rows: Tensor) -> tuple[list[Tensor], Tensor]:
         """The gradient of the mean loss over all rows, and what they add up to."""
@@ -140,7 +142,7 @@ class Step:
             return [a if b is None else a + b for a, b in zip(gradients, more, strict=True)], sums + what
 
         zeros = [tf.zeros(each.shape, each.dtype) for each in self._learner.model.trainable_variables]
-        gradients, sums = self._learner.team.repeat(whole, add, (zeros, tf.zeros(SUMS, tf.float64)))
+        gradients, sums = self._learner.team.repeat(whole, add, (zeros, tf.zeros(self._learner.sums, tf.float64)))
         return plus(rows[whole * self._batch_size :], gradients, sums) if rest else (gradients, sums)
 
     def _of_part(self, rows: Tensor, share: float) -> tuple[list[Tensor], Tensor]:
@@ -150,11 +152,11 @@ class Step:
         learner = self._learner
         mine, weight = learner.team.share(rows)
         with tf.GradientTape() as tape:
-            loss, penalty, metric = learner.forward(self._take(mine), training=True)
+            loss, penalty, metrics = learner.forward(self._take(mine), training=True)
             loss *= weight
             scaled = learner.optimizer.scale_loss((loss + penalty) * share)
         gradients = tape.gradient(scaled, learner.model.trainable_variables)
-        return list(map(_whole, gradients)), _sums(loss, penalty, metric * weight, rows)
+        return list(map(_whole, gradients)), _sums(loss, penalty, [each * weight for each in metrics], rows)
 
 
 def _whole(gradient: Tensor | None) -> Tensor | None:
@@ -167,8 +169,8 @@ def _whole(gradient: Tensor | None) -> Tensor | None:
     return tf.convert_to_tensor(gradient) if isinstance(gradient, tf.IndexedSlices) else gradient
 
 
-def _sums(loss: Tensor, penalty: Tensor, metric: Tensor, rows: Tensor) -> Tensor:
+def _sums(loss: Tensor, penalty: Tensor, metrics: Sequence[Tensor], rows: Tensor) -> Tensor:
     import tensorflow as tf
 
     count = float(rows.shape[0])
-    return tf.cast(tf.stack([loss + penalty, metric, 1.0, 0.0]), tf.float64) * count
+    return tf.cast(tf.stack([loss + penalty, *metrics, 1.0, 0.0]), tf.float64) * count

@@ -6,7 +6,7 @@ so where a training stands is told by its epoch and step alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from dlrun.training.order import Oversampled
 
 Tensor = Any
-Tensors = tuple[dict[str, Tensor], Tensor | None, Tensor | None]
-"""Arrays in TensorFlow's memory: inputs by name, target, weights."""
+Tensors = tuple[dict[str, Tensor], Any, Any]
+"""Arrays in TensorFlow's memory: inputs by name, target, weights; of several targets both by the target's name."""
 
 
 @dataclass(frozen=True)
@@ -29,44 +29,48 @@ class Arrays:
     Args:
         inputs: by name of the Keras input, (n, …) each.
         target: (n, …) in the shape of the network's output, (n,) class indexes, or None where the target is the one
-            input.
-        weights: (n,), how much each example counts; None where all count the same.
+            input; of several targets such an array for each, by its name.
+        weights: (n,), how much each example counts; None where all count the same; of several targets by name, of
+            those whose classes are weighed.
     """
 
     inputs: dict[str, np.ndarray]
-    target: np.ndarray | None
-    weights: np.ndarray | None = None
+    target: np.ndarray | dict[str, np.ndarray] | None
+    weights: np.ndarray | dict[str, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
 
     def first(self, count: int = 1) -> Arrays:
         """The first examples alone."""
-        return Arrays(
-            {name: values[:count] for name, values in self.inputs.items()},
-            None if self.target is None else self.target[:count],
-            None if self.weights is None else self.weights[:count],
-        )
+        return Arrays(*(_each(lambda values: values[:count], part) for part in self._parts))
+
+    @property
+    def _parts(self) -> tuple[Any, Any, Any]:
+        return self.inputs, self.target, self.weights
 
     def tensors(self) -> Tensors:
         """The same in TensorFlow's memory."""
         import tensorflow as tf
 
-        return (
-            {name: tf.convert_to_tensor(values) for name, values in self.inputs.items()},
-            None if self.target is None else tf.convert_to_tensor(self.target),
-            None if self.weights is None else tf.convert_to_tensor(self.weights),
-        )
+        inputs, target, weights = (_each(tf.convert_to_tensor, part) for part in self._parts)
+        return inputs, target, weights
+
+
+def _each(function: Callable[[Any], Any], part: Any) -> Any:
+    """A function of one array or tensor, of each by name, or of none."""
+    if isinstance(part, dict):
+        return {name: function(values) for name, values in part.items()}
+    return None if part is None else function(part)
 
 
 def gathered(tensors: Tensors, rows: Tensor) -> tuple[Any, ...]:
     """The batch of row numbers (batch,): (inputs, target) or (inputs, target, weights); inside a graph."""
     import tensorflow as tf
 
-    inputs, target, weights = tensors
-    x = {name: tf.gather(values, rows) for name, values in inputs.items()}
-    y = next(iter(x.values())) if target is None else tf.gather(target, rows)
-    return (x, y) if weights is None else (x, y, tf.gather(weights, rows))
+    x, y, weights = (_each(lambda values: tf.gather(values, rows), part) for part in tensors)
+    y = next(iter(x.values())) if y is None else y
+    return (x, y) if weights is None else (x, y, weights)
 
 
 class Stretch(NamedTuple):

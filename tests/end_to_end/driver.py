@@ -1,5 +1,6 @@
 """`dlrun` with a death sentence: it kills itself, by SIGKILL, at a given touch of its checkpoints or so many seconds
-after the first. Arguments: `touch:N` or `seconds:S`, then those of dlrun."""
+after the first; or it asks itself to end, by SIGTERM, at the first touch of those in a folder. Arguments: `touch:N`,
+`seconds:S` or `term:FOLDER`, then those of dlrun."""
 
 import os
 import signal
@@ -24,6 +25,8 @@ def watch(event: str, arguments: tuple[Any, ...]) -> None:
         touches += 1
         if how == "touch" and touches == int(number):
             die()
+        if how == "term" and any(number in str(each) for each in arguments):
+            os.kill(os.getpid(), signal.SIGTERM)
         if how == "seconds" and touches == 1:
             timer = threading.Timer(float(number), die)
             timer.daemon = True

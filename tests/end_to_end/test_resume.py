@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import warm
 import yaml
 from running import CONFIGS, IMAGE, ROOT, TEXT, dlrun, history, plain, read, trained, write
 
@@ -100,9 +101,7 @@ def spec_of(name: str, folder: Path, **training: Any) -> Path:
 
 def killed(how: str, *arguments: str | Path) -> bool:
     """Runs dlrun until it kills itself; False where it was done before."""
-    done = subprocess.run(
-        [sys.executable, DRIVER, how, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, encoding="utf-8"
-    )
+    done = warm.call([how, *map(str, arguments)], ROOT, DRIVER)
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode != 0
 

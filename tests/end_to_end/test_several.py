@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from running import dlrun, history, trained, write
+from running import dlrun, history, read, trained, write
 from sklearn.datasets import load_digits
 
 WORDS = ("red", "green", "blue", "small", "large")
@@ -86,3 +87,73 @@ def test_an_image_a_text_and_a_table_three_ways(tmp_path: Path) -> None:
     assert "as it is" in ways["price"]
     assert ways["ink"].split()[-3:] == ["ann", "3", "attention"]
     assert len(history(run)) == 2
+
+
+def test_two_targets_three_ways(tmp_path: Path) -> None:
+    from sklearn.metrics import accuracy_score, mean_absolute_error
+
+    random = np.random.default_rng(0)
+    area, rooms = random.normal(100, 20, 400), random.integers(1, 6, 400)
+    price = 3 * area + 20 * rooms + random.normal(0, 5, 400)
+    frame = pl.DataFrame(
+        {"area": area, "rooms": rooms, "price": price, "sold": np.where(rooms > 3, "yes", "no"), "id": range(400)}
+    )
+    frame.write_csv(tmp_path / "homes.csv")
+    tree = {
+        "name": "homes",
+        "data": {
+            "source": {"kind": "csv", "path": "homes.csv"},
+            "target": {"price": {"kind": "number", "loss": "huber", "weight": 0.5}, "sold": "category"},
+            "features": {"area": {"kind": "number"}, "rooms": {"kind": "number"}},
+        },
+        "architecture": {"kind": "ann", "dense": [16]},
+        "optimizer": {"kind": "adam", "learning_rate": 0.01},
+        "training": {"epochs": 8, "batch_size": 32, "early_stopping": {"monitor": "validation_price_mae"}},
+    }
+    run = trained(write(tmp_path / "homes.yaml", tree), tmp_path / "runs")
+    assert {"loss", "price_loss", "price_mae", "sold_loss", "sold_accuracy", "validation_sold_accuracy"} <= set(
+        history(run)[0]
+    )
+    for row in history(run):
+        parts = 0.5 * float(row["validation_price_loss"]) + float(row["validation_sold_loss"])
+        assert abs(parts - float(row["validation_loss"])) < 1e-5
+
+    seen = pl.read_parquet(run / "predictions.parquet").filter(pl.col("split") == "test").sort("row")
+    metrics = read(run / "metrics.json")
+    truth, said = seen["price_truth"], seen["price_prediction"]
+    assert abs(metrics["test"]["price_mae"] - mean_absolute_error(truth, said)) < 1e-9
+    assert metrics["test"]["sold_accuracy"] == accuracy_score(seen["sold_truth"], seen["sold_prediction"])
+    assert metrics["test"]["sold_accuracy"] > metrics["baseline"]["majority class"]["sold_accuracy"]
+    assert metrics["baseline"]["mean"].keys().isdisjoint({"sold_accuracy", "mae"})
+    matrix = read(run / "confusion_matrix.json")
+    assert list(matrix) == ["sold"]
+    assert np.sum(matrix["sold"]["counts"]) == len(seen)
+    plots = {path.stem for path in (run / "plots").iterdir()}
+    assert plots == {"curves", "residuals_price", "confusion_matrix_sold", "roc_and_precision_recall_sold"}
+
+    out = tmp_path / "out.parquet"
+    done = dlrun("predict", run, tmp_path / "homes.csv", "-o", out)
+    assert (done.returncode, done.stderr) == (0, "")
+    received = pl.read_parquet(out)
+    assert received.columns == [
+        "row", "price_prediction", "sold_prediction", "sold_probability_no", "sold_probability_yes",
+    ]  # fmt: skip
+    rows = seen["row"].to_numpy()
+    np.testing.assert_allclose(received["price_prediction"].to_numpy()[rows], said, rtol=1e-6)
+    scores = received["sold_probability_yes"].to_numpy()
+    np.testing.assert_allclose(scores[rows], seen["sold_score_yes"], rtol=0, atol=1e-6)
+
+    import keras
+    import tensorflow as tf
+
+    model = keras.models.load_model(run / "model.keras")
+    raw = {"area": tf.constant(area[:, None], tf.float32), "rooms": tf.constant(rooms[:, None], tf.float32)}
+    keras_says = model(raw)
+    np.testing.assert_allclose(keras_says["price"][:, 0], received["price_prediction"], rtol=1e-6)
+    np.testing.assert_allclose(keras_says["sold"][:, 0], scores, rtol=0, atol=1e-6)
+
+    again = json.loads(dlrun("eval", run, "--json").stdout)
+    assert again["metrics"] == metrics["test"]
+    compared = json.loads(dlrun("compare", tmp_path / "runs", "--sort", "sold_accuracy", "--json").stdout)
+    assert compared["runs"][0]["metrics"]["sold_accuracy"] == metrics["test"]["sold_accuracy"]
+    assert compared["runs"][0]["main_metric"] == "price_mae"

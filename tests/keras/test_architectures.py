@@ -9,7 +9,7 @@ import functools
 import subprocess
 import sys
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ from dlrun.models.layer import Layer
 from dlrun.run.weights import load_arrays, save_arrays
 from dlrun.training.losses import scores
 from dlrun.training.model import Forward, raw_model, restore_weights, weights
+
+ROOT = Path(__file__).parents[2]
 
 DATA: dict[str, dict[str, Any]] = {
     "table": {"source": {"kind": "bundled", "name": "iris"}},
@@ -56,10 +58,30 @@ DATA["mixed"] = {"source": {"kind": "bundled", "name": "sotu_eras"}, "features":
 DATA["alike"] = DATA["mixed"] | {
     "features": MIXED | {"president": {"kind": "text", "sequence_length": 4, "encoder": MIXED["text"]["encoder"]}}
 }
+DATA["sites"] = {
+    "source": {"kind": "csv", "path": str(ROOT / "configs/data/site_load.csv.gz"), "time": "time", "limit": 3000},
+    "target": "load",
+    "series_by": "site",
+    "features": {
+        "temperature": {"kind": "series", "difference": 2},
+        "load": {"kind": "series", "window": 24, "horizon": 6, "normalise_each": True, "difference": 24},
+        "price": {"kind": "series", "known": True},
+        "time": {"kind": "date", "parts": ["hour"]},
+    },
+}
+"""Several series of several variables."""
+
 DENSE = [8, {"units": 6, "activation": "tanh", "batch_norm": True, "dropout": 0.2}]
 
 CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
-    "ann": [("table", {"dense": DENSE}), ("number", {"dense": []}), ("image", {}), ("series", {}), ("two_classes", {})],
+    "ann": [
+        ("table", {"dense": DENSE}),
+        ("number", {"dense": []}),
+        ("image", {}),
+        ("series", {}),
+        ("two_classes", {}),
+        ("sites", {}),
+    ],
     "cnn": [
         ("image", {"blocks": [{"filters": 4, "batch_norm": True, "pool": 2, "dropout": 0.1}], "dense": DENSE}),
         (
@@ -76,6 +98,7 @@ CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("text", {"embedding_size": 4, "units": [5, 3], "bidirectional": True, "pooling": "average"}),
         ("text", {"embedding_size": 4, "units": [5], "mask_padding": True}),
         ("series", {"units": [5], "seasonal_skip": 4}),
+        ("sites", {"units": [5], "seasonal_skip": 12}),
     ],
     "gru": [("text", {"embedding_size": 4, "units": [5], "pooling": "max", "dense": DENSE}), ("series", {})],
     "simple_rnn": [("series", {"units": [5], "recurrent_dropout": 0.2})],
@@ -95,6 +118,7 @@ CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "transformer": [
         ("text", {"embedding_size": 8, "heads": 2, "blocks": 1}),
         ("series", {"embedding_size": 8, "heads": 2, "blocks": 2, "pooling": "max", "dense": DENSE}),
+        ("sites", {"embedding_size": 8, "heads": 2, "blocks": 1}),
     ],
     "combined": [
         ("mixed", {"dense": DENSE, "table": [3]}),
@@ -172,6 +196,10 @@ class Case:
         preparation = self.dataset.preparation
         if preparation.series is None:
             return preparation.raw(self.dataset.table, self.examples.rows)
+        if preparation.series_by is not None:
+            assert preparation.series_input is not None
+            assert self.examples.past is not None
+            return preparation.series_input.raw(self.dataset.table.columns, self.examples.past)
         assert isinstance(preparation.series, FittedSeries)
         (name,) = (input_name(column) for column in preparation.features)
         windows = self.examples.inputs[name] * preparation.series.scale + preparation.series.offset
@@ -183,7 +211,7 @@ class Case:
         output = preparation.signature.output
         said = scores(Forward(self.model)(self.examples.inputs), output, self.experiment.objective)
         if isinstance(preparation.target, FittedNumbers):
-            return preparation.target.restore(said).reshape(len(said), -1)
+            return preparation.target.restore(said, self.examples.past).reshape(len(said), -1)
         return said[:, 1:] if output.task == "binary" and self.model.output_shape[-1] == 1 else said
 
 
@@ -205,6 +233,7 @@ def made(name: str) -> Case:
         {key: values[:9] for key, values in dataset.test.inputs.items()},
         dataset.test.target[:9],
         dataset.test.truth[:9],
+        past=dataset.test.past and replace(dataset.test.past, origins=dataset.test.past.origins[:9]),
     )
     return Case(experiment, dataset, few, model)
 

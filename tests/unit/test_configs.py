@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 
+from dlrun.data.signature import Task
 from dlrun.evaluation.names import METRICS
 from dlrun.reading import read_experiment
 
@@ -15,12 +17,15 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 HEADER = re.compile(r"# 2 cores: (?P<time>\d+(?:\.\d+)? (?:s|min)); (?P<metrics>[a-z][a-z0-9_]* \d.*)")
 """`# 2 cores: 25 s; accuracy 0.978, f1 0.977 (majority class 0.101)`"""
 
+OF_FILES: dict[str, Task] = {"ann_csv": "multiclass", "mixed_table": "regression", "multivariate_series": "forecast"}
+"""What is predicted from tables in files: what they hold, only reading them tells."""
+
 DOWNLOADED = ("cnn_cifar10", "lstm_imdb")
 """Their data does not ship with dlrun, so no time and metric of theirs has been measured."""
 
 
 def test_none_is_missing() -> None:
-    assert len(CONFIGS) == 14
+    assert len(CONFIGS) == 17
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
@@ -40,6 +45,11 @@ def test_it_opens_with_command_time_and_metric(config: Path) -> None:
     found = HEADER.fullmatch(expected)
     assert found, f"{expected!r} is not like `# 2 cores: 25 s; accuracy 0.978`"
     signature = experiment.preview(config.parent)
-    assert signature is not None or config.stem == "ann_csv"  # what a user's own table holds, only reading it tells
+    assert signature is not None or config.stem in OF_FILES
     metric = found["metrics"].split()[0]
-    assert metric in (METRICS[signature.output.task] if signature else METRICS["multiclass"])
+    assert metric in METRICS[signature.output.task if signature else OF_FILES[config.stem]]
+
+
+def test_the_mixed_table_is_what_its_script_makes(tmp_path: Path) -> None:
+    runpy.run_path(str(ROOT / "configs" / "data" / "mixed_table.py"))["write"](tmp_path / "made.csv")
+    assert (tmp_path / "made.csv").read_bytes() == (ROOT / "configs" / "mixed_table.csv").read_bytes()

@@ -14,12 +14,12 @@ from pydantic import ValidationError
 
 from dlrun.data.columns import Column
 from dlrun.data.features import Category, Date, FittedCategory, FittedNumber, FittedText, Image, Number, Series, Text
-from dlrun.data.features.series import check_stamps
 from dlrun.data.features.siphash import siphash
 from dlrun.data.features.subword import Pieces, learn_pieces
 from dlrun.data.features.times import as_times, parts_of
 from dlrun.data.features.values import as_numbers, complaint, text_of
 from dlrun.data.inference import describe
+from dlrun.data.layout import check_stamps
 from dlrun.data.target import FittedClasses, FittedNumbers, Target
 from dlrun.errors import DataError, MissingExtraError
 

@@ -116,6 +116,33 @@ def test_forecast_by_step():
     assert result["per_step"] == [{"step": 1, "mae": 0.0, "mse": 0.0}, {"step": 2, "mae": 1.5, "mse": 2.5}]
 
 
+def test_each_series_is_measured_by_itself():
+    forecast = replace(
+        predictions("forecast", [[1.0, 2], [10, 20], [3, 4]], [[1.0, 4], [10, 10], [4, 5]]),
+        series=np.array(["a", "b", "a"], object),
+        times=np.array([0, 0, 1]),
+    )
+    result = measure(forecast, ["mae"])
+    assert result["per_series"] == {"a": {"mae": 1.0, "windows": 2}, "b": {"mae": 5.0, "windows": 1}}
+    assert result["mae"] == pytest.approx(14 / 6)
+    again = Predictions.from_frame(forecast.to_frame(), "test", "forecast", "target")
+    assert (again.series.tolist(), again.order.tolist()) == (["a", "b", "a"], [0, 0, 1])
+
+
+def test_windows_of_several_series_at_one_time_are_no_independent_samples():
+    """The batches of the interval go by time, each as long as the horizon in each of the series."""
+    rng = np.random.default_rng(0)
+    errors = np.repeat(rng.normal(size=120), 2)  # both series are off by the same at one time
+    one = predictions("forecast", np.zeros((120, 2)), np.repeat(errors[::2, None], 2, axis=1))
+    both = replace(
+        predictions("forecast", np.zeros((240, 2)), np.repeat(errors[:, None], 2, axis=1)),
+        series=np.array(["a", "b"] * 120, object),
+        times=np.repeat(np.arange(120), 2),
+    )
+    assert measure(both)["interval"]["mae"] == pytest.approx(measure(one)["interval"]["mae"])
+    assert "interval" not in measure(replace(both, series=np.array(list("abcdefgh") * 30, object)))
+
+
 def test_reconstruction_and_its_distribution():
     truth = np.zeros((2000, 2, 2), np.float32)
     scores = np.broadcast_to(np.arange(2000.0)[:, None, None], truth.shape)

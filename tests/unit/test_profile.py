@@ -93,6 +93,16 @@ def test_the_times_of_a_series() -> None:
     assert profile_times(np.array(["NaT"], "datetime64[us]")) is None
 
 
+def test_the_times_of_several_series_are_looked_at_by_themselves() -> None:
+    hours = np.array([0, 0, 1, 1, 2, 5, 1, 3, 4], "datetime64[h]")
+    profile = profile_times(hours, np.array([0, 1, 0, 1, 0, 1, 0, 0, 0]))
+    assert profile is not None
+    assert (profile.step, profile.holes, profile.repeated, profile.unordered) == (3600, 1, 1, 1)
+    together = profile_times(hours)
+    assert together is not None
+    assert (together.holes, together.repeated, together.unordered) == (0, 3, 1)
+
+
 def test_a_long_column_is_estimated_where_all_of_it_would_take_long() -> None:
     """Range, mean and missing values are exact; different values and quartiles are near."""
     values = np.random.default_rng(0).permutation(1_200_000)

@@ -150,7 +150,7 @@ def test_a_truncated_gz_is_told(tmp_path: pathlib.Path) -> None:
     ("content", "message", "path"),
     [
         (None, "there is no file", ("path",)),
-        (b"", "no names of columns", ("path",)),
+        (b"", "is empty, or begins with an empty line", ("path",)),
         (b"a,a\n", "two columns of the same name", ("path",)),
         (b"\xff\xfe", "not UTF-8", ("path",)),
         (b"dat,temp\n1,2\n", "the file has no column date", ("time",)),
@@ -269,7 +269,7 @@ def test_arrays_with_and_without_a_test_part(tmp_path: pathlib.Path) -> None:
         ({"x": np.zeros(3), "y": np.array([{}, 1, "a"], object)}, "y holds Python objects"),
         ({"x": np.array(3)}, "single value"),
         ({"x": np.zeros(3, complex)}, "has the type complex128"),
-        ({"x_train": np.zeros(3), "y": np.zeros(3)}, "without its other: x_test"),
+        ({"x_train": np.zeros(3), "y": np.zeros(3)}, "x_test is missing"),
         ({"x_train": np.zeros((3, 2)), "x_test": np.zeros((3, 1))}, "have the shapes"),
         ({}, "no arrays"),
     ],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from dlrun.data.columns import Column
 from dlrun.data.features.number import usable
+from dlrun.data.features.scales import raw_scales, scales
 from dlrun.data.features.values import Fault, as_numbers, missing_fault
 from dlrun.data.signature import Input
 from dlrun.errors import DataError
@@ -42,7 +43,7 @@ class FittedSeries(Spec):
     difference: int | None = None
     """How many rows before is what a value is compared with; none where the value itself enters the network."""
     each: dict[str, tuple[float, float]] | None = None
-    """Offset and scale of each series; none where all share one."""
+    """Offset and scale of each series; none where all share one. Offset 0 and scale 1 then stand above."""
 
     @property
     def past(self) -> int:
@@ -223,8 +224,10 @@ class Series(Spec):
                 raise DataError(f"a difference of {self.difference} needs more train rows than {len(values)}")
         each = None
         if self.normalise_each and ids is not None:
-            each = {str(name): self._scale(numbers[ids == name]) for name in np.unique(ids)}
-        offset, scale = self._scale(numbers)
+            first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
+            parts = np.split(numbers, first[1:])
+            each = {str(ids[at]): self._scale(part) for at, part in zip(first, parts, strict=True)}
+        offset, scale = self._scale(numbers) if each is None else (0.0, 1.0)
         return FittedSeries(
             kind="series",
             window=self.window,
@@ -248,43 +251,6 @@ class Series(Spec):
             case "none":
                 offset, scale = 0.0, 1.0
         return float(offset), usable(scale, offset)
-
-
-class Scaled(Protocol):
-    """What is scaled, all series alike or each by itself."""
-
-    @property
-    def offset(self) -> float: ...
-    @property
-    def scale(self) -> float: ...
-    @property
-    def each(self) -> dict[str, tuple[float, float]] | None: ...
-
-
-def scales(of: Scaled, ids: np.ndarray | None) -> tuple[Any, Any]:
-    """Offset and scale: a number each, or, where each series has its own, float64 (rows,) each."""
-    import numpy as np
-
-    if of.each is None:
-        return of.offset, of.scale
-    if ids is None:
-        raise ValueError("each series has a scale of its own, and their names are not given")
-    pairs = np.array([of.each[name] for name in ids.tolist()], np.float64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
-
-
-def raw_scales(of: Scaled, series: KerasTensor | None) -> tuple[Any, Any]:
-    """The same built of Keras layers, (batch, 1, 1) each; NaN for a series that has none."""
-    import keras
-    import numpy as np
-
-    if of.each is None or series is None:
-        return of.offset, of.scale
-    lookup = keras.layers.StringLookup(vocabulary=list(of.each), num_oov_indices=1)
-    index = keras.ops.cast(lookup(series), "int32")  # (batch, 1), 0: unknown
-    columns = np.array([(np.nan, np.nan), *of.each.values()], np.float32).T
-    offset, scale = (keras.ops.expand_dims(keras.ops.take(column, index), -1) for column in columns)
-    return offset, scale
 
 
 def variables(name: str, horizon: int, known: bool) -> tuple[str, ...]:
@@ -317,38 +283,3 @@ def windows(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
         return np.zeros((0, length), values.dtype)
     found: np.ndarray = np.lib.stride_tricks.sliding_window_view(values, length)[starts]
     return found
-
-
-def check_stamps(stamps: np.ndarray, name: str, rows: np.ndarray | None = None, of: str = "") -> None:
-    """That the times of a series are there, all different, and rise.
-
-    Args:
-        rows: the row of each time, (rows,); None: they are numbered through.
-        of: which series it is, such as `store a`; empty where there is one.
-
-    Raises:
-        DataError: with the first row where they are not.
-    """
-    import numpy as np
-
-    rows = np.arange(len(stamps)) if rows is None else rows
-    missing = np.flatnonzero(np.isnat(stamps))
-    if len(missing):
-        raise DataError(
-            f"row {rows[missing[0]] + 1} has no time in the column {name}", hint="remove the row, or write it in"
-        )
-    steps = np.diff(stamps) / np.timedelta64(1, "us")
-    wrong = np.flatnonzero(steps <= 0)
-    if not len(wrong):
-        return
-    row = int(wrong[0]) + 1
-    before, here = (str(stamp).replace("T", " ").removesuffix(".000000") for stamp in (stamps[row - 1], stamps[row]))
-    what = "the same time as" if steps[row - 1] == 0 else f"an earlier time, {here}, than"
-    raise DataError(
-        f"the times of a series must rise, but in the column {name} row {rows[row] + 1} has {what} the row before"
-        + (f" of {of}" if of else "")
-        + f", {before}"
-        + (f"; {len(wrong)} rows are like that" if len(wrong) > 1 else ""),
-        hint="sort the rows by time and keep one for each"
-        + ("" if of else "; if the table holds several series, data: {series_by: <column>} tells them apart"),
-    )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import collections
 import importlib.util
+import pathlib
 import string
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -18,6 +19,7 @@ from dlrun.data.columns import Column
 from dlrun.data.features import subword
 from dlrun.data.features.values import Fault, missing_fault
 from dlrun.data.signature import Input
+from dlrun.data.vectors import VectorsField
 from dlrun.errors import DataError
 from dlrun.models.encoders import Encoder
 from dlrun.spec.base import Spec
@@ -55,6 +57,8 @@ class Text(Spec):
     """On which side a long text is cut: pre keeps its end, post its start."""
     missing: Literal["error", "empty"] = "error"
     """What a missing text is: refused, or a text without words."""
+    vectors: VectorsField | None = None
+    """Vectors of others that the embedding of the tokens begins with: {path: glove.txt, trainable: false}."""
     encoder: Encoder | None = None
     """What reads this input in a combined architecture: an architecture, its last dense layers
     included. Left out: an lstm."""
@@ -69,10 +73,32 @@ class Text(Spec):
             yield Problem(
                 ("tokens",), "subword needs the package tokenizers, which is not installed", hint=subword.INSTALL
             )
+        if self.tokens == "subword" and self.vectors is not None:
+            yield Problem(
+                ("vectors",),
+                "vectors of others are for words, and the pieces are learned from these texts",
+                expected="tokens: word",
+                received="tokens: subword",
+                hint="write `tokens: word`, or take vectors out",
+                at="key",
+            )
+
+    def resolve(self, base: pathlib.Path) -> Self:
+        """The same with nothing left out.
+
+        Raises:
+            DataError: the vectors cannot be read.
+        """
+        return self if self.vectors is None else self.model_copy(update={"vectors": self.vectors.resolve(base)})
 
     def input(self, name: str, column: Column) -> Input | None:
         """The network's input; the vocabulary is at its upper limit until the data is read."""
-        return Input(name, "tokens", (self.sequence_length,), vocabulary_size=self.vocabulary_size)
+        return self.tokens_input(name, self.vocabulary_size)
+
+    def tokens_input(self, name: str, vocabulary_size: int) -> Input:
+        """The network's input for a vocabulary of that size."""
+        size, trainable = (None, True) if self.vectors is None else (self.vectors.size, self.vectors.trainable)
+        return Input(name, "tokens", (self.sequence_length,), vocabulary_size, size, trainable)
 
     def faults(self, values: np.ndarray) -> list[Fault]:
         """What keeps the values from being read so."""
@@ -129,7 +155,7 @@ class FittedText(Spec):
     """The known tokens; the first has number 2."""
 
     def input(self, name: str) -> Input:
-        return Input(name, "tokens", (self.spec.sequence_length,), vocabulary_size=2 + len(self.vocabulary))
+        return self.spec.tokens_input(name, 2 + len(self.vocabulary))
 
     def faults(self, values: np.ndarray) -> list[Fault]:
         """What keeps the values from being encoded."""

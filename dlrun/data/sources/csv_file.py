@@ -11,8 +11,8 @@ from typing import IO, TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from dlrun.data.columns import Batch, Column
-from dlrun.data.sources.csv_text import UTF8, Dialect, check_names, frame_of, frames_of
-from dlrun.data.sources.files import ZSTANDARD, opened
+from dlrun.data.sources.csv_text import HEADER, UTF8, Dialect, check_encoding, check_names, frame_of, frames_of
+from dlrun.data.sources.files import ZSTANDARD, opened, read_whole
 from dlrun.data.sources.frames import Types, batch_of
 from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError
@@ -55,11 +55,17 @@ class Csv(Tabular):
         try:
             with opened(file) as stream:
                 text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-                names = next(csv.reader(text, delimiter=self.delimiter), [])
+                names = next(csv.reader(text, delimiter=self.delimiter, strict=True), [])
         except UnicodeDecodeError as error:
+            with opened(file) as stream:
+                check_encoding(stream.read(HEADER), str(file))
             raise DataError(f"{file} is not UTF-8: {error.reason}", hint=UTF8) from None
         except csv.Error as error:
-            raise DataError(f"the first line of {file} cannot be read: {error}") from None
+            raise DataError(
+                f"the first line of {file} cannot be read: {error}", hint="a quote may be left open in it"
+            ) from None
+        if any("\0" in name for name in names):
+            raise DataError(f"{file} is not UTF-8 text: its first line holds NUL bytes, as UTF-16 does", hint=UTF8)
         check_names(names, str(file))
         return names
 
@@ -93,7 +99,7 @@ class Csv(Tabular):
         Raises:
             DataError: it is damaged, with the line.
         """
-        return frame_of(stream.read(), name, self.dialect(types))
+        return frame_of(read_whole(stream, name), name, self.dialect(types))
 
     def batches(self, stream: IO[bytes], name: str, size: int) -> Iterator[Batch]:
         """Rows of a file in blocks of about `size` bytes, -1: all at once; ragged rows are set apart.

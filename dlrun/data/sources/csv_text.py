@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
-from dlrun.data.sources.frames import Types, dtypes, soften
+from dlrun.data.sources.frames import ColumnType, Types, conform, dtypes, soften
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def check_names(names: Sequence[str], file: str) -> None:
     Raises:
         DataError: with the columns.
     """
+    if not names:
+        raise DataError(f"{file} is empty, or begins with an empty line", hint="its first line holds the names")
     if not any(name.strip() for name in names):
         raise DataError(f"{file} has no names of columns in its first line", hint="write them, comma-separated")
     nameless = [position for position, name in enumerate(names, 1) if not name.strip()]
@@ -85,7 +87,7 @@ def frame_of(data: bytes, name: str, dialect: Dialect) -> polars.DataFrame:
         _check_widths(data, name, dialect.delimiter)
         raise DataError(f"{name} cannot be read: {error}") from None
     if frame.height == 0:
-        raise DataError(f"{name} has no rows below the names of its columns")
+        raise _no_rows(data, name)
     if frame[:, -1].null_count():  # that is how polars fills up a row that is too short
         _check_widths(data, name, dialect.delimiter)
     return frame
@@ -120,7 +122,13 @@ def frames_of(
             empty = False
             yield _sound_frame(header, block, name, len(names), dialect)
     if empty:
-        raise DataError(f"{name} has no rows below the names of its columns" if header else f"{name} is empty")
+        raise _no_rows(header, name) if header else DataError(f"{name} is empty")
+
+
+def _no_rows(data: bytes, name: str) -> DataError:
+    if b"\r" in data.strip():
+        return DataError(f"{name}: its lines end in carriage returns alone", hint="save it again with plain line ends")
+    return DataError(f"{name} has no rows below the names of its columns")
 
 
 class UnreadableError(Exception):
@@ -150,12 +158,36 @@ def _parse(data: bytes, dialect: Dialect) -> polars.DataFrame:
         frame = read(dtypes(types))
     except polars.exceptions.PolarsError:
         try:
-            frame = read(dict.fromkeys(dtypes(types), polars.String))
+            frame = _typed(read(dict.fromkeys(names, polars.String)), dialect)
         except polars.exceptions.PolarsError as error:
-            raise UnreadableError(str(error).splitlines()[0]) from None
+            raise UnreadableError(shortened(str(error).splitlines()[0])) from None
     if dialect.decimal_comma:  # numbers beside other text: what is told of such a column are the other texts
         frame = frame.with_columns(polars.col(polars.String).str.replace(DECIMAL, "${1}.${2}"))
     return soften(frame, types)
+
+
+def _typed(frame: polars.DataFrame, dialect: Dialect) -> polars.DataFrame:
+    """Columns of text as what all their values are: whole numbers, numbers, truth values or times; those with other
+    values stay text. That is for tables whose columns seem to be one thing by some rows and another by others."""
+    import polars
+
+    for column in frame:
+        if column.name in dialect.types or not column.count():
+            continue
+        if dialect.decimal_comma:
+            column = column.str.replace(DECIMAL, "${1}.${2}")
+        kinds: tuple[ColumnType, ...] = ("integer", "boolean", "time")
+        for kind in kinds:
+            alone = conform(column.to_frame(), {column.name: kind})
+            if alone[column.name].dtype != polars.String:
+                frame = frame.with_columns(alone)
+                break
+    return frame
+
+
+def shortened(text: str) -> str:
+    """A text for a message."""
+    return text if len(text) <= 200 else f"{text[:150]} … {text[-50:]}"
 
 
 def _first_line(data: bytes, name: str, dialect: Dialect) -> tuple[bytes, bytes]:
@@ -268,20 +300,23 @@ def check_encoding(data: bytes, name: str, line: int = 1) -> None:
 
 
 def _check_widths(data: bytes, name: str, delimiter: str) -> None:
-    """That every row has as many values as the first line has names."""
-    reader = csv.reader(io.StringIO(data.decode("utf-8"), newline=""), delimiter=delimiter)
-    try:
-        width = len(next(reader))
-        before = reader.line_num
-        for row in reader:
-            if row and len(row) != width:
-                fault = _width_fault(row, width, quoted=reader.line_num > before + 1)
-                raise DataError(
-                    f"{name}: line {before + 1} {fault}",
-                    hint="values that hold the delimiter or a line break have to stand in quotes",
-                )
+    """That every row has as many values as the first line has names, and that no quote is left open."""
+    text = data.decode("utf-8")
+    for strict in (False, True):
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
+        before = 0
+        try:
+            width = len(next(reader))
             before = reader.line_num
-    except csv.Error as error:
-        raise DataError(
-            f"{name}: line {reader.line_num} cannot be read: {error}", hint="a quote may be left open before it"
-        ) from None
+            for row in reader:
+                if row and len(row) != width:
+                    fault = _width_fault(row, width, quoted=reader.line_num > before + 1)
+                    raise DataError(
+                        f"{name}: line {before + 1} {fault}",
+                        hint="values that hold the delimiter or a line break have to stand in quotes",
+                    )
+                before = reader.line_num
+        except csv.Error as error:
+            raise DataError(
+                f"{name}: the row in line {before + 1} cannot be read: {error}", hint="a quote may be left open in it"
+            ) from None

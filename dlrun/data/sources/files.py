@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from dlrun.errors import DataError
+from dlrun.machine import available_memory, size
 from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
 
@@ -26,6 +27,9 @@ ZSTANDARD = ".zst"
 ZSTANDARD_START = b"\x28\xb5\x2f\xfd"
 
 RELATIVE = "a relative path is relative to the spec file"
+
+BLOCK = 1 << 24
+"""Bytes that are unpacked at once."""
 
 FETCH = "fetch the file again"
 
@@ -87,7 +91,8 @@ def parts(base: pathlib.Path, path: str, endings: tuple[str, ...]) -> list[pathl
         else:
             files = [place]
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise DataError(f"{path if len(path) < 200 else path[:200] + '…'} cannot be read: {reason}") from None
     if not files:
         where = f"no file in {place} ends in {', '.join(endings)}" if place.is_dir() else f"no file fits {place}"
         raise DataError(where, hint="name the files with a pattern, such as parts/*.csv" if place.is_dir() else None)
@@ -141,7 +146,9 @@ def opened(file: pathlib.Path) -> Iterator[IO[bytes]]:
     except FileNotFoundError:
         hint = near_file(file) or "put it there, or a link to where it is"
         raise DataError(f"there is no file {file}", hint=hint) from None
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except zlib.error:
+        raise DataError(f"{file} is damaged: its content cannot be unpacked", hint=FETCH) from None
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise DataError(f"{file} is damaged: {error}", hint=FETCH) from None
     except OSError as error:
         if error.errno is None:  # bz2 has no error of its own
@@ -167,6 +174,25 @@ def _unpacked(file: pathlib.Path) -> IO[bytes]:
     return io.BytesIO("\1".join(cell.to_series().fill_null("").to_list()).encode())
 
 
+def read_whole(stream: IO[bytes], name: str) -> bytes:
+    """All of a content, if it fits into the memory that is free: a small packed file may hold a very large one.
+
+    Raises:
+        DataError: it does not.
+    """
+    free = available_memory()
+    blocks, count = [], 0
+    while block := stream.read(BLOCK):
+        blocks.append(block)
+        count += len(block)
+        if free is not None and count > free // 2:  # they are joined, and then there are two of each
+            raise DataError(
+                f"{name} unpacks to more than {size(free // 2)}, and {size(free)} of memory are free",
+                hint="see whether it is what it should be",
+            )
+    return b"".join(blocks)
+
+
 def read_bytes(file: pathlib.Path) -> bytes:
     """The content of a file, unpacked where its name says that it is packed.
 
@@ -174,7 +200,7 @@ def read_bytes(file: pathlib.Path) -> bytes:
         DataError: it cannot be read, or is damaged.
     """
     with opened(file) as stream:
-        return stream.read()
+        return read_whole(stream, str(file))
 
 
 def plain_name(file: pathlib.Path) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Literal
 
 from dlrun.data.columns import Batch
 from dlrun.data.features.values import text_of
 from dlrun.data.sources.csv_text import BYTE_ORDER_MARK, check_encoding
-from dlrun.data.sources.files import ZSTANDARD, opened
+from dlrun.data.sources.files import ZSTANDARD, opened, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform
 from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 ONE_A_LINE = 'write an object in each line, such as {"age": 31, "city": "Rome"}; jq -c ".[]" makes lines of an array'
 
 ARRAY = "an array of all rows, where each line needs an object"
+
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""How a character begins that is written in two halves."""
 
 WORDS = {type(None): "null", bool: "a truth value", int: "a number", float: "a number", str: "a text"}
 
@@ -56,17 +60,17 @@ class Json(Tabular):
         Raises:
             DataError: it is damaged, with the line.
         """
-        data = stream.read().removeprefix(BYTE_ORDER_MARK)
+        data = read_whole(stream, name).removeprefix(BYTE_ORDER_MARK)
         if not data.strip():
             raise DataError(f"{name} is empty")
         check_encoding(data, name)
         frame = _parse(data)
-        if frame is None:
+        if frame is None or _is_suspicious(data, frame):
             lines = data.decode().split("\n")
             for number, line in enumerate(lines, 1):
                 if line.strip() and (fault := _fault(line)):
                     raise DataError(f"{name}: line {number} {fault}", hint=ONE_A_LINE)
-            frame = _mixed([json.loads(line) for line in lines if line.strip()])
+            frame = frame if frame is not None else _mixed([json.loads(line) for line in lines if line.strip()])
         if not frame.width:
             raise DataError(f"{name} has no columns: its objects are empty")
         return frame
@@ -105,15 +109,38 @@ def _parse(data: bytes) -> polars.DataFrame | None:
         return None
 
 
+def _is_suspicious(data: bytes, frame: polars.DataFrame) -> bool:
+    """Whether lines may hold what polars reads without a word: a key twice, of which it takes one, or half a
+    character."""
+    if HALF.search(data):
+        return True
+    keys = (json.dumps(name, ensure_ascii=False).encode() for name in frame.columns)
+    return any(data.count(key) > frame.height for key in keys)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are all different."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)} stands there twice")
+    return found
+
+
 def _fault(line: str) -> str | None:
     """What is wrong with a line, to stand after its number."""
     try:
-        value = json.loads(line.rstrip("\r\n"))
+        value = json.loads(line.rstrip("\r\n"), object_pairs_hook=_once)
+        json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         if line.strip() == "[" or line.lstrip().startswith("[{"):
             return f"begins {ARRAY}"
         return f"is no JSON: {error.msg} at column {error.colno}"
-    except (ValueError, RecursionError) as error:
+    except UnicodeEncodeError:
+        return "holds half a character, such as \\ud800"
+    except RecursionError:
+        return "is nested too deeply"
+    except ValueError as error:
         return f"is no JSON: {error}"
     if isinstance(value, dict):
         return None
@@ -160,7 +187,7 @@ def _blocks(stream: IO[bytes], size: int) -> Iterator[bytes]:
 def _sound(block: str) -> tuple[polars.DataFrame, dict[int, str]]:
     """The rows of a block, and what is wrong with the lines that are none, by their position; empty lines count not."""
     frame = _parse(block.encode())
-    if frame is not None:
+    if frame is not None and not _is_suspicious(block.encode(), frame):
         return frame, {}
     lines = [line for line in io.StringIO(block, newline="\n") if line.strip()]
     bad = {position: fault for position, line in enumerate(lines) if (fault := _fault(line))}

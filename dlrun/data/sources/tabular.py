@@ -275,8 +275,9 @@ def same_columns(first: pathlib.Path, names: Sequence[str], file: pathlib.Path, 
     Raises:
         DataError: with the part and the columns.
     """
-    missing = [name for name in names if name not in set(found)]
-    strange = [name for name in found if name not in set(names)]
+    here, there = set(names), set(found)
+    missing = [name for name in names if name not in there]
+    strange = [name for name in found if name not in here]
     if missing or strange:
         words = [f"lacks {', '.join(missing)}"] if missing else []
         words += [f"has {', '.join(strange)} besides"] if strange else []

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 History = Sequence[Mapping[str, Any]]
 
 NO_METRICS = ("epoch", "learning_rate", "seconds", "examples_per_second")
-LARGEST_GRID = 6
+LARGEST_GRID = 9
 LOG_RANGE = 100  # two decades
 MARKED = 30  # epochs up to which each has its point
 
@@ -124,13 +124,16 @@ def _last(values: Any) -> float:
 
 
 @house_style()
-def draw_comparison(histories: Mapping[str, History], metric: str = "validation_loss", *, left_out: int = 0) -> Figure:
+def draw_comparison(
+    histories: Mapping[str, History], metric: str = "validation_loss", *, left_out: int = 0, noun: str = "run"
+) -> Figure:
     """One metric over the epochs, of several runs: the eight best in colour and by name, the rest in grey.
 
     Args:
         histories: the rows of history.csv by the name of the run, each with at least one row.
         metric: a column; of a run without its validation column the train column is drawn.
         left_out: how many other runs there are, which cannot be compared with these.
+        noun: what each is called: run or fold.
     """
     best = max if higher_is_better(metric) else min
     lines: dict[str, tuple[list[int], Any]] = {}
@@ -144,12 +147,12 @@ def draw_comparison(histories: Mapping[str, History], metric: str = "validation_
     title = (
         f"{label(metric)}: {shorten(ranked[0], 40)} reaches {number(reached[ranked[0]])}"
         if ranked
-        else f"No run has {metric.replace('_', ' ')}"
+        else f"No {noun} has {metric.replace('_', ' ')}"
     )
     more = f", the {len(COLOURS)} best in colour" if len(ranked) > len(COLOURS) else ""
     others = f"; {left_out} with other data, metric or loss left out" if left_out else ""
-    runs = f"{len(ranked)} run{'s' * (len(ranked) != 1)}"
-    figure = new_figure(9.0, 4.6, title, f"{runs}{more}; ○ marks each run's best{others}")
+    runs = f"{len(ranked)} {noun}{'s' * (len(ranked) != 1)}"
+    figure = new_figure(9.0, 4.6, title, f"{runs}{more}; ○ marks each {noun}'s best{others}")
     axes = figure.add_subplot()
     if not ranked:
         return figure

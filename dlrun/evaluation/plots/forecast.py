@@ -53,7 +53,9 @@ def draw_forecasts(predictions: Predictions, title: str = "", note: str = "", st
         title or f"MAE {number(error)} on {len(predictions):,} {predictions.split} windows",
         join(note, f"{len(chosen)} forecasts of {horizon} {step}{'s' * (horizon > 1)}, evenly across the split"),
     )
-    panels = figure.subplots(-(-len(chosen) // 2), min(2, len(chosen)), sharex=True, sharey=True, squeeze=False)
+    panels = figure.subplots(
+        -(-len(chosen) // 2), min(2, len(chosen)), sharex=True, sharey=predictions.series is None, squeeze=False
+    )
     for panel in panels.ravel()[len(chosen) :]:
         panel.set_axis_off()
     for axes, index in zip(panels.ravel(), chosen, strict=False):
@@ -79,12 +81,11 @@ def draw_forecasts(predictions: Predictions, title: str = "", note: str = "", st
 def _chosen(predictions: Predictions, before: int) -> list[int]:
     """A few windows, evenly across the time of the split and, where there are several, across its series."""
     order = np.argsort(predictions.order, kind="stable")
-    parts = [order]
-    if (series := predictions.series) is not None:
-        parts = [order[series[order] == name] for name in np.unique(series)]
+    series = np.full(len(order), "") if predictions.series is None else np.array(predictions.series, str)
+    names = np.unique(series)
     chosen = []
-    for index, part in enumerate(np.linspace(0, len(parts), WINDOWS, endpoint=False).astype(int)):
-        own = parts[part]
+    for index, which in enumerate(np.linspace(0, len(names), WINDOWS, endpoint=False).astype(int)):
+        own = order[series[order] == names[which]]
         possible = own[before:] if len(own) > before + WINDOWS else own
         chosen.append(int(possible[np.linspace(0, len(possible) - 1, WINDOWS).astype(int)[index]]))
     return list(dict.fromkeys(chosen))

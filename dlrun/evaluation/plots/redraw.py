@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dlrun.data.signature import Task
+from dlrun.data.signature import Output, Task
 from dlrun.evaluation.names import MAIN_METRIC, label
-from dlrun.evaluation.plots.style import join, number, png, with_interval
-from dlrun.evaluation.predictions import Predictions
+from dlrun.evaluation.plots.style import join, number, png, shorten, with_interval
+from dlrun.evaluation.predictions import Predictions, of_target
 
 if TYPE_CHECKING:
     import polars
@@ -28,6 +29,18 @@ def redraw(run: RunFolder) -> None:
     from dlrun.data.preparation import Preparation
 
     preparation = Preparation.parse(run.preparation())
+    if preparation.further:
+        figures = draw_several(
+            run.history(),
+            run.metrics(),
+            run.predictions(),
+            preparation.signature.outputs,
+            run.confusion_matrix(),
+            run.status().best_epoch,
+        )
+        for name, figure in figures:
+            run.write_plot(name, png(figure))
+        return
     output = preparation.signature.output
     series = preparation.series
     figures = draw_all(
@@ -45,6 +58,50 @@ def redraw(run: RunFolder) -> None:
         run.write_plot(name, png(figure))
 
 
+def draw_several(
+    history: Sequence[Mapping[str, Any]],
+    metrics: Mapping[str, Any],
+    frame: polars.DataFrame,
+    outputs: Sequence[Output],
+    confusion: Mapping[str, dict[str, Any]],
+    best_epoch: int | None,
+) -> Iterator[tuple[str, Figure]]:
+    """The curves, and the pictures of each of several targets, `<picture>_<target>`.
+
+    Args:
+        outputs: what is predicted.
+        confusion: by target; the others as `draw_all` takes them.
+    """
+    from dlrun.evaluation.plots.curves import draw_curves
+
+    if history:
+        yield "curves", draw_curves(history, best_epoch)
+    for output in outputs:
+        figures = draw_all(
+            [],
+            metrics_of(metrics, output.name),
+            of_target(frame, output.name),
+            task=output.task,
+            target=output.name,
+            confusion=confusion.get(output.name),
+            named=True,
+        )
+        safe = re.sub(r"[^\w.-]", "_", output.name)
+        yield from ((f"{name}_{safe}", figure) for name, figure in figures)
+
+
+def metrics_of(metrics: Mapping[str, Any], target: str) -> dict[str, Any]:
+    """What metrics.json would hold of one of several targets if it were the only one."""
+
+    def one(measured: Mapping[str, Any]) -> dict[str, Any]:
+        start = f"{target}_"
+        own = {name.removeprefix(start): value for name, value in measured.items() if name.startswith(start)}
+        return own | ({"interval": one(measured["interval"])} if "interval" in measured else {})
+
+    found = {split: one(metrics[split]) for split in ("train", "validation", "test") if split in metrics}
+    return found | {"baseline": {name: one(measured) for name, measured in metrics.get("baseline", {}).items()}}
+
+
 def draw_all(
     history: Sequence[Mapping[str, Any]],
     metrics: Mapping[str, Any],
@@ -56,6 +113,7 @@ def draw_all(
     samples: Mapping[str, Any] | None = None,
     best_epoch: int | None = None,
     step: str = "step",
+    named: bool = False,
 ) -> Iterator[tuple[str, Figure]]:
     """The names and figures of all pictures that suit the task, one after the other.
 
@@ -69,6 +127,7 @@ def draw_all(
         samples: `originals`, `reconstructions` and perhaps `noisy`.
         best_epoch: counted from 1.
         step: what one step of the series is called.
+        named: whether the titles name the target.
     """
     from dlrun.evaluation.plots.curves import draw_curves
 
@@ -79,6 +138,7 @@ def draw_all(
     split = str(frame["split"][-1])
     count = int((frame["split"] == split).sum())
     title, note = headline(metrics, split, task, count)
+    title = f"{shorten(target, 24)}: {title}" if named else title
     if task == "reconstruction":
         yield from _draw_reconstruction(frame, samples, split, title, note)
         return

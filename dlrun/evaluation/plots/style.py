@@ -124,6 +124,12 @@ def with_interval(value: float, interval: Sequence[float] | None) -> str:
     return f"{value:{form}} [{interval[0]:{form}}, {interval[1]:{form}}]"
 
 
+def with_spread(mean: float, deviation: float) -> str:
+    """`0.977 ± 0.028`: the standard deviation with two significant digits, and the mean with as many."""
+    digits = max(1 - int(f"{deviation:.1e}".partition("e")[2]), 0)
+    return f"{mean:,.{digits}f} ± {deviation:,.{digits}f}" if deviation > 0 and digits <= 6 else number(mean)
+
+
 def shorten(text: str, length: int) -> str:
     """A long name with its middle left out, since names of runs and classes differ at both ends."""
     text = " ".join(text.split())

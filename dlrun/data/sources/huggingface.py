@@ -1,0 +1,236 @@
+"""Data sets of Hugging Face that are on this machine, through the extra dlrun[huggingface]. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from dlrun.data.columns import Column, Defaults, Table, near
+from dlrun.data.sources.files import RELATIVE, locate, near_file
+from dlrun.data.sources.frames import columns_of, with_times
+from dlrun.data.sources.tfrecord import decoded
+from dlrun.errors import DataError, MissingExtraError
+from dlrun.spec.base import Spec
+from dlrun.spec.problem import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+
+OFFLINE = "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"
+"""Variables that keep the library off the network."""
+
+TEST = "test"
+
+SEVERAL, ONE, INFO = "dataset_dict.json", "state.json", "dataset_info.json"
+
+Named = Annotated[str, Field(min_length=1)]
+
+
+class HuggingFace(Spec):
+    """A data set that was saved with `save_to_disk`, or that the library `datasets` has in its cache."""
+
+    kind: Literal["huggingface"]
+    """A data set of Hugging Face that is on this machine: saved with save_to_disk, or in the cache of the library
+    datasets. Needs the extra dlrun[huggingface]; nothing is downloaded."""
+    path: Named | None = None
+    """The folder that save_to_disk wrote; a relative path is relative to the spec file."""
+    name: Named | None = None
+    """Instead of path: its name on the hub, such as stanfordnlp/imdb, of one that is in the cache."""
+    config: Named | None = None
+    """Of a named data set that has several: which."""
+    part: Named = "train"
+    """The part whose rows are read; a part called `test` is the source's own test part."""
+    time: str | None = None
+    """The column with the time of each row; for series and for a split by time."""
+
+    def check(self, base: pathlib.Path) -> Iterator[Problem]:
+        """What is wrong with the fields and with the folder, as far as its descriptions show it."""
+        if (self.path is None) == (self.name is None):
+            told = "neither path nor name" if self.path is None else "both path and name"
+            yield Problem((), f"the source has {told}", expected="one of the two", hint="path: my_dataset")
+            return
+        if self.config is not None and self.path is not None:
+            yield Problem(("config",), "config belongs to name", hint="take it out", at="key")
+        if self.path is None:
+            return
+        try:
+            parts = self._parts(base)
+        except DataError as error:
+            yield Problem(("path",), error.message, received=self.path, hint=error.hint)
+            return
+        if parts and self.part not in parts:
+            yield Problem(("part",), f"there is no part {self.part}", hint=f"the parts are: {', '.join(parts)}")
+        known = self.known(base)
+        if self.time is not None and known is not None and self.time not in known:
+            yield Problem(("time",), f"there is no column {self.time}", hint=near(self.time, known))
+
+    def _parts(self, base: pathlib.Path) -> list[str]:
+        """The parts of a saved data set; empty of one that has none.
+
+        Raises:
+            DataError: the folder is none of a data set.
+        """
+        place = locate(base, self.path or "")
+        if not place.is_dir():
+            raise DataError(f"there is no folder {place}", hint=near_file(place) or RELATIVE)
+        if (place / SEVERAL).is_file():
+            parts = _json(place / SEVERAL).get("splits")
+            if isinstance(parts, list) and parts:
+                return [str(part) for part in parts]
+            raise DataError(f"{place / SEVERAL} names no parts", hint="save the data set again")
+        if not (place / ONE).is_file():
+            raise DataError(f"{place} is no saved data set: it has no {ONE}", hint="dataset.save_to_disk(folder)")
+        return []
+
+    def known(self, base: pathlib.Path) -> dict[str, Column] | None:
+        """The columns of a saved data set, by its description; None of one in the cache."""
+        if self.path is None:
+            return None
+        try:
+            parts = self._parts(base)
+            place = locate(base, self.path)
+            features = _json((place / self.part if parts else place) / INFO).get("features")
+        except DataError:
+            return None
+        return {name: _known(each) for name, each in features.items()} if isinstance(features, dict) else None
+
+    def defaults(self, base: pathlib.Path) -> Defaults:
+        """The roles of the columns."""
+        return Defaults(target="label", time=self.time)
+
+    def has_test(self, base: pathlib.Path) -> bool | None:
+        """Whether there is a test part; None where that is not known."""
+        if self.path is None:
+            return None
+        try:
+            return TEST in self._parts(base) and self.part != TEST
+        except DataError:
+            return None
+
+    def resolve(self, base: pathlib.Path) -> HuggingFace:
+        """The same source with an absolute path."""
+        return self.model_copy(update={"path": self.path and str(locate(base, self.path))})
+
+    def load(self, base: pathlib.Path) -> Table:
+        """Reads the rows.
+
+        Raises:
+            DataError: the data set is not on this machine, or damaged.
+            MissingExtraError: the library is not installed.
+        """
+        import numpy as np
+
+        name = self.name or locate(base, self.path or "").name
+        found = self._found(base, name)
+        parts = list(found) if isinstance(found, dict) else []
+        if not parts:
+            columns = self._columns(found, name)
+            return Table(name, columns)
+        if self.part not in parts:
+            raise DataError(f"{name} has no part {self.part}", hint=f"part: one of {', '.join(parts)}")
+        train = self._columns(found[self.part], name)
+        others = [part for part in parts if part not in (self.part, TEST)]
+        notes = (f"{name}: the rows of {', '.join(others)} are not used",) if others else ()
+        if TEST not in parts or self.part == TEST:
+            return Table(name, train, notes=notes)
+        test = self._columns(found[TEST], name)
+        if list(train) != list(test):
+            raise DataError(f"{name}: the parts {self.part} and {TEST} have other columns")
+        rows, more = (len(next(iter(each.values()))) for each in (train, test))
+        columns = {column: _joined(name, column, train[column], test[column]) for column in train}
+        return Table(name, columns, np.arange(rows + more) >= rows, notes=notes)
+
+    def _found(self, base: pathlib.Path, name: str) -> Any:
+        """The data set, or those of all parts by name."""
+        if importlib.util.find_spec("datasets") is None:
+            raise MissingExtraError(
+                "data sets of Hugging Face are read with the library datasets, which is not installed",
+                hint="pip install 'dlrun[huggingface]'",
+            )
+        os.environ.update(dict.fromkeys(OFFLINE, "1"))
+        import datasets
+
+        datasets.disable_progress_bars()
+        try:
+            if self.path is not None:
+                return datasets.load_from_disk(str(locate(base, self.path)))
+            return datasets.load_dataset(self.name, self.config)
+        except (OSError, ValueError, KeyError, TypeError) as error:  # a ConnectionError is an OSError
+            if isinstance(error, ConnectionError):
+                mend = f'python -c "import datasets; datasets.load_dataset({name!r})" fetches it'
+                raise DataError(f"{name} is not in the cache of the library datasets", hint=mend) from None
+            first = (str(error) or type(error).__name__).splitlines()[0]
+            raise DataError(f"{name} cannot be read: {first}", hint="save or fetch the data set again") from None
+
+    def _columns(self, part: Any, name: str) -> dict[str, np.ndarray]:
+        """The columns of a part as `Table` has them."""
+        import datasets
+        import numpy as np
+
+        images = [each for each, feature in part.features.items() if isinstance(feature, datasets.Image)]
+        for column in images:
+            part = part.cast_column(column, datasets.Image(decode=False))
+        try:
+            frame = part.with_format(None).to_polars()
+        except (OSError, ValueError) as error:
+            raise DataError(f"{name} cannot be read: {str(error).splitlines()[0]}") from None
+        if not frame.height:
+            raise DataError(f"{name} has no rows")
+        if self.time is not None and self.time in frame.columns:
+            frame = with_times(frame, self.time, name)
+        columns = columns_of(frame.drop(images), name)
+        for column, feature in part.features.items():
+            if isinstance(feature, datasets.ClassLabel):
+                names = np.array([*feature.names, None], object)
+                columns[column] = names[[-1 if value is None else value for value in frame[column].to_list()]]
+            elif column in images:
+                contents = [_content(each, name, row) for row, each in enumerate(frame[column].to_list(), 1)]
+                columns[column] = decoded(contents, name, column)
+        return {column: columns[column] for column in part.features}
+
+
+def _content(image: dict[str, Any] | None, name: str, row: int) -> bytes:
+    """The content of an image file that stands in a row, or that the row names."""
+    if image is not None and image.get("bytes") is not None:
+        return bytes(image["bytes"])
+    try:
+        return pathlib.Path((image or {})["path"]).read_bytes()
+    except (OSError, KeyError, TypeError):
+        raise DataError(f"{name}: row {row} has no image", hint="take the row out") from None
+
+
+def _joined(name: str, column: str, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+    import numpy as np
+
+    if train.shape[1:] != test.shape[1:]:
+        raise DataError(f"{name}: {column} has the shapes {train.shape[1:]} and {test.shape[1:]} in its parts")
+    return np.concatenate([train, test])
+
+
+def _json(file: pathlib.Path) -> dict[str, Any]:
+    """The description in a file.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file} cannot be read: {error}", hint="save the data set again") from None
+    return found if isinstance(found, dict) else {}
+
+
+def _known(feature: Any) -> Column:
+    """What the description of a feature says of its column."""
+    kind = feature.get("_type") if isinstance(feature, dict) else None
+    if kind == "ClassLabel" and isinstance(feature.get("names"), list):
+        from dlrun.data.features.category import sort_texts
+
+        return Column("category", classes=tuple(sort_texts([str(each) for each in feature["names"]])))
+    return Column("unknown")

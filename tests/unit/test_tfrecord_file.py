@@ -1,0 +1,180 @@
+"""TFRecord files without TensorFlow: framing, checksums, and damage with the number of the record."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import pathlib
+import random
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlrun.data.columns import Column
+from dlrun.data.sources import TfRecord
+from dlrun.data.sources.tfrecord_file import checksums, crc32c, example, verified
+from dlrun.errors import DataError
+
+
+def varint(value: int) -> bytes:
+    value &= (1 << 64) - 1
+    data = b""
+    while value > 127:
+        data += bytes([value & 127 | 128])
+        value >>= 7
+    return data + bytes([value])
+
+
+def field(number: int, content: bytes) -> bytes:
+    return varint(number << 3 | 2) + varint(len(content)) + content
+
+
+def feature(value: bytes | float | int) -> bytes:
+    if isinstance(value, bytes):
+        return field(1, field(1, value))
+    if isinstance(value, float):
+        return field(2, field(1, struct.pack("<f", value)))
+    return field(3, b"\x08" + varint(value))  # one by one, not packed
+
+
+def made(**values: bytes | float | int) -> bytes:
+    entries = (field(1, field(1, name.encode()) + field(2, feature(value))) for name, value in values.items())
+    return field(1, b"".join(entries))
+
+
+def framed(*data: bytes) -> bytes:
+    return b"".join(
+        struct.pack("<QI", len(each), crc32c(struct.pack("<Q", len(each)))) + each + struct.pack("<I", crc32c(each))
+        for each in data
+    )
+
+
+def test_the_checksum_is_the_published_one() -> None:
+    """RFC 3720, B.4; masked as TensorFlow's documentation says."""
+    for data, crc in ((bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43), (bytes(range(32)), 0x46DD794E)):
+        assert crc32c(data) == ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.binary(max_size=60), max_size=12))
+def test_checksums_of_several_at_once_are_those_of_each(blocks: list[bytes]) -> None:
+    assert checksums(blocks) == [crc32c(block) for block in blocks]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=5))
+def test_whole_numbers(values: list[int]) -> None:
+    data = b"".join(made(x=value) for value in values)
+    assert example(data, "t", 1) == {"x": [values[-1]]}, "as protocol buffers have it, the last one counts"
+
+
+ROWS = [made(label=row % 2, text=b"text %d" % row, size=row / 4) for row in range(20)]
+
+
+def source(path: str = "data.tfrecord", **columns: object) -> TfRecord:
+    given = columns or {"label": "integer", "text": "text", "size": "number"}
+    return TfRecord.parse({"kind": "tfrecord", "path": path, "columns": given})
+
+
+def test_a_table(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "1.tfrecord").write_bytes(framed(*ROWS[:12]))
+    (tmp_path / "2.tfrecord.gz").write_bytes(gzip.compress(framed(*ROWS[12:])))
+    found = source(".")
+    assert list(found.check(tmp_path)) == []
+    assert found.known(tmp_path)["size"] == Column("number")
+    assert found.defaults(tmp_path).target == "label"
+    table = found.resolve(tmp_path).load(pathlib.Path("/nowhere"))
+    assert table.columns["label"].tolist() == [row % 2 for row in range(20)]
+    assert table.columns["text"][19] == "text 19"
+    assert table.columns["size"].tolist() == [row / 4 for row in range(20)]
+    few = found.model_copy(update={"limit": 13}).load(tmp_path)
+    assert len(few) == 13
+
+
+WHOLE = framed(*ROWS)
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "words"),
+    [
+        (b"", {}, "has no records"),
+        (b"hello, this is text", {}, "is no TFRecord file: the checksum of its first record is wrong"),
+        (gzip.compress(WHOLE), {}, "is no TFRecord file"),
+        (WHOLE[:-1], {}, "record 20 is damaged: it was cut off"),
+        (WHOLE[: len(framed(*ROWS[:3])) + 5], {}, "record 4 is damaged: it was cut off"),
+        (framed(*ROWS[:3]) + b"\1" + framed(*ROWS[:3])[1:], {}, "record 4 is damaged: the checksum of its length"),
+        (WHOLE[:20] + b"\xff" + WHOLE[21:], {}, "record 1 is damaged: the checksum of its data is wrong"),
+        (struct.pack("<QI", 1 << 40, crc32c(struct.pack("<Q", 1 << 40))), {}, "it announces 1,099,511,627,776 bytes"),
+        (framed(*ROWS[:4], b"hello"), {}, "record 5 is no tf.train.Example"),
+        (framed(*ROWS[:4], field(1, field(1, field(1, b"\xff")))), {}, "record 5 is no tf.train.Example"),
+        (framed(*ROWS[:4], made(text=b"x")), {}, "record 5: label has 0 values, and 1 is expected"),
+        (WHOLE, {"text": "integer"}, "record 1: text holds bytes"),
+        (WHOLE, {"size": "integer"}, "record 1: size holds floats"),
+        (WHOLE, {"label": "text"}, "record 1: label holds whole numbers, and not bytes"),
+        (WHOLE, {"size": {"kind": "number", "size": 3}}, "record 1: size has 1 values, and 3 are expected"),
+        (WHOLE, {"text": {"kind": "image", "shape": [2, 2, 1]}}, "text has 6 bytes, and 2x2x1 pixels are 4"),
+        (WHOLE, {"text": "image"}, "text of record 1 is no image"),
+        (framed(made(text=b"\xff")), {"text": "text"}, "record 1: text is not UTF-8"),
+    ],
+)
+def test_damage_has_the_number_of_its_record(
+    content: bytes, columns: dict[str, object], words: str, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "data.tfrecord").write_bytes(content)
+    with pytest.raises(DataError, match=words):
+        source(**columns).load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "path", "words"),
+    [
+        ({"lable": "integer"}, ("columns", "lable"), "no feature lable did you mean label"),
+        ({"label": {"kind": "integer", "size": 2}}, ("columns", "label", "size"), "size is for numbers"),
+        ({"label": {"kind": "integer", "shape": [1, 1, 1]}}, ("columns", "label", "shape"), "shape is for images"),
+    ],
+)
+def test_mistakes(columns: dict[str, object], path: tuple[str, ...], words: str, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "data.tfrecord").write_bytes(WHOLE)
+    (problem,) = source(**columns).check(tmp_path)
+    assert problem.path == path
+    assert words in f"{problem.message} {problem.hint}"
+    (tmp_path / "data.tfrecord").write_bytes(b"")
+    assert "is empty" in list(source().check(tmp_path))[-1].message
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=40))
+def test_no_content_makes_a_traceback(data: bytes) -> None:
+    for content in (data, framed(data), framed(field(1, field(1, data)))):
+        try:
+            for record in verified(io.BytesIO(content), "t"):
+                example(record, "t", 1)
+        except DataError:
+            pass
+
+
+def test_a_byte_that_changes_is_found() -> None:
+    changed = random.Random(1)
+    for _ in range(200):
+        position = changed.randrange(len(WHOLE))
+        content = WHOLE[:position] + bytes([WHOLE[position] ^ 1 << changed.randrange(8)]) + WHOLE[position + 1 :]
+        with pytest.raises(DataError):
+            list(verified(io.BytesIO(content), "t"))
+
+
+def test_images_have_the_size_of_the_first(tmp_path: pathlib.Path) -> None:
+    from PIL import Image
+
+    def png(size: int) -> bytes:
+        stream = io.BytesIO()
+        Image.fromarray(np.full((size, 4), 7, np.uint8)).save(stream, "PNG")
+        return stream.getvalue()
+
+    (tmp_path / "data.tfrecord").write_bytes(framed(made(image=png(3)), made(image=png(3))))
+    assert source(image="image").load(tmp_path).columns["image"].shape == (2, 3, 4, 1)
+    (tmp_path / "data.tfrecord").write_bytes(framed(made(image=png(3)), made(image=png(5))))
+    with pytest.raises(DataError, match="image of record 2"):
+        source(image="image").load(tmp_path)
