@@ -370,7 +370,12 @@ class Experiment(Spec):
         ]
 
     def arrays(
-        self, examples: Examples, preparation: Preparation, *, weigh: bool = False, counts: Sequence[np.ndarray | None] = ()
+        self,
+        examples: Examples,
+        preparation: Preparation,
+        *,
+        weigh: bool = False,
+        counts: Sequence[np.ndarray | None] = (),
     ) -> Arrays:
         """Examples as the training loop takes them.
 

@@ -22,11 +22,10 @@ from dlrun.data.preparation import Examples, Preparation, input_name, pack, reco
 from dlrun.data.shared_window import preview_series, resolve_series
 from dlrun.data.signature import Output, Signature
 from dlrun.data.sources import Source
-from dlrun.data.sources.lazy import LazyColumns
 from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Roles, Split, TimeSplit
-from dlrun.data.streaming import check_fits, encoded_on_disk, is_streamed
+from dlrun.data.streaming import allowed_bytes, check_fits, encoded_on_disk, forget, is_on_disk, is_streamed
 from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes, target_kind
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
@@ -152,16 +151,22 @@ class Data(Spec):
         if problems := list(check_data(resolved, columns, table.test_rows is not None, reconstructs=reconstructs)):
             raise MisfitError(*(problem.under("data") for problem in problems))
         resolved = resolved.model_copy(update={"features": with_vectors(resolved.features or {}, base)})
-        table, resolved, columns = resolved.decoded(table, columns, base)
+        table, resolved, columns = resolved.decoded(table, columns, base, memory, reconstructs=reconstructs)
         parts = resolved.parts(table, seed)
         preparation = resolved.fit(table, columns, parts)
         for target in preparation.targets:
             if isinstance(target, FittedClasses):
                 for part, rows in parts.items():
                     known_classes(table.name, target, table.columns[target.column], rows, part)
-        streamed = isinstance(table.columns, LazyColumns)
+        streamed = is_on_disk(table)
+        if memory == "streamed" and not streamed:
+            raise DataError(
+                f"runtime.memory is streamed, and {table.name} can only be held in memory",
+                hint="what is streamed: tables in Parquet files and image files, not for series and autoencoders",
+            )
         if streamed:
             examples = encoded_on_disk(table, parts, preparation)
+            forget(table)
         else:
             examples = {part: preparation.encode(table, rows) for part, rows in parts.items()}
         return Dataset(
@@ -177,7 +182,7 @@ class Data(Spec):
             elif isinstance(source, Tabular) and (table := source.lazily(base)) is not None:
                 return table
             else:
-                check_fits(source, base, f"a packed file or one of the kind {source.kind}")
+                check_fits(source, base, f"a packed file, or one of the kind {source.kind},")
         return source.load(base)
 
     @property
@@ -214,16 +219,26 @@ class Data(Spec):
         return self.model_copy(update={"source": source, "target": target, "features": features, "split": split})
 
     def decoded(
-        self, table: Table, columns: dict[str, Column], base: pathlib.Path
+        self,
+        table: Table,
+        columns: dict[str, Column],
+        base: pathlib.Path,
+        memory: str = "in_memory",
+        *,
+        reconstructs: bool = False,
     ) -> tuple[Table, Data, dict[str, Column]]:
         """The table with pixels where it names image files, the resolved section, and the columns as they are then.
+
+        Args:
+            memory: as `runtime.memory`; pixels that would take more are put on disk, if they are not the target too.
 
         Raises:
             DataError: an image cannot be decoded; all such are named.
             MisfitError: a feature says how files are read, and its column holds pixels.
         """
+        allowed = None if reconstructs else allowed_bytes(memory)
         try:
-            table, features, columns = with_pixels(table, self.features or {}, columns, base)
+            table, features, columns = with_pixels(table, self.features or {}, columns, base, allowed)
         except MisfitError as error:
             raise MisfitError(*(problem.under("data") for problem in error.problems)) from None
         return table, self.model_copy(update={"features": features}), columns

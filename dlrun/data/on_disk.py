@@ -8,9 +8,9 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from dlrun.errors import DataError
 from dlrun.machine import size
@@ -46,6 +46,11 @@ class OnDisk:
     def shape(self) -> tuple[int, ...]:
         """Rows first."""
         return self._count, *self._row
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        return 1 + len(self._row)
 
     @property
     def row_bytes(self) -> int:
@@ -98,16 +103,79 @@ class OnDisk:
         found[filled:] = 0
         return found
 
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        if isinstance(rows, slice):
-            first, last, _ = rows.indices(self._count)
-            return self.taken([(first, max(first, last))], max(0, last - first))
-        ranges = [(int(row), int(row) + 1) for row in rows]
-        return self.taken(ranges, len(ranges))
+    @overload
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, rows: np.ndarray) -> Selected: ...
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray | Selected:
+        if not isinstance(rows, slice):
+            return Selected(self, rows)
+        first, last, _ = rows.indices(self._count)
+        return self.taken([(first, max(first, last))], max(0, last - first))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         whole = self[:]
         return whole if dtype is None else whole.astype(dtype, copy=False)
+
+
+class Selected:
+    """Some rows of an array on disk, each perhaps made into another one when it is read. Sliced like an array.
+
+    Args:
+        whole: the array.
+        rows: which of its rows, (n,).
+        make: gives other rows for some, (n, …) to (n, …); None: those themselves.
+    """
+
+    def __init__(self, whole: OnDisk, rows: np.ndarray, make: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+        self._whole, self._rows, self._make = whole, rows, make
+        form = self._read(rows[:0])
+        self.dtype, self._row = form.dtype, form.shape[1:]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows first."""
+        return len(self._rows), *self._row
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        return 1 + len(self._row)
+
+    @property
+    def row_bytes(self) -> int:
+        """What one row takes."""
+        return math.prod(self._row) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def taken(self, ranges: Iterable[Range], room: int) -> np.ndarray:
+        """The rows of the ranges one after the other, and zeros up to `room` rows."""
+        import numpy as np
+
+        found = np.zeros((room, *self._row), self.dtype)
+        filled = 0
+        for first, last in ranges:
+            found[filled : filled + last - first] = self._read(self._rows[first:last])
+            filled += last - first
+        return found
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        return self._read(self._rows[rows])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = self[:]
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+        starts, ends = [0, *breaks.tolist()], [*breaks.tolist(), len(rows)]
+        runs = [(int(rows[start]), int(rows[end - 1]) + 1) for start, end in zip(starts, ends, strict=True) if end]
+        found = self._whole.taken(runs, len(rows))
+        return found if self._make is None else self._make(found)
 
 
 ROOM = "make room there; or set the environment variable XDG_CACHE_HOME to a folder on another disk"
@@ -133,6 +201,6 @@ def check_room(folder: Path, needed: int, what: str) -> None:
         raise DataError(f"{what} would take {size(needed)} of disk in {folder}, and {size(free)} are free", hint=ROOM)
 
 
-def total_row_bytes(arrays: Sequence[OnDisk]) -> int:
+def total_row_bytes(arrays: Sequence[OnDisk | Selected]) -> int:
     """What one row takes in all of them, each counted once."""
     return sum({id(each): each.row_bytes for each in arrays}.values())

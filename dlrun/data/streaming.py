@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from dlrun.data.columns import Table
-from dlrun.data.on_disk import OnDisk, Range, check_room, total_row_bytes
-from dlrun.data.preparation import Examples, Preparation
+from dlrun.data.features.image import FittedImage
+from dlrun.data.on_disk import OnDisk, Range, Selected, check_room, total_row_bytes
+from dlrun.data.preparation import Examples, Preparation, input_name
 from dlrun.data.sources import Source
-from dlrun.data.sources.lazy import rows_of_table
+from dlrun.data.sources.lazy import LazyColumns, rows_of_table
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.splits import Parts
 from dlrun.errors import DataError
@@ -25,33 +26,22 @@ SHARE = 4
 
 
 def is_streamed(source: Source, base: pathlib.Path, memory: str) -> bool:
-    """Whether the data of a source is to be read from disk while the training runs.
+    """Whether the table of a source is to be read by columns and blocks.
 
     Args:
         base: what relative paths are relative to.
         memory: as `runtime.memory`.
-
-    Raises:
-        DataError: it is to be, and that source cannot.
     """
-    if memory == "in_memory":
-        return False
-    if not isinstance(source, Tabular):
-        if memory == "streamed":
-            raise DataError(
-                f"runtime.memory is streamed, and a source of the kind {source.kind} is read whole",
-                hint="tables in parquet, csv or json are streamed; or write `memory: in_memory`",
-            )
-        return False
-    if memory == "streamed":
-        return True
-    allowed = bytes_of(memory)
-    if allowed is None:
-        free = available_memory()
-        if free is None:
-            return False
-        allowed = free // SHARE
-    return source.memory_needed(base) > allowed
+    allowed = allowed_bytes(memory)
+    return isinstance(source, Tabular) and allowed is not None and source.memory_needed(base) > allowed
+
+
+def allowed_bytes(memory: str) -> int | None:
+    """How many bytes of memory data may take; None: any number."""
+    if memory in ("in_memory", "streamed"):
+        return None if memory == "in_memory" else 0
+    allowed, free = bytes_of(memory), available_memory()
+    return allowed if allowed is not None or free is None else free // SHARE
 
 
 def check_fits(source: Source, base: pathlib.Path, what: str) -> None:
@@ -83,9 +73,16 @@ def encoded_on_disk(table: Table, parts: Parts, preparation: Preparation) -> dic
     """
     import numpy as np
 
+    here: Mapping[str, object] = {} if isinstance(table.columns, LazyColumns) else table.columns
+    whole = {name: values for name, values in here.items() if isinstance(values, OnDisk)}
+    pixels = {
+        name: each for name, each in preparation.features.items() if name in whole and isinstance(each, FittedImage)
+    }
+    if pixels:
+        rest = {name: each for name, each in preparation.features.items() if name not in pixels}
+        preparation = preparation.model_copy(update={"features": rest})
     names = list(preparation.features)
-    if preparation.target is not None and preparation.target.column not in names:
-        names.append(preparation.target.column)
+    names += [each.column for each in preparation.targets if each.column not in names]
     found: dict[str, Examples] = {}
     start = 0
     for block in rows_of_table(table, names):
@@ -102,11 +99,26 @@ def encoded_on_disk(table: Table, parts: Parts, preparation: Preparation) -> dic
                 found[part] = _empty(examples, rows)
             _append(found[part], examples)
         start += len(block)
+    for name, feature in pixels.items():
+        for examples in found.values():
+            encoded = Selected(whole[name], examples.rows, feature.encode)
+            examples.inputs[input_name(name)] = cast("np.ndarray", encoded)
     return found
 
 
+def forget(table: Table) -> None:
+    """Does not keep the column that was read last."""
+    if isinstance(table.columns, LazyColumns):
+        table.columns.forget()
+
+
+def is_on_disk(table: Table) -> bool:
+    """Whether a table is not in memory, or its images are not."""
+    return isinstance(table.columns, LazyColumns) or any(isinstance(each, OnDisk) for each in table.columns.values())
+
+
 def _bytes_of_row(examples: Examples) -> int:
-    arrays = (*examples.inputs.values(), examples.target, examples.truth)
+    arrays = [*examples.inputs.values(), *(array for part in examples.each for array in (part.target, part.truth))]
     return sum(math.prod(array.shape[1:]) * array.dtype.itemsize for array in arrays)
 
 
@@ -120,34 +132,39 @@ def _empty(like: Examples, rows: np.ndarray) -> Examples:
     def empty(array: np.ndarray) -> OnDisk:
         return OnDisk(cache_folder() / "streamed", array.shape[1:], array.dtype)
 
-    target = empty(like.target)
-    truth = target if like.truth is like.target else empty(like.truth)
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    for part in like.each:
+        stored = cast("np.ndarray", empty(part.target))
+        same = part.truth is part.target
+        pairs.append((stored, stored if same else cast("np.ndarray", empty(part.truth))))
+    (target, truth), *further = pairs
     # They stand in for arrays: they are sliced as those are.
     return Examples(
         rows,
         cast("dict[str, np.ndarray]", {name: empty(array) for name, array in like.inputs.items()}),
-        cast("np.ndarray", target),
-        cast("np.ndarray", truth),
+        target,
+        truth,
+        further=tuple(further),
     )
 
 
 def _append(stored: Examples, more: Examples) -> None:
     pairs = [(stored.inputs[name], more.inputs[name]) for name in more.inputs]
-    pairs += [(stored.target, more.target)]
-    if stored.truth is not stored.target:
-        pairs += [(stored.truth, more.truth)]
+    for part, its in zip(stored.each, more.each, strict=True):
+        pairs += [(part.target, its.target)]
+        pairs += [(part.truth, its.truth)] if part.truth is not part.target else []
     for array, values in pairs:
         cast("OnDisk", array).append(values)
 
 
 def on_disk(examples: Examples) -> bool:
     """Whether examples are on disk."""
-    return isinstance(next(iter(examples.inputs.values())), OnDisk)
+    return isinstance(next(iter(examples.inputs.values())), OnDisk | Selected)
 
 
 def row_bytes(examples: Examples) -> int:
     """What an example on disk takes, its truth apart."""
-    arrays = cast("Sequence[OnDisk]", [*examples.inputs.values(), examples.target])
+    arrays = cast("Sequence[OnDisk]", [*examples.inputs.values(), *(part.target for part in examples.each)])
     return total_row_bytes(arrays)
 
 
@@ -157,5 +174,6 @@ def window(examples: Examples, ranges: Sequence[Range], room: int) -> Examples:
     def taken(array: np.ndarray) -> np.ndarray:
         return cast("OnDisk", array).taken(ranges, room)
 
-    target = taken(examples.target)
-    return Examples(examples.rows[:room], {name: taken(each) for name, each in examples.inputs.items()}, target, target)
+    target, *others = (taken(part.target) for part in examples.each)
+    inputs = {name: taken(each) for name, each in examples.inputs.items()}
+    return Examples(examples.rows[:room], inputs, target, target, further=tuple((each, each) for each in others))

@@ -13,7 +13,7 @@ from dlrun.training.supply import Arrays, Stretch, Tensors
 if TYPE_CHECKING:
     import numpy as np
 
-LEAST_BYTES, MOST_BYTES = 1 << 18, 64 << 20
+LEAST_BYTES, MOST_BYTES = 1 << 18, 32 << 20
 """Of a window. Two of them are in memory, and for a moment three."""
 
 WINDOWS = 8

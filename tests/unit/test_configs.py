@@ -25,7 +25,7 @@ DOWNLOADED = ("cnn_cifar10", "lstm_imdb")
 
 
 def test_none_is_missing() -> None:
-    assert len(CONFIGS) == 17
+    assert len(CONFIGS) == 18
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)

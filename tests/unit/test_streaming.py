@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from dlrun.data import streaming
 from dlrun.data.dataset import Data, Dataset
-from dlrun.data.on_disk import OnDisk, check_room
+from dlrun.data.on_disk import OnDisk, Selected, check_room
 from dlrun.data.sources import Arrays, Parquet, lazy
 from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError, MisfitError
@@ -162,8 +163,9 @@ def test_sizes(text: str, count: int | None) -> None:
 
 
 def test_what_cannot_be_streamed_is_told(small: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(DataError, match="a source of the kind arrays is read whole"):
-        streaming.is_streamed(Arrays(kind="arrays", path="a.npz"), small, "streamed")
+    np.savez(small / "a.npz", x=np.zeros((9, 2)), y=np.arange(9) % 2)
+    with pytest.raises(DataError, match=r"runtime\.memory is streamed, and a\.npz can only be held in memory"):
+        Data.parse({"source": {"kind": "arrays", "path": "a.npz"}, "target": "y"}).load(small, 0, memory="streamed")
     assert not streaming.is_streamed(Arrays(kind="arrays", path="a.npz"), small, "1 KB")
     monkeypatch.setattr(streaming, "available_memory", lambda: 1000)
     with pytest.raises(DataError, match=r"an autoencoder needs all of its data in memory: about .*KiB, and 0.98 KiB"):
@@ -195,6 +197,29 @@ def test_mistakes_are_those_of_the_table_in_memory(small: pathlib.Path) -> None:
             Data.parse(tree).load(small, 0, memory=memory)
         messages.append(str(told.value))
     assert messages[0] == messages[1]
+
+
+def test_images_on_disk_are_those_in_memory(small: pathlib.Path) -> None:
+    for index in range(50):
+        folder = small / "pictures" / ("cat", "dog", "fox")[index % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(RANDOM.integers(0, 256, (6, 5, 3), np.uint8)).save(folder / f"{index}.png")
+    tree = {
+        "source": {"kind": "image_folder", "path": "pictures"},
+        "features": {"image": {"kind": "image", "standardise": True}},
+    }
+    whole, on_disk = (Data.parse(tree).load(small, 5, memory=memory) for memory in ("41 KB", "40 KB"))
+    assert (whole.streamed, on_disk.streamed) == (False, True)  # 50 x 6 x 5 x 3 values, 9 bytes each
+    assert on_disk.summary() == whole.summary()
+    assert on_disk.preparation == whole.preparation
+    for part, expected in whole.splits.items():
+        found = on_disk.splits[part]
+        np.testing.assert_array_equal(np.asarray(found.inputs["image"]), expected.inputs["image"], strict=True)
+        np.testing.assert_array_equal(np.asarray(found.target), expected.target, strict=True)
+    some = streaming.window(on_disk.train, [(20, 30), (3, 4)], 16)
+    np.testing.assert_array_equal(some.inputs["image"][:11], whole.train.inputs["image"][[*range(20, 30), 3]])
+    assert not some.inputs["image"][11:].any()
+    assert streaming.row_bytes(on_disk.train) == 6 * 5 * 3 * 4 + 4
 
 
 def test_texts_that_repeat_are_kept_once() -> None:
@@ -249,7 +274,12 @@ def test_an_array_on_disk_is_that_in_memory(sizes: list[int], data: st.DataObjec
     first, last = data.draw(st.integers(-20, 60)), data.draw(st.integers(-20, 60))
     np.testing.assert_array_equal(stored[first:last], whole[first:last])
     rows = np.array(data.draw(st.lists(st.integers(0, len(whole) - 1))), np.int64)
-    np.testing.assert_array_equal(stored[rows], whole[rows])
+    some, expected = stored[rows], whole[rows]
+    assert (len(some), some.shape, some.dtype) == (len(rows), expected.shape, expected.dtype)
+    np.testing.assert_array_equal(np.asarray(some), expected)
+    np.testing.assert_array_equal(some[first:last], expected[first:last])
+    doubled = Selected(stored, rows, lambda values: values * 2.0)
+    np.testing.assert_array_equal(doubled[:], expected * 2.0, strict=True)
 
 
 def test_the_base_of_all_tables_reads_whole(tmp_path: pathlib.Path) -> None:

@@ -105,7 +105,7 @@ class Parts:
 
         def read(column: str) -> np.ndarray:
             values = self._read(column, name)
-            self._forms[column] = values[:0]
+            self._forms[column] = values[:0].copy()  # a view would keep the column
             return values
 
         columns = LazyColumns(names, self.rows, read, lambda names: self._blocks(names, name))
@@ -113,12 +113,13 @@ class Parts:
         return Table(name, columns, folder=self._files[0].parent, files=files, file_of=self._file_of())
 
     def _file_of(self) -> np.ndarray:
-        """Which part each row is from, (rows,) int32."""
+        """Which part each row is from, (rows,)."""
         import numpy as np
 
         if len(self._files) == 1:
             return np.broadcast_to(np.int32(0), self.rows)
-        numbers = np.repeat(np.arange(len(self._files), dtype=np.int32), self._counts)
+        small = np.int16 if len(self._files) < 1 << 15 else np.int32
+        numbers = np.repeat(np.arange(len(self._files), dtype=small), self._counts)
         return (numbers if self._kept is None else numbers[self._kept])[: self.rows]
 
     def _read(self, column: str, name: str) -> np.ndarray:

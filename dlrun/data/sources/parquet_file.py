@@ -147,7 +147,7 @@ class Parquet(Tabular):
 
         def read(file: pathlib.Path, types: Types) -> polars.DataFrame:
             with _readable(str(file)):
-                frame = polars.read_parquet(file, columns=[column], hive_partitioning=False, memory_map=False)
+                frame = polars.scan_parquet(file, hive_partitioning=False).select(column).collect()
             return conform(frame, types)
 
         return self._joined(files, read)[0]
