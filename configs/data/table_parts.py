@@ -1,4 +1,4 @@
-"""Makes the parts of configs/parquet_streaming.yaml: `python configs/data/table_parts.py [ROWS]`, 12,000 where left out.
+"""Makes the parts of configs/parquet_streaming.yaml: `python configs/data/table_parts.py [ROWS]`, 12,000 by default.
 
 Eight readings of a machine, and whether it fails: where a hot and a fast one come together, or two pressures differ.
 """
