@@ -17,7 +17,12 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 HEADER = re.compile(r"# 2 cores: (?P<time>\d+(?:\.\d+)? (?:s|min)); (?P<metrics>[a-z][a-z0-9_]* \d.*)")
 """`# 2 cores: 25 s; accuracy 0.978, f1 0.977 (majority class 0.101)`"""
 
-OF_FILES: dict[str, Task] = {"ann_csv": "multiclass", "mixed_table": "regression", "multivariate_series": "forecast"}
+OF_FILES: dict[str, Task] = {
+    "ann_csv": "multiclass",
+    "mixed_table": "regression",
+    "multivariate_series": "forecast",
+    "parquet_streaming": "binary",
+}
 """What is predicted from tables in files: what they hold, only reading them tells."""
 
 DOWNLOADED = ("cnn_cifar10", "lstm_imdb")
