@@ -96,7 +96,8 @@ def evaluate_split(run: RunFolder, split: Split | None) -> Result:
     if name not in dataset.splits:
         raise RunError(f"{run.path} has no {name} split", hint=f"it has {', '.join(dataset.splits)}")
     examples = dataset.splits[name]
-    measured = experiment.judge(trained_model(run, experiment, dataset.preparation), dataset.preparation)
+    model = trained_model(run, experiment, dataset.preparation)
+    measured = replace(experiment.judge(model, dataset.preparation), threshold=run.threshold())
     said = measured.predict(name, examples)
     baseline = measured.baselines(said, examples, dataset.train)
     return Result(
@@ -160,7 +161,8 @@ def trained_judges(run: RunFolder) -> list[Judge]:
     for each in trained_folds(run) or [run]:
         experiment, _ = read_resolved(each.resolved_path)
         preparation = Preparation.parse(each.preparation())
-        judges.append(experiment.judge(trained_model(each, experiment, preparation), preparation))
+        judge = experiment.judge(trained_model(each, experiment, preparation), preparation)
+        judges.append(replace(judge, threshold=each.threshold()))
     return judges
 
 

@@ -212,6 +212,13 @@ class Experiment(Spec):
             yield from self._check_reconstruction(self.architecture, loss.kind)
         tasks = [one.task for one in signature.outputs]
         yield from (problem.under("evaluation") for problem in self.evaluation.check(*tasks))
+        if not validation and not isinstance(self.evaluation.threshold, float | None):
+            yield Problem(
+                ("evaluation", "threshold"),
+                "the threshold is chosen on the validation part, and there is none",
+                hint="set data.split.validation above 0, or write the threshold as a number",
+                at="key",
+            )
         yield from (problem.under("training") for problem in self._check_oversampling(output))
         columns = followed_columns(signature.outputs, validation=validation)
         yield from (problem.under("training") for problem in self.training.check(columns))

@@ -198,7 +198,10 @@ def conclude(run: RunFolder, *, plots: bool) -> None:
     outputs = Preparation.parse(folds[0].preparation()).signature.outputs
     frames = [fold.predictions() for fold in folds]
     metrics = across_folds([fold.metrics() for fold in folds])
-    if together := ensemble_of(frames, outputs):
+    thresholds = [fold.threshold() for fold in folds]
+    if any(each is not None for each in thresholds):
+        metrics["thresholds"] = thresholds
+    if together := ensemble_of(frames, outputs, thresholds):
         metrics["ensemble"] = together
     frame = out_of_fold(frames)
     run.write_metrics(metrics)

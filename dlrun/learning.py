@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from dlrun.console import TrainingDisplay
     from dlrun.data.dataset import Dataset
     from dlrun.data.preparation import Preparation
-    from dlrun.evaluation.assess import Judge
     from dlrun.pretraining import Coverage
     from dlrun.run.checkpoints import Checkpoint
     from dlrun.training.device import Device
@@ -175,7 +174,7 @@ def begin(
                 display.on_event(note)
                 run.note("data", note)
             learn(experiment, dataset, model, run, display, team=team, stopped=stopped)
-            judge_run(experiment.judge(model, dataset.preparation), dataset, run, plots=experiment.evaluation.plots)
+            judge_run(experiment, model, dataset, run)
 
 
 def learn(
@@ -324,13 +323,19 @@ def save_model(model: Any, experiment: Experiment, preparation: Preparation, run
     run.save_model(raw_model(model, preparation, *(loss.kind for loss in experiment.objectives)))
 
 
-def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) -> None:
+def judge_run(experiment: Experiment, model: Any, dataset: Dataset, run: RunFolder) -> None:
     """Measures all splits, and writes metrics, predictions, confusion matrix, samples and plots."""
     from dlrun.evaluation.assess import all_metrics
     from dlrun.evaluation.confusion import confusion
 
+    judge, how = experiment.judge(model, dataset.preparation), experiment.evaluation.threshold
+    decision: dict[str, Any] = {}
+    if how is not None:
+        judge, chosen = judge.decided(how, dataset.validation)
+        decision = {"threshold": chosen.tree()}
+        run.write_threshold(chosen.tree())
     metrics, predictions = all_metrics(judge, dataset.splits)
-    run.write_metrics(metrics)
+    run.write_metrics(metrics | decision)
     import polars
 
     judged = [predictions[name] for name in predictions if name != "train"] or [predictions["train"]]
@@ -343,7 +348,7 @@ def judge_run(judge: Judge, dataset: Dataset, run: RunFolder, *, plots: bool) ->
         run.write_confusion_matrix(**matrices[last.target])
     if last.task == "reconstruction":
         run.save_samples(judge.samples(last.split, dataset.splits[last.split], last))
-    if plots:
+    if experiment.evaluation.plots:
         from dlrun.evaluation.plots import redraw
 
         redraw(run)

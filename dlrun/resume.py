@@ -107,8 +107,7 @@ def go_on(
                     display.on_event(where)
                     run.note("resumed", where, changed=changes)
                     learn(experiment, dataset, model, run, display, team=team, checkpoint=checkpoint, stopped=stopped)
-                    judge = experiment.judge(model, dataset.preparation)
-                    judge_run(judge, dataset, run, plots=experiment.evaluation.plots)
+                    judge_run(experiment, model, dataset, run)
     return run
 
 

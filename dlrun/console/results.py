@@ -73,6 +73,9 @@ def print_summary(run: RunFolder, console: Console | None = None) -> None:
         how_far = f"{status.folds_done} of {status.folds} folds"
     ended = f"{status.state} after {how_far}, {duration(status.seconds)}"
     console.print("; ".join([ended, *_kept_weights(it)]))
+    if isinstance(chosen := metrics.get("threshold"), dict):
+        rule = f"{chosen['rule']} on validation" if chosen["split"] else chosen["rule"]
+        console.print(printable(f"{chosen['class']} from a probability of {number(chosen['value'])} on ({rule})"))
     console.print()
     baselines = {name: values for name, values in (metrics.get("baseline") or {}).items() if isinstance(values, dict)}
     if it.metrics:

@@ -71,6 +71,7 @@ class Table:
         notes: what one should know of how it was read.
         files: the paths of the files that the rows are from; empty where that is not known.
         file_of: which of them each row is from, (rows,) int; None where that is not known.
+        called: what each row is called by people, (rows,) texts: its image file; None where that is its number.
     """
 
     name: str
@@ -81,10 +82,15 @@ class Table:
     notes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     file_of: np.ndarray | None = None
+    called: np.ndarray | None = None
 
     def __len__(self) -> int:
         rows: int | None = getattr(self.columns, "rows", None)  # of columns that are not in memory
         return len(next(iter(self.columns.values()))) if rows is None else rows
+
+    def call(self, row: int) -> str:
+        """What to call a row in a message: `row 3`, counted from 1, or the name of its image file."""
+        return f"row {row + 1}" if self.called is None else str(self.called[row])
 
 
 @dataclass(frozen=True)

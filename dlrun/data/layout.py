@@ -83,12 +83,19 @@ def lay_out(table: Table, time: str, by: str | None, rows: np.ndarray | None = N
     Raises:
         DataError: the times of a series do not rise, or are none.
     """
+    try:
+        return _lay_out(table, time, by, rows)
+    except DataError as error:
+        raise DataError(f"{table.name}: {error.message}", hint=error.hint) from None
+
+
+def _lay_out(table: Table, time: str, by: str | None, rows: np.ndarray | None) -> Layout:
     import numpy as np
 
     rows = np.arange(len(table), dtype=np.int64) if rows is None else rows
     stamps = table.columns[time][rows]
     if stamps.dtype.kind != "M":
-        raise DataError(f"{table.name}: the column {time} does not hold times")
+        raise DataError(f"the column {time} does not hold times")
     if by is None:
         check_stamps(stamps, time, rows)
         return Layout(rows, stamps, np.zeros(len(rows), np.int64))

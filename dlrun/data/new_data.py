@@ -20,6 +20,7 @@ from dlrun.data.sources.parquet_file import Parquet
 from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.sources.text_folder import ENDINGS, LARGEST, TEXT, TextFile, TextFolder, text_from
+from dlrun.data.sources.tfrecord import TfRecord
 from dlrun.errors import DataError
 
 KINDS: Mapping[type[Tabular], str] = {Csv: "csv", Parquet: "parquet", Json: "json"}
@@ -45,7 +46,7 @@ def load_file(source: Source, path: pathlib.Path) -> Table:
     return found.load(pathlib.Path(), new=True) if isinstance(found, Tabular) else found.load(pathlib.Path())
 
 
-def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays | TextFolder | TextFile:
+def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays | TextFolder | TextFile | TfRecord:
     """The source that new data is, by its name and by the source of the training; that one's types count, and not
     which of its rows it kept. For a model of texts in files, a .txt is a text, and not a table.
 
@@ -59,6 +60,8 @@ def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays | TextFolder
     if isinstance(source, TextFolder) and (path.is_dir() or name.endswith(ENDINGS)):
         return source.model_copy(update={"path": place}) if path.is_dir() else TextFile(path=place)
     kind = next((kind for kind in KINDS if name.endswith(kind.endings)), None)
+    if isinstance(source, TfRecord) and kind is None:
+        return source.model_copy(update={"path": place, "limit": None})
     if isinstance(source, Tabular) and (kind is None or isinstance(source, kind)):
         return source.model_copy(update={"path": place, **ALL_ROWS})
     if kind is None:
@@ -69,13 +72,13 @@ def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays | TextFolder
     return kind.parse({"kind": KINDS[kind], "path": place, "time": time, "types": types})
 
 
-def files_of(found: Tabular | Arrays | TextFolder | TextFile, path: pathlib.Path) -> list[pathlib.Path]:
+def files_of(found: Tabular | Arrays | TextFolder | TextFile | TfRecord, path: pathlib.Path) -> list[pathlib.Path]:
     """The files that a path stands for: itself, or those of a folder or of a pattern.
 
     Raises:
         DataError: there is none, or one cannot be read.
     """
-    if isinstance(found, Tabular) and not path.is_file():
+    if isinstance(found, Tabular | TfRecord) and not path.is_file():
         return parts(pathlib.Path(), str(path), found.endings)
     if isinstance(found, TextFolder):
         if files := files_below(path, ENDINGS):
@@ -100,7 +103,7 @@ class NewData:
         preparation: of the trained model: which columns are texts, and whether times are needed.
     """
 
-    source: Tabular | Arrays | TextFile
+    source: Tabular | Arrays | TextFile | TfRecord
     path: pathlib.Path | None
     preparation: Preparation
 
@@ -126,6 +129,10 @@ class NewData:
         files = files_of(found, path)
         if isinstance(found, TextFolder):
             found = TextFile(path=str(path))
+        if isinstance(found, TfRecord):  # new records need not have what is predicted
+            needed = {*preparation.features, preparation.time, preparation.series_by}
+            used = {name: each for name, each in found.columns.items() if name in needed}
+            found = found.model_copy(update={"columns": used})
         for file in files:
             part = found.model_copy(update={"path": str(file.absolute())})
             for problem in part.check(pathlib.Path()):

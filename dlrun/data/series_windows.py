@@ -187,10 +187,11 @@ class SeriesInput:
         there = len(places) - end
         found = f"there {'is 1' if there == 1 else f'are {there}'}" if there else "there is none"
         needed = "row" if self.main.horizon == 1 else f"{self.main.horizon} rows"
+        *first, last = self.known
+        columns = f"{', '.join(first)} and {last}" if first else last
         after = f"after row {layout.rows[places[end - 1]] + 1}" if end else "after a row with values"
         return DataError(
-            f"{name}: the forecast needs the next {needed}{of} {after}, "
-            f"with {' and '.join(self.known)}, but {found}{others}",
+            f"{name}: the forecast needs the next {needed}{of} {after}, with {columns}, but {found}{others}",
             hint=f"write them below, and leave {', '.join(self.unknown)} empty; "
             "or --every-window to forecast wherever the next rows are there",
         )

@@ -129,7 +129,11 @@ def _is_group(column: ColumnProfile) -> bool:
 
 def _choose_array(chosen: ChosenFeatures, column: ColumnProfile) -> None:
     sides = " × ".join(map(str, column.shape))
-    if column.type == "image":
+    if column.type == "image" and column.least is None:
+        size = [max(1, min(side, SIDE)) for side in column.shape[:2]]
+        feature = {"kind": "image", "size": size, "resize": "fit", "rescale": [0, 1]}
+        chosen.use(column.name, feature, f"files, most of them about {sides}; resized where they differ")
+    elif column.type == "image":
         chosen.use(
             column.name, {"kind": "image", "rescale": [0, 1]}, f"{sides}, {column.least:g} to {column.greatest:g}"
         )

@@ -7,15 +7,18 @@ import os
 import pathlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
+from dlrun.data.columns import Table
+from dlrun.data.decode import ENDINGS as IMAGES
 from dlrun.data.sources import Source
 from dlrun.data.sources.csv_file import DELIMITERS, Csv
 from dlrun.data.sources.files import near_file, opened, plain_name
 from dlrun.data.sources.json_lines import Json
 from dlrun.data.sources.parquet_file import Parquet
 from dlrun.errors import DataError, UsageError
+from dlrun.profile.column import ColumnProfile
 from dlrun.profile.table import Profile, frame_of, profile_frame, profile_table
 from dlrun.profile.values import written
 
@@ -26,10 +29,11 @@ if TYPE_CHECKING:
 
 TABLES: dict[str, type[Tabular]] = {"csv": Csv, "parquet": Parquet, "json": Json}
 
-IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
-
 HEAD = 1 << 16
 """Bytes of a CSV file from which its delimiter is told."""
+
+MOST_HEADERS = 500
+"""Image files whose headers are read to tell a size that suits all."""
 
 LINES = 50
 """Lines of it that are looked at."""
@@ -59,7 +63,6 @@ class Material:
     profile: Profile
     target: str | None = None
     own_test: bool = False
-    notes: tuple[str, ...] = field(default=())
 
 
 def read_material(path: pathlib.Path, base: pathlib.Path) -> Material:
@@ -201,12 +204,29 @@ def _named(path: pathlib.Path, fields: dict[str, Any]) -> Material:
     if not len(table):
         raise DataError(f"{path} has no rows")
     target = source.defaults(pathlib.Path()).target
+    files = [name for name, about in table.known.items() if about.kind == "image" and table.columns[name].ndim == 1]
+    profile = profile_table(table)
+    columns = tuple(_image_files(path, table, each) if each.name in files else each for each in profile.columns)
     return Material(
         path.name,
         fields,
         (),
-        frame_of(table),
-        profile_table(table),
+        frame_of(table).drop(files),
+        replace(profile, columns=columns),
         target if target in table.columns else None,
         table.test_rows is not None,
     )
+
+
+def _image_files(folder: pathlib.Path, table: Table, column: ColumnProfile) -> ColumnProfile:
+    """The profile of a column of image files as one of images, of their middle size, by the headers of some.
+
+    Raises:
+        DataError: one cannot be read.
+    """
+    from dlrun.data.pictures import headers
+
+    names = table.columns[column.name].tolist()
+    found = headers(folder, names[:: max(1, len(names) // MOST_HEADERS)])
+    sides = [sorted(getattr(each, side) for each in found)[len(found) // 2] for side in ("height", "width")]
+    return ColumnProfile(column.name, "image", column.rows, shape=(*sides, max(each.channels for each in found)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from dlrun.drafting.features import ChosenFeatures, choose_features
+from dlrun.drafting.features import SIDE, ChosenFeatures, choose_features
 from dlrun.drafting.material import TABLES, Material
 from dlrun.drafting.target import ChosenTarget, choose_target
 from dlrun.drafting.yaml_text import Line, text_of_lines
@@ -236,7 +236,7 @@ def _architecture(
 def _cnn(material: Material, name: str) -> Iterator[Line]:
     """Blocks that halve the image until it has some 4 to 7 pixels a side."""
     shape = material.profile[name].shape
-    side = min(shape[:2]) if shape else 128
+    side = min(*shape[:2], SIDE)
     blocks: list[dict[str, Any]] = []
     filters = 16 if side < 16 else 32
     while side >= 8 and len(blocks) < 5:

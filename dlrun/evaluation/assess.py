@@ -14,6 +14,7 @@ from dlrun.data.target import FittedNumbers
 from dlrun.evaluation.baselines import baselines
 from dlrun.evaluation.metrics import measure, measure_several
 from dlrun.evaluation.predictions import Predictions
+from dlrun.evaluation.threshold import Chosen, Threshold, choose
 from dlrun.seeds import generator
 from dlrun.training.losses import Loss, scores
 from dlrun.training.model import Forward
@@ -41,6 +42,7 @@ class Judge:
         batch_size: examples that go through the network at once.
         noise: of a denoising autoencoder: it is judged by how well it restores noisy inputs.
         seed: of the spec; the noise follows from it.
+        threshold: of two classes, as `Predictions` has it.
     """
 
     model: Any
@@ -50,6 +52,7 @@ class Judge:
     batch_size: int | None
     noise: float
     seed: int
+    threshold: float | None = None
 
     def predict(self, split: str, examples: Examples) -> Predictions:
         """What the model says of a split, in the units of the data."""
@@ -68,8 +71,15 @@ class Judge:
         said = scores(said, output, loss)
         if isinstance(preparation.target, FittedNumbers):
             said = preparation.target.restore(said, examples.past)
+<<<<<<< HEAD
         truth = np.asarray(examples.truth)  # of examples on disk, too
         found = Predictions(split, output.task, output.name, output.classes, examples.rows, truth, said)
+=======
+        found = Predictions(
+            split, output.task, output.name, output.classes, examples.rows, examples.truth, said,
+            threshold=self.threshold,
+        )  # fmt: skip
+>>>>>>> main
         if examples.past is None or examples.past.ids is None:
             return found
         return replace(found, series=examples.past.ids, times=examples.past.time_index)
@@ -109,6 +119,21 @@ class Judge:
                 predictions.split, predictions.task, predictions.target, (), examples.rows, examples.truth, noisy
             )
         return found
+
+    def decided(self, how: Threshold, examples: Examples) -> tuple[Judge, Chosen]:
+        """The same with a threshold, and what it is.
+
+        Args:
+            how: as the spec has it.
+            examples: of the validation part, by which it is chosen where the spec does not state it.
+        """
+        classes = self.preparation.signature.output.classes
+        if isinstance(how, float):
+            chosen = Chosen(how, "as the spec says", classes[1], None)
+        else:
+            said = self.predict("validation", examples)
+            chosen = choose(how, said.truth, said.scores[:, 1], classes)
+        return replace(self, threshold=chosen.value), chosen
 
     def measure(self, predictions: Predictions) -> dict[str, Any]:
         """The metrics of a split, as metrics.json has them."""

@@ -85,21 +85,39 @@ def ensemble(said: Sequence[Predictions]) -> Predictions:
     if len(said) == 1:
         return said[0]
     found: list[Predictions] = [
-        replace(of_each[0], scores=np.mean([each.scores for each in of_each], axis=0))
+        replace(
+            of_each[0],
+            scores=np.mean([each.scores for each in of_each], axis=0),
+            threshold=_mean_threshold([each.threshold for each in of_each]),
+        )
         for of_each in zip(*(each.each for each in said), strict=True)
     ]
     return replace(found[0], further=tuple(found[1:]))
 
 
-def ensemble_of(frames: Sequence[polars.DataFrame], outputs: Sequence[Output]) -> dict[str, Any]:
-    """The metrics of the mean of what all folds say of the test rows; empty where there are none, or only errors."""
+def _mean_threshold(thresholds: Sequence[float | None]) -> float | None:
+    found = [each for each in thresholds if each is not None]
+    return float(np.mean(found)) if found else None
+
+
+def ensemble_of(
+    frames: Sequence[polars.DataFrame], outputs: Sequence[Output], thresholds: Sequence[float | None]
+) -> dict[str, Any]:
+    """The metrics of the mean of what all folds say of the test rows; empty where there are none, or only errors.
+
+    Args:
+        frames: as predictions.parquet has them, of each fold.
+        outputs: of each target.
+        thresholds: of each fold.
+    """
     if outputs[0].task == "reconstruction" or any("test" not in frame["split"] for frame in frames):
         return {}
     several = len(outputs) > 1
     found = []
     for output in outputs:
         own = [of_target(frame, output.name) for frame in frames] if several else frames
-        found.append(ensemble([Predictions.from_frame(frame, "test", output.task, output.name) for frame in own]))
+        said = [Predictions.from_frame(frame, "test", output.task, output.name) for frame in own]
+        found.append(ensemble([replace(each, threshold=value) for each, value in zip(said, thresholds, strict=True)]))
     together = replace(found[0], further=tuple(found[1:]))
     return measure_several(together) if several else measure(together)
 

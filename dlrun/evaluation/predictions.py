@@ -34,6 +34,8 @@ class Predictions:
         scores: classification (n, classes) probabilities, finite; else the prediction, shaped as the truth.
         series: where there are several series: (n,) the name of each window's.
         times: then also (n,) which of the times of the split, counted from 0, its last past step is.
+        threshold: of two classes, from which probability of the second on an example counts as of it; None: the more
+            probable one.
         further: of several targets the predictions of those but the main one, of the same rows.
     """
 
@@ -46,6 +48,7 @@ class Predictions:
     scores: Array
     series: Array | None = None
     times: Array | None = None
+    threshold: float | None = None
     further: tuple[Predictions, ...] = ()
 
     @property
@@ -62,7 +65,10 @@ class Predictions:
 
     @property
     def prediction(self) -> Array:
-        """Classification: (n,) index of the most probable class, the first of equals; else the scores themselves."""
+        """Classification: (n,) index of the most probable class, the first of equals, or by the threshold; else the
+        scores themselves."""
+        if self.threshold is not None:
+            return (self.scores[:, 1] >= self.threshold).astype(np.int64)
         return np.argmax(self.scores, axis=1) if self.is_classification else self.scores
 
     @property

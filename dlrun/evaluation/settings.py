@@ -9,6 +9,7 @@ from pydantic import Field, WithJsonSchema
 
 from dlrun.data.signature import Task
 from dlrun.evaluation.names import ALL_METRICS, METRICS, TASKS
+from dlrun.evaluation.threshold import Threshold
 from dlrun.spec.base import Spec
 from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
@@ -30,8 +31,22 @@ class Evaluation(Spec):
     plots: bool = True
     """Whether pictures are drawn into the run folder."""
 
+    threshold: Threshold | None = None
+    """Of two classes, from which probability of the second on an example counts as of it: a number; or chosen on the
+    validation part: f1 (the best F1 of the second class), youden (the best sum of sensitivity and specificity) or
+    {cost: {false_positive: 1, false_negative: 10}} (the least cost). It is kept with the model, and used for all
+    metrics and predictions. Left out: the more probable class."""
+
     def check(self, *tasks: Task) -> Iterator[Problem]:
         """Every metric that does not exist, fits none of the tasks (where they are known), or is listed twice."""
+        if self.threshold is not None and tasks and tasks != ("binary",):
+            what = f"the task is {tasks[0]}" if len(tasks) == 1 else f"there are {len(tasks)} targets"
+            yield Problem(
+                ("threshold",),
+                f"a threshold is for one target of two classes, and {what}",
+                hint="take threshold out",
+                at="key",
+            )
         fitting = {name: metric for task in tasks for name, metric in METRICS[task].items()} or ALL_METRICS
         for index, name in enumerate(self.metrics or ()):
             path = ("metrics", index)

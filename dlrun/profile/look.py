@@ -47,9 +47,10 @@ def _findings(dataset: Dataset, profile: Profile, weighted: bool) -> Iterator[Fi
     profiles = {column.name: column for column in profile.columns}
     yield from look_at_values(frame, profiles, features, target, parts.train)
     yield from _empty_texts(dataset)
-    if target is not None and series is None:
+    if series is None:
         flat = [name for name in features if name in frame.columns]
-        yield from look_for_leaks(frame, flat, target)
+        for each in data.targets:
+            yield from look_for_leaks(frame, flat, each.column)
     if profile.classes:
         random = isinstance(data.split, RandomSplit)
         yield from look_at_classes(profile.classes, random=random, weighted=weighted)
@@ -58,12 +59,12 @@ def _findings(dataset: Dataset, profile: Profile, weighted: bool) -> Iterator[Fi
         yield from look_at_rows(table, frame, parts, list(features), target, classes=classes)
         for name in features:
             if profiles[name].type == "image":
-                yield from look_at_pictures(name, table.columns[name], parts, contents(table.columns[name]))
+                yield from look_at_pictures(name, table, parts, contents(table.columns[name]))
     elif dataset.preparation.time is not None:
         yield from look_at_times(
             dataset.preparation.time, lay_out(table, dataset.preparation.time, data.series_by), series[1]
         )
-    yield from look_for_drift(frame, parts, _numbers(frame, [*features, *([target] if target else [])]))
+    yield from look_for_drift(frame, parts, _numbers(frame, [*features, *(each.column for each in data.targets)]))
 
 
 def _numbers(frame: polars.DataFrame, names: list[str]) -> list[str]:

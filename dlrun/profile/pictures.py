@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from dlrun.data.columns import Table
 from dlrun.data.splits import Parts
 from dlrun.profile.finding import Finding, counted
 
@@ -36,16 +37,17 @@ MOST_COMPARED = 2000
 """An image is compared with so many neighbours that share a quarter of its hash, at most."""
 
 
-def look_at_pictures(name: str, images: np.ndarray, parts: Parts, equal: np.ndarray) -> Iterator[Finding]:
+def look_at_pictures(name: str, table: Table, parts: Parts, equal: np.ndarray) -> Iterator[Finding]:
     """Images of two parts that look alike without being equal.
 
     Args:
         name: of the column.
-        images: (rows, height, width[, channels]).
+        table: with that column, (rows, height, width[, channels]).
         equal: a hash of each row, (rows,): those that have the same are equal, which is told apart.
     """
     import numpy as np
 
+    images = table.columns[name]
     if min(images.shape[1:3]) < SMALLEST:
         return
     part_of = np.zeros(len(images), np.int8)
@@ -58,7 +60,7 @@ def look_at_pictures(name: str, images: np.ndarray, parts: Parts, equal: np.ndar
     if not len(pairs):
         return
     later = np.unique(np.where(part_of[pairs[:, 0]] > part_of[pairs[:, 1]], pairs[:, 0], pairs[:, 1]))
-    shown = ", ".join(f"row {one + 1} and row {other + 1}" for one, other in pairs[:5])
+    shown = ", ".join(f"{table.call(int(one))} and {table.call(int(other))}" for one, other in pairs[:5])
     what = (
         f"{counted(len(later), 'image')} of {name} in validation or test {'looks' if len(later) == 1 else 'look'} like "
         f"one of another part ({shown}{', …' if len(pairs) > 5 else ''}): what is measured there is better than on "

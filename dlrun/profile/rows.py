@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
@@ -14,6 +14,9 @@ from dlrun.profile.finding import Finding, counted, examples
 if TYPE_CHECKING:
     import numpy as np
     import polars
+
+Call = Callable[[int], str]
+"""What a row is called."""
 
 BY_CHANCE = 20
 """Pairs of equal rows are worth a word where there are so many times more than independent columns would have."""
@@ -41,10 +44,10 @@ def look_at_rows(
     if _pairs(inputs[known]) <= BY_CHANCE * _expected(table, frame, features):
         return
     examples_of = inputs if target is None else inputs ^ mixed(frame[target].hash(seed=1).to_numpy())
-    yield from _within(examples_of, parts)
-    yield from _across(inputs, parts)
+    yield from _within(examples_of, parts, table.call)
+    yield from _across(inputs, parts, table.call)
     if classes and target is not None:
-        yield from _conflicts(inputs, frame[target], target, known)
+        yield from _conflicts(inputs, frame[target], target, known, table.call)
 
 
 def hashes(table: Table, frame: polars.DataFrame, features: Sequence[str]) -> np.ndarray:
@@ -113,7 +116,7 @@ def _first_of(found: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows[first[inverse]])
 
 
-def _within(found: np.ndarray, parts: Parts) -> Iterator[Finding]:
+def _within(found: np.ndarray, parts: Parts, call: Call) -> Iterator[Finding]:
     counts: dict[str, int] = {}
     pairs: list[tuple[int, int]] = []
     for part, rows in parts.items():
@@ -124,12 +127,13 @@ def _within(found: np.ndarray, parts: Parts) -> Iterator[Finding]:
     total = sum(counts.values())
     if total:
         verb = "is a copy" if total == 1 else "are copies"
-        what = f"{counted(total, 'row')} {verb} of another row of the same part: {_told(counts)} ({_pairs_told(pairs)})"
+        shown = _pairs_told(pairs, call)
+        what = f"{counted(total, 'row')} {verb} of another row of the same part: {_told(counts)} ({shown})"
         mend = "take the copies out of the file, if nobody saw the same twice"
         yield Finding("duplicates", what, mend, total, tuple(row + 1 for row, _ in pairs[:SHOWN]))
 
 
-def _across(found: np.ndarray, parts: Parts) -> Iterator[Finding]:
+def _across(found: np.ndarray, parts: Parts, call: Call) -> Iterator[Finding]:
     import numpy as np
 
     counts: dict[str, int] = {}
@@ -149,13 +153,15 @@ def _across(found: np.ndarray, parts: Parts) -> Iterator[Finding]:
         told = ", ".join(f"{share:.2g}% of {part}" for part, share in shares.items())
         what = (
             f"{counted(total, 'row')} {verb} in two parts, with the same features: {_told(counts)} ({told}; "
-            f"{_pairs_told(pairs)}): what is measured there is better than on new data"
+            f"{_pairs_told(pairs, call)}): what is measured there is better than on new data"
         )
         mend = "split: {keep_together: duplicates}, or take the copies out of the file"
         yield Finding("duplicates_across", what, mend, total, tuple(row + 1 for row, _ in pairs[:SHOWN]))
 
 
-def _conflicts(inputs: np.ndarray, truth: polars.Series, target: str, known: np.ndarray) -> Iterator[Finding]:
+def _conflicts(
+    inputs: np.ndarray, truth: polars.Series, target: str, known: np.ndarray, call: Call
+) -> Iterator[Finding]:
     """Rows with the same features and different classes."""
     import numpy as np
 
@@ -169,8 +175,8 @@ def _conflicts(inputs: np.ndarray, truth: polars.Series, target: str, known: np.
     rows = known[np.isin(first, groups)]
     one, other = int(known[differ][0]), int(first[differ][0])
     what = (
-        f"{counted(len(rows), 'row')} have a twin with the same features and another {target}, such as row {other + 1} "
-        f"({truth[other]}) and row {one + 1} ({truth[one]})"
+        f"{counted(len(rows), 'row')} have a twin with the same features and another {target}, such as {call(other)} "
+        f"({truth[other]}) and {call(one)} ({truth[one]})"
     )
     yield Finding("conflicting_labels", what, "mend the labels, or add a column that tells them apart", len(rows),
                   examples(rows))  # fmt: skip
@@ -180,6 +186,6 @@ def _told(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} in {part}" for part, count in counts.items() if count)
 
 
-def _pairs_told(pairs: Sequence[tuple[int, int]]) -> str:
-    shown = ", ".join(f"row {row + 1} = row {other + 1}" for row, other in pairs[:SHOWN])
+def _pairs_told(pairs: Sequence[tuple[int, int]], call: Call) -> str:
+    shown = ", ".join(f"{call(row)} = {call(other)}" for row, other in pairs[:SHOWN])
     return shown + (", …" if len(pairs) > SHOWN else "")

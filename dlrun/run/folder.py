@@ -342,6 +342,15 @@ class RunFolder:
         """The fitted state of features and target."""
         return read_json(self.path / "model" / "preparation.json")
 
+    def write_threshold(self, value: Mapping[str, Any]) -> None:
+        """From which probability on an example counts as of the second of two classes: `value`, and what chose it."""
+        write_json(self._inside("model", "threshold.json"), value)
+
+    def threshold(self) -> float | None:
+        """The `value` of it; None where the more probable class counts."""
+        file = self.path / "model" / "threshold.json"
+        return float(read_json(file)["value"]) if file.is_file() else None
+
     def save_samples(self, samples: Mapping[str, np.ndarray]) -> None:
         """A few examples to look at, such as `originals` and `reconstructions`."""
         from dlrun.run.weights import save_arrays

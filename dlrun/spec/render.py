@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from typing import Final
 from dlrun.spec.document import Document
 from dlrun.spec.problem import Problem, path_text
 from dlrun.spec.source import Place
+
+SECRET = re.compile(r"""(?<=://)[^\s/@:"']*:[^\s"']+(?=@)|(?<=password=)[^\s&"']+""")
+"""User and password in a URL, or the password among its parameters."""
 
 WIDTH: Final = 100
 """Columns."""
@@ -102,7 +106,7 @@ def excerpt(place: Place, width: int = WIDTH) -> Excerpt:
     from rich.cells import cell_len
 
     room = max(width - 8, 20)
-    shown = [_shown(character) for character in place.text]
+    shown = [_shown(character) for character in without_secrets(place.text)]
     first = place.column - 1
     last = min(first + place.length, len(shown)) if shown else 0
     begin, end = _window(shown, first, last, room)
@@ -112,6 +116,11 @@ def excerpt(place: Place, width: int = WIDTH) -> Excerpt:
     length = cell_len("".join(shown[first : min(last, end)]))
     number = "" if place.line is None else str(place.line)
     return Excerpt(number, head + "".join(shown[begin:end]) + tail, before, max(length, 1))
+
+
+def without_secrets(text: str) -> str:
+    """A text of the same length with asterisks for the passwords of URLs: what is shown may end up in a log."""
+    return SECRET.sub(lambda found: "*" * len(found[0]), text)
 
 
 def _window(shown: list[str], first: int, last: int, room: int) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 from running import ROOT, dlrun, history, plain, read, trained, write
 from sklearn.datasets import load_breast_cancer
-from sklearn.metrics import accuracy_score, confusion_matrix
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_curve
 
 DRIVER = Path(__file__).parent / "driver.py"
 ROWS = 200
@@ -43,6 +43,7 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "epochs": 8, "batch_size": 16, "oversample": "balanced", "checkpoint": {"steps": 3},
             "early_stopping": {"patience": 3},
         },
+        "evaluation": {"threshold": "f1"},
     }  # fmt: skip
     return write(folder / "folds.yaml", tree)
 
@@ -71,6 +72,20 @@ def test_all_folds_are_in_one_run_with_mean_and_spread(run: Path) -> None:
     assert set(frame["row"].to_list()) | tests[0] == set(range(ROWS))
     counts = confusion_matrix(frame["truth"].to_list(), frame["prediction"].to_list())
     assert read(run / "confusion_matrix.json")["counts"] == counts.tolist()
+
+
+def test_each_fold_has_the_threshold_with_the_best_f1_on_its_validation_part(run: Path) -> None:
+    metrics = read(run / "metrics.json")
+    for fold, threshold in enumerate(metrics["thresholds"], 1):
+        frame = pl.read_parquet(run / "folds" / str(fold) / "predictions.parquet")
+        assert read(run / "folds" / str(fold) / "model" / "threshold.json")["value"] == threshold
+        held_out = frame.filter(pl.col("split") == "validation")
+        truth, scores = (held_out["truth"] == "malignant").to_numpy(), held_out["score_malignant"].to_numpy()
+        precision, recall, _ = precision_recall_curve(truth, scores)
+        best = np.max(2 * precision * recall / np.maximum(precision + recall, 1e-300))
+        assert f1_score(truth, scores >= threshold) == pytest.approx(best)
+        said = frame["score_malignant"].to_numpy() >= threshold
+        assert (said == (frame["prediction"] == "malignant").to_numpy()).all()  # of the test part too
 
 
 def _test(run: Path, fold: int) -> pl.DataFrame:

@@ -660,6 +660,15 @@ def test_a_bomb_is_not_unpacked(name: str, tmp_path: pathlib.Path, monkeypatch: 
         load(tmp_path, csv(path=name) if ".csv" in name else of("json", path=name))
 
 
+def test_a_bomb_of_zstandard_is_not_unpacked(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame that announces 1 TB: 8 bytes of size, no window, one block that repeats a byte."""
+    monkeypatch.setattr("dlrun.data.sources.files.available_memory", lambda: 100 << 20)
+    head = b"\x28\xb5\x2f\xfd" + bytes([0b11100000]) + (1 << 40).to_bytes(8, "little")
+    (tmp_path / "data.csv.zst").write_bytes(head + struct.pack("<I", 1000 << 3 | 3)[:3] + b"x")
+    with pytest.raises(DataError, match=r"unpacks to more than 50\.0 MiB"):
+        load(tmp_path, csv(path="data.csv.zst"))
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_files_cut_at_random(seed: int, tmp_path: pathlib.Path) -> None:
     """Whatever is cut is told; or the rows that are left are those that stood there."""

@@ -561,3 +561,17 @@ def check_drawing(error: SpecError) -> None:
         assert phrase not in shown
     assert shown.replace("\n", "").isprintable()
     assert all(cell_len(line) <= 400 for line in shown.split("\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('url: "postgresql://me:hu/sh@host/db?x=1"', 'url: "postgresql://********@host/db?x=1"'),
+        ("postgres://me@host/db?password=hush&sslmode=x", "postgres://me@host/db?password=****&sslmode=x"),
+        ("{url: sqlite:///a.db, query: SELECT a FROM b}", "{url: sqlite:///a.db, query: SELECT a FROM b}"),
+    ],
+)
+def test_a_password_in_a_spec_is_not_shown(text: str, shown: str) -> None:
+    from dlrun.spec.render import without_secrets
+
+    assert without_secrets(text) == shown

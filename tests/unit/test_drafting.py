@@ -12,6 +12,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from dlrun.data.dataset import Dataset
 from dlrun.drafting.plan import architecture_kinds
@@ -229,6 +230,22 @@ def test_texts_in_folders(tmp_path: Path) -> None:
     _, experiment, dataset = drafted(tmp_path / "mails")
     assert experiment.architecture.kind == "lstm"
     assert dataset.resolved.source.kind == "text_folder"
+
+
+def test_images_in_folders(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for label in ("cat", "dog"):
+        (tmp_path / "pets" / label).mkdir(parents=True)
+        for number in range(20):
+            pixels = random.integers(0, 255, (60, 40 + number % 2, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / label / f"{number}.png")
+    text, experiment, dataset = drafted(tmp_path / "pets")
+    assert experiment.architecture.kind == "cnn"
+    assert dataset.preparation.inputs[0].shape == (60, 41, 3)
+    assert "files, most of them about 60 × 41 × 3" in text
+    (tmp_path / "pets" / "cat" / "0.png").write_bytes(b"")
+    with pytest.raises(DataError, match=r"0\.png"):
+        init_from(tmp_path / "pets", tmp_path / "again.yaml")
 
 
 def test_a_folder_of_parts(tmp_path: Path) -> None:

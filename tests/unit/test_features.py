@@ -197,6 +197,7 @@ def test_texts_as_times() -> None:
     ]
     assert bad.tolist() == [4, 5]
     assert str(as_times(texts("02/03/2020 7 PM"), "%m/%d/%Y %I %p")[0][0]) == "2020-02-03T19:00:00.000000"
+    assert as_times(np.array([20200203.0, np.nan]), "%Y%m%d")[0].astype(str).tolist()[0] == "2020-02-03T00:00:00.000000"
 
 
 def test_a_date_on_its_circles() -> None:

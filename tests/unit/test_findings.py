@@ -10,6 +10,7 @@ import polars
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from dlrun.data.columns import Table
 from dlrun.data.dataset import Data, Dataset
@@ -303,6 +304,21 @@ def test_near_duplicates_are_told_across_parts(tmp_path: Path) -> None:
     images[test] = images[train]
     np.savez(tmp_path / "a.npz", x=images, y=np.array(["a", "b"])[labels])
     assert "duplicates_across" in found(Data.parse(data).load(tmp_path, 0))
+
+
+def test_images_are_called_by_their_files(tmp_path: Path) -> None:
+    images = pictures(120)
+    for number, image in enumerate(images):
+        folder = tmp_path / "pets" / ("cat" if number % 2 else "dog")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{number:03}.png")
+    data = {"source": {"kind": "image_folder", "path": "pets"}, "split": {"kind": "random"}}
+    data["features"] = {"image": {"kind": "image"}}
+    dataset = Data.parse(data).load(tmp_path, 0)
+    train, test = (dataset.table.call(int(rows[0])) for rows in (dataset.parts.train, dataset.parts.test))
+    (tmp_path / "pets" / test).write_bytes((tmp_path / "pets" / train).read_bytes())
+    findings = found(Data.parse(data).load(tmp_path, 0))
+    assert f"{test} = {train}" in findings["duplicates_across"].what
 
 
 def test_an_image_is_shrunk_by_means() -> None:

@@ -91,9 +91,11 @@ def test_the_test_rows_are_judged_by_the_mean_of_all_folds() -> None:
     output = Output("label", "binary", (1,), ("no", "yes"))
     mean = np.mean([frame.filter(pl.col("split") == "test")["score_yes"].to_numpy() for frame in frames()], axis=0)
     right = (mean > 0.5) == (np.arange(30, 34) % 2 == 1)
-    assert ensemble_of(frames(), output)["accuracy"] == right.mean()
+    assert ensemble_of(frames(), [output], [None] * 3)["accuracy"] == right.mean()
+    low = ensemble_of(frames(), [output], [0.0, 0.01, 0.02])  # the mean of the thresholds: nearly all are taken for yes
+    assert low["accuracy"] == ((mean >= 0.01) == (np.arange(30, 34) % 2 == 1)).mean()
     without = [frame.filter(pl.col("split") != "test") for frame in frames()]
-    assert ensemble_of(without, output) == {}
+    assert ensemble_of(without, [output], [None] * 3) == {}
 
 
 def folded(root: Path, done: int = 3) -> RunFolder:

@@ -62,6 +62,31 @@ def test_fitting_does_not_see_validation_and_test_rows(tmp_path: pathlib.Path) -
     assert json.dumps(houses(tmp_path, seen).load(tmp_path, seed=1).preparation.tree()) != state
 
 
+LEARNING = {
+    "size": {"kind": "number", "normalise": "quantile_normal", "clip": {"quantiles": [0.1, 0.9]}, "transform": "log"},
+    "built": {"kind": "date", "format": "%Y", "parts": ["year"]},
+    "wall": {"kind": "category", "min_count": 2},
+    "text": {"kind": "text", "tokens": "subword", "vocabulary_size": 90},
+}
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_each_kind_learns_from_the_train_rows_alone(name: str, tmp_path: pathlib.Path) -> None:
+    def load(changed: dict[int, str] | None = None) -> Dataset:
+        source = {"kind": "csv", "path": "houses.csv", "types": {"built": "text"}}
+        tree = {"source": source, "target": "price", "features": {name: LEARNING[name]}}
+        houses(tmp_path, changed)
+        return Data.parse(tree).load(tmp_path, seed=1)
+
+    before = load()
+    state = json.dumps(before.preparation.features[name].tree())
+    hidden = np.concatenate([before.parts.validation, before.parts.test]).tolist()
+    line = "1e6,marble,2500,quite unheard words,3e5"
+    assert json.dumps(load(dict.fromkeys(hidden, line)).preparation.features[name].tree()) == state
+    seen = dict.fromkeys(before.parts.train[:8].tolist(), line)
+    assert json.dumps(load(seen).preparation.features[name].tree()) != state
+
+
 def test_a_series_is_fitted_on_train_rows_only(tmp_path: pathlib.Path) -> None:
     def load(late: float) -> Dataset:
         rows = [

@@ -295,7 +295,10 @@ def test_new_data_of_several_series() -> None:
     cut = Table("new.csv", {name: values[:5] for name, values in table.columns.items()})
     with pytest.raises(DataError, match="the next row of shop b after row 3, with time and known, but there is none"):
         preparation.encode(cut, target=False, last=True)
-    with pytest.raises(DataError, match=r"row 4 has the same time as the row before of shop a, 2024-01-01 01:00:00"):
+    with pytest.raises(
+        DataError,
+        match=r"new.csv: the times .* row 4 has the same time as the row before of shop a, 2024-01-01 01:00:00",
+    ):
         preparation.encode(ahead([1] * 6, [1] * 6, shops="abaabb"), target=False)
 
 

@@ -33,8 +33,8 @@ class Date(Spec):
     one_hot, with a 1 at the value's place. The year is a number, with mean 0 and standard deviation 1 on the train
     rows."""
     format: Annotated[str, Field(min_length=1)] | None = None
-    """How texts are written, such as %d.%m.%Y or %m/%d/%Y %H:%M (Python's strptime). Left out: 2010-01-31,
-    2010-01-31 13:00 and the like (ISO 8601)."""
+    """How texts are written, such as %d.%m.%Y or %m/%d/%Y %H:%M (Python's strptime), and numbers, such as
+    %Y%m%d. Left out: 2010-01-31, 2010-01-31 13:00 and the like (ISO 8601)."""
     missing: Literal["error", "zero"] = "zero"
     """What a missing time is: refused, or a zero for each of its numbers, which no time has on the circle."""
     missing_indicator: bool = False
@@ -45,7 +45,8 @@ class Date(Spec):
 
     def takes(self, column: Column) -> bool:
         """Whether a column of that kind can be read so."""
-        return column.kind in ("time", "text", "category", "unknown") and column.shape == ()
+        kinds = ("time", "text", "category", "unknown") + (("number",) if self.format else ())
+        return column.kind in kinds and column.shape == ()
 
     def check(self) -> Iterator[Problem]:
         """Fields that contradict one another."""
@@ -67,8 +68,8 @@ class Date(Spec):
 
     def faults(self, values: np.ndarray) -> list[Fault]:
         """What keeps the values from being read so."""
-        if values.ndim != 1 or values.dtype.kind not in "OM":
-            return [Fault("no time, and no text either")]
+        if values.ndim != 1 or values.dtype.kind not in ("OMiuf" if self.format else "OM"):
+            return [Fault("no time, and no text either", mend="format: '%Y%m%d' in the feature reads such numbers")]
         times, bad = as_times(values, self.format)
         if len(bad):
             mend = "format: '%d.%m.%Y' in the feature says how times are written"

@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+from dlrun.data.features.values import as_text
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -37,18 +39,17 @@ def as_times(values: np.ndarray, form: str | None) -> tuple[np.ndarray, np.ndarr
     Times with a zone are told in UTC.
 
     Args:
-        values: times, or an object array of texts.
+        values: times, or an object array of texts; where a form is given, numbers too.
         form: how texts are written, as Python's `strptime` has it; None: as ISO 8601.
     """
     import numpy as np
 
     if values.dtype.kind == "M":
         return values.astype("datetime64[us]"), np.zeros(0, np.int64)
-    read: dict[object, dt.datetime | None] = {
-        text: None if text is None else _time(str(text), form) for text in set(values.tolist())
-    }
-    times = np.array([read[text] for text in values.tolist()], "datetime64[us]")
-    bad = [at for at, text in enumerate(values.tolist()) if text is not None and read[text] is None]
+    texts = as_text(values)
+    read = {text: None if text is None else _time(text, form) for text in set(texts)}
+    times = np.array([read[text] for text in texts], "datetime64[us]")
+    bad = [at for at, text in enumerate(texts) if text is not None and read[text] is None]
     return times, np.array(bad, np.int64)
 
 

@@ -163,6 +163,7 @@ def _unpacked(file: pathlib.Path) -> IO[bytes]:
     data = file.read_bytes()
     if not data.startswith(ZSTANDARD_START):
         raise DataError(f"{file} is damaged: it is no Zstandard file", hint=FETCH)
+    _check_fits(_zstandard_size(data), str(file))
     try:
         cell = polars.read_csv(
             data, has_header=False, separator="\0", quote_char=None, eol_char="\1", infer_schema=False
@@ -185,12 +186,31 @@ def read_whole(stream: IO[bytes], name: str) -> bytes:
     while block := stream.read(BLOCK):
         blocks.append(block)
         count += len(block)
-        if free is not None and count > free // 2:  # they are joined, and then there are two of each
-            raise DataError(
-                f"{name} unpacks to more than {size(free // 2)}, and {size(free)} of memory are free",
-                hint="see whether it is what it should be",
-            )
+        _check_fits(count, name, free)
     return b"".join(blocks)
+
+
+def _check_fits(count: int, name: str, free: int | None = None) -> None:
+    """That there is memory for so many bytes twice: parts are joined, and tables made of them.
+
+    Raises:
+        DataError: there is not.
+    """
+    free = available_memory() if free is None else free
+    if free is not None and count > free // 2:
+        raise DataError(
+            f"{name} unpacks to more than {size(free // 2)}, and {size(free)} of memory are free",
+            hint="see whether it is what it should be",
+        )
+
+
+def _zstandard_size(data: bytes) -> int:
+    """How many bytes a Zstandard frame says that it unpacks to, 0 where it does not say it (RFC 8878, 3.1.1.1)."""
+    about = data[4] if len(data) > 4 else 0
+    single = about >> 5 & 1
+    length = (single, 2, 4, 8)[about >> 6]
+    start = 5 + (not single) + (0, 1, 2, 4)[about & 3]
+    return int.from_bytes(data[start : start + length], "little") + (256 if length == 2 else 0)
 
 
 def read_bytes(file: pathlib.Path) -> bytes:
