@@ -118,8 +118,9 @@ def with_pixels(
     if not pixels:
         return table, resolved, described
     known = {name: column for name, column in table.known.items() if name not in pixels}
-<<<<<<< HEAD
-    return replace(table, columns={**table.columns, **pixels}, known=known, notes=tuple(notes)), resolved, described
+    called = table.columns[next(iter(pixels))] if len(pixels) == 1 else None
+    decoded = replace(table, columns={**table.columns, **pixels}, known=known, notes=tuple(notes), called=called)
+    return decoded, resolved, described
 
 
 def on_disk(files: Pictures) -> OnDisk:
@@ -136,8 +137,3 @@ def on_disk(files: Pictures) -> OnDisk:
     for start in range(0, len(files), AT_ONCE):
         pixels.append(files.read(np.arange(start, min(start + AT_ONCE, len(files)), dtype=np.int64)))
     return pixels
-=======
-    called = table.columns[next(iter(pixels))] if len(pixels) == 1 else None
-    decoded = replace(table, columns={**table.columns, **pixels}, known=known, notes=tuple(notes), called=called)
-    return decoded, resolved, described
->>>>>>> main

@@ -71,15 +71,11 @@ class Judge:
         said = scores(said, output, loss)
         if isinstance(preparation.target, FittedNumbers):
             said = preparation.target.restore(said, examples.past)
-<<<<<<< HEAD
         truth = np.asarray(examples.truth)  # of examples on disk, too
-        found = Predictions(split, output.task, output.name, output.classes, examples.rows, truth, said)
-=======
         found = Predictions(
-            split, output.task, output.name, output.classes, examples.rows, examples.truth, said,
+            split, output.task, output.name, output.classes, examples.rows, truth, said,
             threshold=self.threshold,
         )  # fmt: skip
->>>>>>> main
         if examples.past is None or examples.past.ids is None:
             return found
         return replace(found, series=examples.past.ids, times=examples.past.time_index)
