@@ -136,7 +136,15 @@ def first_losses(experiment: Experiment, dataset: Dataset, model: Any) -> list[f
         experiment.seed,
         shuffle=settings.shuffle,
     )
-    loop = Loop(experiment.learner(model, dataset.preparation, len(train)), few, None, settings, xla=False)
+    augmentation = experiment.augmentation(dataset.preparation)
+    loop = Loop(
+        experiment.learner(model, dataset.preparation, len(train)),
+        few,
+        None,
+        settings,
+        xla=False,
+        augmentation=augmentation,
+    )
     progress = Progress(settings.batch_size)
     losses = []
     while progress.step < loop.steps_per_epoch:

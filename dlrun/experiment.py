@@ -11,8 +11,9 @@ from pydantic import AfterValidator, Field
 
 from dlrun.data.dataset import Data, Dataset
 from dlrun.data.encoders import build_combined, check_encoders, check_unread, with_encoders
+from dlrun.data.features import FittedImage, Image
 from dlrun.data.on_disk import Range
-from dlrun.data.preparation import Examples, Preparation
+from dlrun.data.preparation import Examples, Preparation, input_name
 from dlrun.data.signature import Output, Signature
 from dlrun.data.splits import KFoldSplit
 from dlrun.data.streaming import on_disk, row_bytes, window
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dlrun.evaluation.assess import Judge
+    from dlrun.training.augmentation import Augmentation, Augmented
     from dlrun.training.choice import Choice
     from dlrun.training.order import Oversampled
     from dlrun.training.step import Learner
@@ -387,15 +389,19 @@ class Experiment(Spec):
         """Examples as the training loop takes them.
 
         Args:
-            weigh: whether the loss's class weights count, as they do in training.
+            weigh: whether they are learned from: then the loss's class weights count, and where images are augmented,
+                each example has its number with it.
             counts: how many examples each class of each target has in the whole split, of which these are a part;
                 empty: in these.
         """
+        from dlrun.training.augmentation import EXAMPLE
         from dlrun.training.supply import Arrays
 
-        outputs = preparation.signature.outputs
+        outputs, inputs = preparation.signature.outputs, examples.inputs
+        if weigh and self.augmented(preparation):
+            inputs = {**inputs, EXAMPLE: examples.rows.astype("int32")}
         if outputs[0].task == "reconstruction":
-            return Arrays(examples.inputs, None)
+            return Arrays(inputs, None)
         targets: dict[str, np.ndarray] = {}
         weights: dict[str, np.ndarray] = {}
         known = counts or [None] * len(outputs)
@@ -406,9 +412,27 @@ class Experiment(Spec):
             binary = output.task == "binary" and loss.kind != "categorical_crossentropy"
             targets[output.name] = part.target.reshape(-1, 1).astype("float32") if binary else part.target
         if len(outputs) > 1:
-            return Arrays(examples.inputs, targets, weights or None)
+            return Arrays(inputs, targets, weights or None)
         name = outputs[0].name
-        return Arrays(examples.inputs, targets[name], weights.get(name))
+        return Arrays(inputs, targets[name], weights.get(name))
+
+    def augmented(self, preparation: Preparation) -> tuple[Augmented, ...]:
+        """The inputs of images that are augmented."""
+        from dlrun.training.augmentation import Augmented
+
+        found = []
+        for name, feature in (self.data.features or {}).items():
+            fitted = preparation.features.get(name)
+            if isinstance(feature, Image) and feature.augment is not None and isinstance(fitted, FittedImage):
+                found.append(Augmented(input_name(name), feature.augment, *fitted.encoded_limits))
+        return tuple(found)
+
+    def augmentation(self, preparation: Preparation) -> Augmentation | None:
+        """What is done to each batch of the train split; None: nothing."""
+        from dlrun.training.augmentation import Augmentation
+
+        inputs = self.augmented(preparation)
+        return Augmentation(inputs, self.seed) if inputs else None
 
     def oversampled(self, examples: Examples, preparation: Preparation) -> Oversampled | None:
         """Which train examples an epoch has several times; None where it has each once."""

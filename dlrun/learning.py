@@ -206,6 +206,8 @@ def learn(
     settings, preparation = experiment.training, dataset.preparation
     loop, monitor = prepare_loop(experiment, dataset, model, team)
     scribe = Scribe(run, display)
+    if loop.augmentation is not None:
+        run.save_augmented(loop.augmentation.samples(dataset.train))
 
     asked = stop_signals() if stopped is None else nullcontext(stopped)
     with team.noticing_loss(), synchronized(model, team), asked as stopped:
@@ -263,7 +265,10 @@ def prepare_loop(experiment: Experiment, dataset: Dataset, model: Any, team: Tea
     validation = experiment.supply(dataset.validation, preparation, train=False) if len(dataset.validation) else None
     monitor = settings.monitored(followed_columns(preparation.signature.outputs, validation=validation is not None))
     learner = experiment.learner(model, preparation, len(train), team)
-    loop = Loop(learner, train, validation, settings, xla=experiment.runtime.compile == "xla")
+    with team.scope():
+        augmentation = experiment.augmentation(preparation)
+    xla = experiment.runtime.compile == "xla"
+    loop = Loop(learner, train, validation, settings, xla=xla, augmentation=augmentation)
     return loop, monitor
 
 
@@ -275,6 +280,7 @@ def memory(experiment: Experiment, preparation: Preparation, run: RunFolder) -> 
     key = {
         **{name: tree[name] for name in sections},
         "signature": asdict(preparation.signature),
+        "augmented": repr(experiment.augmented(preparation)),
         "losses": [loss.tree() for loss in experiment.objectives],
         "batch": [settings.batch_size, settings.gradient_accumulation, settings.on_not_finite],
         **{name: surroundings.get(name) for name in ("packages", "device", "cpus", "threads", "runtime", "variables")},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -101,11 +101,13 @@ class Batch:
         table: those that could be read.
         rows: which rows of the file they are, counted from 0, (rows,) int64.
         unreadable: what is wrong with each row between them that could not be, by its number.
+        names: what each row of the file is called, where each is a file of its own.
     """
 
     table: Table
     rows: np.ndarray
     unreadable: Mapping[int, str] = field(default_factory=dict)
+    names: Sequence[str] = ()
 
 
 def near(name: str, names: Iterable[str]) -> str | None:

@@ -89,7 +89,7 @@ class Data(Spec):
         known = pack([each for each in inputs if each is not None], encoded(features))
         if series := preview_series(features, target.column if target else defaults.target):
             known = (series,)
-        elif any(each is None for each in inputs):
+        elif any(isinstance(each, Series) for each in features.values()) or any(each is None for each in inputs):
             return None
         outputs: list[Output | None] = []
         if reconstructs:

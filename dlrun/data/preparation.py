@@ -90,7 +90,12 @@ class Preparation(Spec):
     @property
     def series_input(self) -> SeriesInput | None:
         """The features together where they are series."""
-        together = {name: each for name, each in self.features.items() if isinstance(each, FittedSeries | FittedDate)}
+        together = {
+            name: each
+            for name, each in self.features.items()
+            if isinstance(each, FittedSeries | FittedDate)
+            or (isinstance(each, FittedCategory) and name == self.series_by)
+        }
         if self.time is None or not any(isinstance(each, FittedSeries) for each in together.values()):
             return None
         target = self.target.column if self.target else None

@@ -170,10 +170,14 @@ def row_bytes(examples: Examples) -> int:
 
 def window(examples: Examples, ranges: Sequence[Range], room: int) -> Examples:
     """The examples of some ranges in memory, one after the other, and zeros up to `room` of them."""
+    import numpy as np
 
     def taken(array: np.ndarray) -> np.ndarray:
         return cast("OnDisk", array).taken(ranges, room)
 
     target, *others = (taken(part.target) for part in examples.each)
     inputs = {name: taken(each) for name, each in examples.inputs.items()}
-    return Examples(examples.rows[:room], inputs, target, target, further=tuple((each, each) for each in others))
+    rows = np.zeros(room, np.int64)
+    numbers = np.concatenate([examples.rows[first:last] for first, last in ranges])
+    rows[: len(numbers)] = numbers
+    return Examples(rows, inputs, target, target, further=tuple((each, each) for each in others))

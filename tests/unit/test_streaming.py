@@ -138,6 +138,7 @@ def test_what_is_on_disk_is_what_would_be_in_memory(fields: dict[str, Any], smal
             np.testing.assert_array_equal(np.asarray(mine), its, strict=True)
         ranges = [(7, 30), (0, 5)]
         some, rows = streaming.window(found, ranges, 40), [*range(7, 30), *range(5)]
+        np.testing.assert_array_equal(some.rows[:28], expected.rows[rows])
         for name, values in expected.inputs.items():
             np.testing.assert_array_equal(some.inputs[name][:28], values[rows])
             assert not some.inputs[name][28:].any()

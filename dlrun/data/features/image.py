@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from dlrun.data.columns import Column
 from dlrun.data.decode import ENDINGS, Channels, Form, Resize
+from dlrun.data.features.augment import AugmentField
 from dlrun.data.features.number import usable
 from dlrun.data.features.values import Fault, missing_fault
 from dlrun.data.signature import Input
@@ -46,11 +47,22 @@ class FittedImage(Spec):
     """What a pixel is multiplied by, one for each channel."""
     offset: tuple[float, ...]
     """What is then added."""
+    limits: tuple[float, float] = (0.0, 255.0)
+    """The least and the greatest value that a raw pixel can have."""
     form: Form | None = None
     """What image files are brought to; none where the model was not trained on such."""
 
     def input(self, name: str) -> Input:
         return Input(name, "image", self.shape)
+
+    @property
+    def encoded_limits(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Black and white as the network sees them, by channel."""
+        low, high = (
+            tuple(limit * scale + offset for scale, offset in zip(self.scale, self.offset, strict=True))
+            for limit in self.limits
+        )
+        return low, high
 
     def faults(self, values: np.ndarray) -> list[Fault]:
         """What keeps the values from being encoded."""
@@ -102,6 +114,8 @@ class Image(Spec):
     source says (digits: 0 to 16), or else the least and greatest value of the train rows. null: left as they are."""
     standardise: bool = False
     """Whether each channel is then brought to mean 0 and standard deviation 1 on the train rows."""
+    augment: AugmentField | None = None
+    """What is done to the images of the train split, anew in each epoch. Left out: nothing."""
     encoder: Encoder | None = None
     """What reads this input in a combined architecture: an architecture, its last dense layers
     included. Left out: two convolutional blocks."""
@@ -156,6 +170,7 @@ class Image(Spec):
             whole=bool(whole),
             scale=tuple(scale.tolist()),
             offset=tuple(offset.tolist()),
+            limits=(low, high),
             form=column.form,
         )
 
