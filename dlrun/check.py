@@ -130,9 +130,21 @@ def first_losses(experiment: Experiment, dataset: Dataset, model: Any) -> list[f
     from dlrun.training.supply import InMemory
 
     settings = experiment.training
-    train = experiment.arrays(dataset.train, dataset.preparation, weigh=True)
-    few = InMemory(train.first(settings.examples_per_step * STEPS), experiment.seed, shuffle=settings.shuffle)
-    loop = Loop(experiment.learner(model, dataset.preparation, len(train)), few, None, settings, xla=False)
+    train = dataset.train
+    few = InMemory(
+        experiment.arrays(train.first(settings.examples_per_step * STEPS), dataset.preparation, weigh=True),
+        experiment.seed,
+        shuffle=settings.shuffle,
+    )
+    augmentation = experiment.augmentation(dataset.preparation)
+    loop = Loop(
+        experiment.learner(model, dataset.preparation, len(train)),
+        few,
+        None,
+        settings,
+        xla=False,
+        augmentation=augmentation,
+    )
     progress = Progress(settings.batch_size)
     losses = []
     while progress.step < loop.steps_per_epoch:

@@ -135,11 +135,13 @@ def evaluate_folds(run: RunFolder, split: Split | None) -> Result:
 
 def evaluate_file(run: RunFolder, experiment: Experiment, data: Path) -> Result:
     """Measures a run on a file in its source's form; of several folds the mean of what they say."""
+    from dlrun.data.image_files import with_form
     from dlrun.data.new_data import load_file
 
     table = load_file(experiment.data.source, data)
     judges = trained_judges(run)
     measured, preparation = judges[0], judges[0].preparation
+    table = with_form(preparation, table, table.folder or data.parent, experiment.data.features or {})
     said = replace(say(judges, table, None), split=data.name)
     notes = tuple(
         f"{count:,} of {len(table):,} values of {column} are unknown to the model, such as {', '.join(values)}"

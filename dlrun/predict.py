@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from dlrun.data.bad_rows import BadRows, sort_out
+from dlrun.data.image_files import pixels_of
 from dlrun.data.new_data import PIPE, NewData
 from dlrun.data.preparation import Preparation
 from dlrun.errors import DataError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from dlrun.data.features import FittedSeries
     from dlrun.data.sources import Source
     from dlrun.evaluation.assess import Judge
+    from dlrun.experiment import Experiment
 
 PROBABILITY = "probability_"
 
@@ -100,14 +102,14 @@ def predict(
         experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
         judges = [replace(judge, noise=0.0) for judge in trained_judges(run)]
         for file in data:
-            write(_named(no_predictions(preparation), file, data))
-            for batch in file.batches(piped):
+            write(_named(no_predictions(preparation), file, data, ()))
+            for batch in decoded(experiment, preparation, file, piped):
                 good = sort_out(preparation, batch, file.name, predicted.left_out)
                 if len(predicted.left_out) and not skip_bad_rows:
                     continue  # which others are bad is still to be found
                 predicted.note_unknown(file.name, preparation.unknown(batch.table, good))
                 for frame in predictions(judges, batch, good, every_window=every_window):
-                    write(_named(frame, file, data))
+                    write(_named(frame, file, data, batch.names))
                     predicted.rows += frame.height
         predicted.asides = judges[0].notes
         if len(predicted.left_out) and not skip_bad_rows:
@@ -126,10 +128,19 @@ def new_data(source: Source, file: Path, preparation: Preparation) -> Iterator[N
         yield from NewData.at(source, file, preparation)
 
 
-def _named(frame: polars.DataFrame, file: NewData, files: Sequence[NewData]) -> polars.DataFrame:
-    """With the name of the file before all else, where there are several."""
+def decoded(experiment: Experiment, preparation: Preparation, file: NewData, piped: IO[bytes]) -> Iterator[Batch]:
+    """The rows of a file, with pixels where it names images."""
+    for batch in file.batches(piped):
+        yield from pixels_of(preparation, batch, file.folder, experiment.data.features or {})
+
+
+def _named(frame: polars.DataFrame, file: NewData, files: Sequence[NewData], names: Sequence[str]) -> polars.DataFrame:
+    """With the name of the file before all else, where there are several, or where each row is one, with its name."""
     import polars as pl
 
+    if file.is_images:
+        called = pl.Series("file", [names[row - 1] for row in frame["row"].to_list()], dtype=pl.String)
+        return frame.select(called, pl.all())
     return frame if len(files) == 1 else frame.select(pl.lit(file.name).alias("file"), pl.all())
 
 

@@ -25,11 +25,13 @@ class BadRows:
     examples: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len({(file, row) for (file, _), rows in self.found.items() for row in rows})
+        return len({(file, row) for (file, _), rows in self.found.items() for row in rows or [-1]})
 
-    def add(self, file: str, row: int, why: str, example: str | None = None) -> None:
-        """One row of a file, counted from 0."""
-        self.found.setdefault((file, why), []).append(row)
+    def add(self, file: str, row: int | None, why: str, example: str | None = None) -> None:
+        """One row of a file, counted from 0; None: the file is the row."""
+        rows = self.found.setdefault((file, why), [])
+        if row is not None:
+            rows.append(row)
         if example is not None:
             self.examples.setdefault((file, why), example)
 
@@ -37,7 +39,8 @@ class BadRows:
         """`new.csv: rows 2, 7-9: age is not a number, such as 'x'`, file by file."""
         for (file, why), rows in self.found.items():
             example = self.examples.get((file, why))
-            yield f"{file}: {numbered(rows)}: {why}" + (f", such as {example}" if example else "")
+            place = f"{file}: {numbered(rows)}:" if rows else file
+            yield f"{place} {why}" + (f", such as {example}" if example else "")
 
 
 def numbered(rows: Sequence[int]) -> str:
@@ -63,7 +66,10 @@ def sort_out(preparation: Preparation, batch: Batch, file: str, bad: BadRows) ->
 
     table = batch.table
     for row, why in batch.unreadable.items():
-        bad.add(file, row, why)
+        if batch.names:
+            bad.add(batch.names[row], None, why)
+        else:
+            bad.add(file, row, why)
     if missing := preparation.missing(table):
         raise DataError(f"{file}: " + "; ".join(missing))
     good = np.arange(len(table), dtype=np.int64)

@@ -43,6 +43,12 @@ MODES: dict[Channels, str] = {1: "L", 3: "RGB", 4: "RGBA"}
 ORIENTATION = 0x0112
 """The EXIF tag that says how the camera was held."""
 
+JPEG_START, EXIF_START = b"\xff\xd8\xff", b"Exif\0\0"
+"""How a JPEG begins, and how the part of it begins that says how it is to be turned."""
+
+JPEG_COLOURS: dict[Channels, tuple[str, ...]] = {1: ("Gray",), 3: ("YCbCr", "RGB")}
+"""What simplejpeg calls the colours of files that it decodes as Pillow does."""
+
 DAMAGES = (
     OSError,
     SyntaxError,
@@ -146,11 +152,12 @@ def decode_bytes(data: bytes, form: Form, out: np.ndarray) -> None:
         DataError: as `decode`.
     """
     try:
+        if _decoded_fast(data, form, out):
+            return
         with _opened(io.BytesIO(data)) as image:
             large = image.size[0] * image.size[1] > LARGE
             with _one_large_at_a_time if large else nullcontext():
-                if not _decoded_fast(image, data, form, out):
-                    out[:] = _pixels(image, form)
+                out[:] = _pixels(image, form)
     except DAMAGES as error:
         raise DataError(_damage(error)) from None
 
@@ -210,17 +217,18 @@ def _orientation(image: PillowImage) -> int:
     return found if found in range(1, 9) else 1
 
 
-def _decoded_fast(image: PillowImage, data: bytes, form: Form, out: np.ndarray) -> bool:
+def _decoded_fast(data: bytes, form: Form, out: np.ndarray) -> bool:
     """Decodes a JPEG that needs nothing else; False where it does, or where Pillow should say what is wrong with it."""
     import simplejpeg
 
-    if image.format != "JPEG" or image.mode != MODES[form.channels] or image.size != (form.width, form.height):
+    if not data.startswith(JPEG_START) or EXIF_START in data or form.channels == 4 or not out.flags.c_contiguous:
         return False
-    if _orientation(image) != 1 or not out.flags.c_contiguous:
-        return False
-    colours = "GRAY" if form.channels == 1 else "RGB"
     try:
-        simplejpeg.decode_jpeg(data, colours, fastdct=False, fastupsample=False, buffer=out)
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        if (height, width) != (form.height, form.width) or colours not in JPEG_COLOURS[form.channels]:
+            return False
+        wanted = "GRAY" if form.channels == 1 else "RGB"
+        simplejpeg.decode_jpeg(data, wanted, fastdct=False, fastupsample=False, buffer=out)
     except ValueError:
         return False
     return True

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from dlrun.data.columns import Batch, Table
+from dlrun.data.decode import ENDINGS as IMAGE_ENDINGS
+from dlrun.data.decode import Form
+from dlrun.data.features import FittedImage
 from dlrun.data.preparation import Preparation
 from dlrun.data.sources import Source
 from dlrun.data.sources.arrays import Arrays
@@ -15,12 +18,15 @@ from dlrun.data.sources.class_folders import files_below
 from dlrun.data.sources.csv_file import Csv
 from dlrun.data.sources.files import is_pattern, near_file, opened, parts, plain_name
 from dlrun.data.sources.frames import Types
+from dlrun.data.sources.image_folder import ImageFiles, ImageFolder
 from dlrun.data.sources.json_lines import Json
 from dlrun.data.sources.parquet_file import Parquet
 from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.sources.text_folder import ENDINGS, LARGEST, TEXT, TextFile, TextFolder, text_from
+from dlrun.data.sources.tfrecord import TfRecord
 from dlrun.errors import DataError
+from dlrun.spec.base import Spec
 
 KINDS: Mapping[type[Tabular], str] = {Csv: "csv", Parquet: "parquet", Json: "json"}
 """The sources of tables."""
@@ -45,9 +51,12 @@ def load_file(source: Source, path: pathlib.Path) -> Table:
     return found.load(pathlib.Path(), new=True) if isinstance(found, Tabular) else found.load(pathlib.Path())
 
 
-def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays | TextFolder | TextFile:
+def of_path(
+    source: Source, path: pathlib.Path
+) -> Tabular | Arrays | TextFolder | TextFile | ImageFolder | ImageFiles | TfRecord:
     """The source that new data is, by its name and by the source of the training; that one's types count, and not
-    which of its rows it kept. For a model of texts in files, a .txt is a text, and not a table.
+    which of its rows it kept. For a model of texts in files, a .txt is a text, and not a table; for one of images in
+    folders, a folder has images.
 
     Raises:
         DataError: it is none.
@@ -58,24 +67,31 @@ def of_path(source: Source, path: pathlib.Path) -> Tabular | Arrays | TextFolder
         return Arrays(kind="arrays", path=place, time=time)
     if isinstance(source, TextFolder) and (path.is_dir() or name.endswith(ENDINGS)):
         return source.model_copy(update={"path": place}) if path.is_dir() else TextFile(path=place)
+    if isinstance(source, ImageFolder) and path.is_dir():
+        return source.model_copy(update={"path": place})
+    if name.endswith(IMAGE_ENDINGS):
+        return ImageFiles(path=place)
     kind = next((kind for kind in KINDS if name.endswith(kind.endings)), None)
+    if isinstance(source, TfRecord) and kind is None:
+        return source.model_copy(update={"path": place, "limit": None})
     if isinstance(source, Tabular) and (kind is None or isinstance(source, kind)):
         return source.model_copy(update={"path": place, **ALL_ROWS})
     if kind is None:
         raise DataError(
-            f"{path} is of no known form", hint="a table (.csv, .parquet, .jsonl; packed too) or arrays (.npz, .npy)"
+            f"{path} is of no known form",
+            hint="a table (.csv, .parquet, .jsonl; packed too), arrays (.npz, .npy), or an image for a model of such",
         )
     types = source.types if isinstance(source, Tabular | Sql) else None
     return kind.parse({"kind": KINDS[kind], "path": place, "time": time, "types": types})
 
 
-def files_of(found: Tabular | Arrays | TextFolder | TextFile, path: pathlib.Path) -> list[pathlib.Path]:
+def files_of(found: Spec, path: pathlib.Path) -> list[pathlib.Path]:
     """The files that a path stands for: itself, or those of a folder or of a pattern.
 
     Raises:
         DataError: there is none, or one cannot be read.
     """
-    if isinstance(found, Tabular) and not path.is_file():
+    if isinstance(found, Tabular | TfRecord) and not path.is_file():
         return parts(pathlib.Path(), str(path), found.endings)
     if isinstance(found, TextFolder):
         if files := files_below(path, ENDINGS):
@@ -100,7 +116,7 @@ class NewData:
         preparation: of the trained model: which columns are texts, and whether times are needed.
     """
 
-    source: Tabular | Arrays | TextFile
+    source: Tabular | Arrays | TextFile | ImageFiles | TfRecord
     path: pathlib.Path | None
     preparation: Preparation
 
@@ -126,6 +142,12 @@ class NewData:
         files = files_of(found, path)
         if isinstance(found, TextFolder):
             found = TextFile(path=str(path))
+        if isinstance(found, ImageFolder):
+            found = ImageFiles(path=str(path))
+        if isinstance(found, TfRecord):  # new records need not have what is predicted
+            needed = {*preparation.features, preparation.time, preparation.series_by}
+            used = {name: each for name, each in found.columns.items() if name in needed}
+            found = found.model_copy(update={"columns": used})
         for file in files:
             part = found.model_copy(update={"path": str(file.absolute())})
             for problem in part.check(pathlib.Path()):
@@ -149,6 +171,9 @@ class NewData:
         """
         import numpy as np
 
+        if isinstance(self.source, ImageFiles):
+            yield self._images(self.source)
+            return
         if not isinstance(self.source, Tabular):
             table = self.source.load(pathlib.Path()) if self.path else _piped_text(piped)
             yield Batch(table, np.arange(len(table), dtype=np.int64))
@@ -161,6 +186,38 @@ class NewData:
             return
         with opened(self.path) as stream:
             yield from source.batches(stream, self.name, size)
+
+    @property
+    def is_images(self) -> bool:
+        """Whether each row is a file of its own."""
+        return isinstance(self.source, ImageFiles)
+
+    @property
+    def folder(self) -> pathlib.Path:
+        """What the names of image files in it are relative to."""
+        return pathlib.Path() if self.path is None else self.path if self.path.is_dir() else self.path.parent
+
+    def _images(self, source: ImageFiles) -> Batch:
+        """The names of images, in the column that the model takes them from.
+
+        Raises:
+            DataError: the model takes something else too, or no image files.
+        """
+        import numpy as np
+
+        match list(self.preparation.features.items()):
+            case [(column, FittedImage(form=Form()))]:
+                [names] = source.load(pathlib.Path()).columns.values()
+                called = [str(self.folder / name) for name in names]
+                table = Table(self.name, {column: names}, folder=self.folder)
+                return Batch(table, np.arange(len(names), dtype=np.int64), names=called)
+            case [(column, FittedImage())]:
+                why = f"the model was trained on arrays of pixels in {column}, not on image files"
+                raise DataError(f"{self.name}: {why}", hint="arrays of pixels: numpy.savez")
+            case features:
+                taken = ", ".join(name for name, _ in features)
+                why = f"the model takes {taken}, not one image"
+                raise DataError(f"{self.name}: {why}", hint="a table with these columns")
 
     def _types(self) -> Types:
         """The types that training found, and text for what it took as such."""

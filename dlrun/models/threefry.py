@@ -54,8 +54,14 @@ def random_words(seed: Tensor, shape: Sequence[int | Tensor]) -> Tensor:
 
 
 def random_normal(seed: Tensor, shape: Sequence[int | Tensor]) -> Tensor:
-    """Numbers of the standard normal distribution, float32: its inverse function at the middle of 2^24 equal parts."""
+    """Numbers of the standard normal distribution, float32."""
+    return normal(random_words(seed, shape))
+
+
+def normal(words: Tensor) -> Tensor:
+    """Random words as numbers of the standard normal distribution, float32: its inverse function at the middle of 2^24
+    equal parts."""
     import tensorflow as tf
 
-    parts = tf.cast(tf.bitwise.right_shift(random_words(seed, shape), tf.constant(8, tf.uint32)), tf.int32)
+    parts = tf.cast(tf.bitwise.right_shift(words, tf.constant(8, tf.uint32)), tf.int32)
     return 2**0.5 * tf.math.erfinv((tf.cast(parts, tf.float32) + 0.5) * 2.0**-23 - 1)

@@ -363,6 +363,19 @@ class RunFolder:
 
         return load_arrays(self.path / "samples.npz")
 
+    def save_augmented(self, samples: Mapping[str, np.ndarray]) -> None:
+        """A few images of the train split, `originals`, and what augmentation makes of them, `augmented`."""
+        from dlrun.run.weights import save_arrays
+
+        save_arrays(self.path / "augmented.npz", samples)
+
+    def load_augmented(self) -> dict[str, np.ndarray] | None:
+        """What `save_augmented` wrote; None where nothing is augmented."""
+        from dlrun.run.weights import load_arrays
+
+        file = self.path / "augmented.npz"
+        return load_arrays(file) if file.exists() else None
+
     def write_plot(self, name: str, png: bytes) -> None:
         """A picture, `plots/<name>.png`."""
         write_bytes(self._inside("plots", f"{name}.png"), png)

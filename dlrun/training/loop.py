@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import NotFiniteError
 from dlrun.models.quick import quick_layers
+from dlrun.training.augmentation import Augmentation
 from dlrun.training.optimizers import learning_rate
 from dlrun.training.progress import Progress, Row
 from dlrun.training.settings import Training
@@ -42,10 +43,18 @@ class Loop:
         validation: the examples to measure after each epoch, or None.
         settings: the section `training`.
         xla: whether a chunk is compiled by XLA, or runs as a plain graph.
+        augmentation: what is done to each batch of the train examples, or None.
     """
 
     def __init__(
-        self, learner: Learner, train: Supply, validation: Supply | None, settings: Training, *, xla: bool
+        self,
+        learner: Learner,
+        train: Supply,
+        validation: Supply | None,
+        settings: Training,
+        *,
+        xla: bool,
+        augmentation: Augmentation | None = None,
     ) -> None:
         self.learner = learner
         self.settings = settings
@@ -54,6 +63,7 @@ class Loop:
         self.steps_per_epoch = math.ceil(self.examples / self.examples_per_step)
         self.xla = xla
         """Of what `compile` makes next."""
+        self.augmentation = augmentation
         self._train_supply = train
         self._validation_supply = validation if validation else None
         self._ways: dict[tuple[int, bool], tuple[Chunk, Chunk | None]] = {}
@@ -75,7 +85,13 @@ class Loop:
     def _compiled(self, batch_size: int, xla: bool) -> tuple[Chunk, Chunk | None]:
         """What runs the steps of the training, and what those of the validation."""
         skips, learner = self.settings.on_not_finite == "skip", self.learner
-        train = compiled(lambda take: Step(learner, take, batch_size, skip_not_finite=skips).train, learner, xla=xla)
+
+        def step(take: Take) -> Callable[[Any], Any]:
+            augment = self.augmentation
+            given = take if augment is None else lambda rows: augment(take(rows))
+            return Step(learner, given, batch_size, skip_not_finite=skips).train
+
+        train = compiled(step, learner, xla=xla)
         if self._validation_supply is None:
             return train, None
         return train, compiled(lambda take: Step(learner, take, batch_size).validate, learner, xla=xla)
@@ -88,6 +104,8 @@ class Loop:
         """
         if progress.step == 0:
             progress.learning_rate = learning_rate(self.learner.optimizer)
+        if self.augmentation is not None:
+            self.augmentation.begin(progress.epoch)
         started = time.perf_counter()
         tensors, order, first, end = self._stretch(progress.epoch, progress.step)
         last = min(first + self._chunk, end, self._until(progress) - progress.step + first)

@@ -28,6 +28,11 @@ KILLS = 5
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
+AUGMENT = {
+    "flip": "horizontal", "rotation": 20, "zoom": 0.2, "shift": 0.1, "crop": 0.8, "contrast": 0.2, "brightness": 0.2,
+    "noise": 0.1, "cutout": 0.3,
+}  # fmt: skip
+
 SPECS: dict[str, dict[str, Any]] = {
     "ann": {
         "data": {"source": {"kind": "bundled", "name": "diabetes"}},
@@ -41,7 +46,7 @@ SPECS: dict[str, dict[str, Any]] = {
         },
     },
     "cnn": {
-        "data": IMAGE,
+        "data": {**IMAGE, "features": {"image": {"kind": "image", "augment": AUGMENT}}},
         "architecture": {
             "kind": "cnn",
             "blocks": [{"filters": 4, "batch_norm": True, "pool": 2, "dropout": 0.2}],

@@ -332,7 +332,7 @@ def test_new_data_in_the_form_of_a_source(tmp_path: pathlib.Path) -> None:
     np.savez(tmp_path / "new.npz", image=np.zeros((2, 28, 28, 1), np.uint8))
     assert len(load_file(Bundled(kind="bundled", name="mnist"), tmp_path / "new.npz")) == 2
     with pytest.raises(DataError, match="no known form"):
-        load_file(Bundled(kind="bundled", name="mnist"), tmp_path / "new.png")
+        load_file(Bundled(kind="bundled", name="mnist"), tmp_path / "new.doc")
     with pytest.raises(DataError, match="there is no file"):
         load_file(Bundled(kind="bundled", name="iris"), tmp_path / "gone.csv")
 

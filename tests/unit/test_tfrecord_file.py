@@ -14,6 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlrun.data.columns import Column
+from dlrun.data.features import FittedNumber
+from dlrun.data.new_data import NewData
+from dlrun.data.preparation import Preparation
 from dlrun.data.sources import TfRecord
 from dlrun.data.sources.tfrecord_file import checksums, crc32c, example, verified
 from dlrun.errors import DataError
@@ -92,6 +95,17 @@ def test_a_table(tmp_path: pathlib.Path) -> None:
     assert table.columns["size"].tolist() == [row / 4 for row in range(20)]
     few = found.model_copy(update={"limit": 13}).load(tmp_path)
     assert len(few) == 13
+
+
+def test_new_records_need_not_have_what_is_predicted(tmp_path: pathlib.Path) -> None:
+    size = FittedNumber(kind="number", offset=(0,), scale=(1,), fill=(0,))
+    (tmp_path / "new.tfrecord.gz").write_bytes(gzip.compress(framed(*(made(size=row / 4) for row in range(3)))))
+    (new,) = NewData.at(source(), tmp_path / "new.tfrecord.gz", Preparation(features={"size": size}))
+    (batch,) = new.batches(io.BytesIO())
+    assert batch.table.columns["size"].tolist() == [0, 0.25, 0.5]
+    (tmp_path / "bad.tfrecord").write_bytes(framed(*ROWS)[:-3])
+    with pytest.raises(DataError, match="record 20 is damaged"):
+        list(NewData.at(source(), tmp_path / "bad.tfrecord", Preparation(features={"size": size})))
 
 
 WHOLE = framed(*ROWS)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from dlrun.data.columns import Column
 from dlrun.data.decode import ENDINGS, Channels, Form, Resize
+from dlrun.data.features.augment import AugmentField
 from dlrun.data.features.number import usable
 from dlrun.data.features.values import Fault, missing_fault
 from dlrun.data.signature import Input
@@ -29,6 +30,10 @@ def _rising(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
+BLOCK = 256
+"""Images whose pixels are counted at once."""
+
+
 class FittedImage(Spec):
     """The state of an `Image` after it has seen the train rows: `pixel * scale + offset`, in float32."""
 
@@ -42,11 +47,22 @@ class FittedImage(Spec):
     """What a pixel is multiplied by, one for each channel."""
     offset: tuple[float, ...]
     """What is then added."""
+    limits: tuple[float, float] = (0.0, 255.0)
+    """The least and the greatest value that a raw pixel can have."""
     form: Form | None = None
     """What image files are brought to; none where the model was not trained on such."""
 
     def input(self, name: str) -> Input:
         return Input(name, "image", self.shape)
+
+    @property
+    def encoded_limits(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Black and white as the network sees them, by channel."""
+        low, high = (
+            tuple(limit * scale + offset for scale, offset in zip(self.scale, self.offset, strict=True))
+            for limit in self.limits
+        )
+        return low, high
 
     def faults(self, values: np.ndarray) -> list[Fault]:
         """What keeps the values from being encoded."""
@@ -98,6 +114,8 @@ class Image(Spec):
     source says (digits: 0 to 16), or else the least and greatest value of the train rows. null: left as they are."""
     standardise: bool = False
     """Whether each channel is then brought to mean 0 and standard deviation 1 on the train rows."""
+    augment: AugmentField | None = None
+    """What is done to the images of the train split, anew in each epoch. Left out: nothing."""
     encoder: Encoder | None = None
     """What reads this input in a combined architecture: an architecture, its last dense layers
     included. Left out: two convolutional blocks."""
@@ -143,7 +161,7 @@ class Image(Spec):
             scale *= (self.rescale[1] - self.rescale[0]) / usable(high - low)
             offset += self.rescale[0] - low * scale
         if self.standardise:
-            mean, deviation = _moments(values.reshape(-1, shape[2]), whole)
+            mean, deviation = _moments(values, shape[2], whole)
             scale = 1 / np.array(list(map(usable, deviation, mean)))
             offset = -mean * scale
         return FittedImage(
@@ -152,6 +170,7 @@ class Image(Spec):
             whole=bool(whole),
             scale=tuple(scale.tolist()),
             offset=tuple(offset.tolist()),
+            limits=(low, high),
             form=column.form,
         )
 
@@ -169,16 +188,22 @@ def _faults(values: np.ndarray) -> list[Fault]:
     return missing_fault(values)
 
 
-def _moments(pixels: np.ndarray, whole: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel of (pixels, channels), in float64.
+def _moments(values: np.ndarray, channels: int, whole: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel of images, in float64.
 
-    Whole pixels are counted by value: exact, and without a copy eight times as large.
+    Whole pixels are counted by value: exact, without a copy eight times as large, and block by block, since they may
+    be on disk.
     """
     import numpy as np
 
     if not whole:
+        pixels = values.reshape(-1, channels)
         return pixels.mean(axis=0, dtype=np.float64), pixels.std(axis=0, dtype=np.float64)
-    counts = np.stack([np.bincount(channel, minlength=256) for channel in pixels.T])  # (channels, 256)
-    mean = counts @ np.arange(256) / len(pixels)
-    variance = (counts * (np.arange(256) - mean[:, None]) ** 2).sum(axis=1) / len(pixels)
+    counts = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(values), BLOCK):
+        pixels = values[start : start + BLOCK].reshape(-1, channels)
+        counts += np.stack([np.bincount(channel, minlength=256) for channel in pixels.T])
+    total = counts[0].sum()
+    mean = counts @ np.arange(256) / total
+    variance = (counts * (np.arange(256) - mean[:, None]) ** 2).sum(axis=1) / total
     return mean, np.sqrt(variance)

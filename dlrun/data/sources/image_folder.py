@@ -144,3 +144,27 @@ def _some(files: Sequence[pathlib.Path]) -> str:
 def _left_out(others: Sequence[pathlib.Path]) -> str:
     count = "1 file" if len(others) == 1 else f"{len(others):,} files"
     return f"left out: {count} whose names do not end as those of images do: {_some(others)}"
+
+
+class ImageFiles(Spec):
+    """An image file, or the images in a folder at any depth, as new data for a model of images."""
+
+    path: str
+    """The file or the folder."""
+
+    def check(self, base: pathlib.Path) -> Iterator[Problem]:
+        """Nothing: what is wrong with an image is told as with a row of a table."""
+        return iter(())
+
+    def load(self, base: pathlib.Path) -> Table:
+        """A table of their names, a row for each, sorted.
+
+        Raises:
+            DataError: there is none.
+        """
+        place = locate(base, self.path)
+        files = files_below(place, ENDINGS) if place.is_dir() else [place]
+        if not files:
+            raise DataError(f"{place} has no image in it", hint=f"names of images end in {', '.join(ENDINGS)}")
+        folder = place if place.is_dir() else place.parent
+        return Table(place.name, image_column(folder, files), folder=folder)

@@ -6,7 +6,7 @@ import io
 import pathlib
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -44,6 +44,7 @@ class RecordColumn(Spec):
 class TfRecord(Spec):
     """TFRecord files, plain or packed, with a tf.train.Example in each record."""
 
+    endings: ClassVar[tuple[str, ...]] = ENDINGS
     kind: Literal["tfrecord"]
     """TFRecord files with a tf.train.Example in each record; TensorFlow is not needed to read them."""
     path: Annotated[str, Field(min_length=1)]
@@ -67,7 +68,7 @@ class TfRecord(Spec):
         if self.time is not None and (self.time not in self._columns or self._columns[self.time].kind != "text"):
             yield Problem(("time",), f"{self.time} is no column of text", hint=f"columns: {{{self.time}: text}}")
         try:
-            file = parts(base, self.path, ENDINGS)[0]
+            file = parts(base, self.path, self.endings)[0]
             with opened(file) as stream:
                 first = next(self._examples(stream, file.name), None)
             if first is None:
@@ -120,7 +121,7 @@ class TfRecord(Spec):
         Raises:
             DataError: one is damaged, or a record is not as the columns say; with its number.
         """
-        files = parts(base, self.path, ENDINGS)
+        files = parts(base, self.path, self.endings)
         values: dict[str, list[Any]] = {name: [] for name in self.columns}
         for file in files:
             with opened(file) as stream:

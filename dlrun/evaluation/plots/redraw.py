@@ -51,6 +51,7 @@ def redraw(run: RunFolder) -> None:
         target=output.name,
         confusion=run.confusion_matrix() if output.is_classification else None,
         samples=run.load_samples() if output.task == "reconstruction" else None,
+        augmented=run.load_augmented(),
         best_epoch=run.status().best_epoch,
         step=STEPS.get(series.step or 0, "step") if series else "step",
     )
@@ -111,6 +112,7 @@ def draw_all(
     target: str,
     confusion: dict[str, Any] | None = None,
     samples: Mapping[str, Any] | None = None,
+    augmented: Mapping[str, Any] | None = None,
     best_epoch: int | None = None,
     step: str = "step",
     named: bool = False,
@@ -125,6 +127,7 @@ def draw_all(
         target: the name of the target.
         confusion: as in confusion_matrix.json, of the same split.
         samples: `originals`, `reconstructions` and perhaps `noisy`.
+        augmented: `originals` and `augmented` images of the train split, where they are.
         best_epoch: counted from 1.
         step: what one step of the series is called.
         named: whether the titles name the target.
@@ -133,6 +136,10 @@ def draw_all(
 
     if history:
         yield "curves", draw_curves(history, best_epoch)
+    if augmented:
+        from dlrun.evaluation.plots.augmented import draw_augmented
+
+        yield "augmented", draw_augmented(augmented)
     if frame.is_empty():
         return
     split = str(frame["split"][-1])
