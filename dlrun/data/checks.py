@@ -241,7 +241,9 @@ def _check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs
     if others := [
         name
         for name, each in features.items()
-        if not isinstance(each, Series) and not (isinstance(each, Date) and name == defaults.time)
+        if not isinstance(each, Series)
+        and not (isinstance(each, Date) and name == defaults.time)
+        and not (isinstance(each, Category) and name == data.series_by)
     ]:
         yield Problem(
             ("features", others[0]),
@@ -253,6 +255,14 @@ def _check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs
         )
     yield from check_window(features)
     for name, each in features.items():
+        if isinstance(each, Category) and name == data.series_by and (each.encoding, each.encoder) != ("one_hot", None):
+            yield Problem(
+                ("features", name),
+                "the name of a series stands at each step as a one-hot vector",
+                expected="{kind: category}",
+                received=f"encoding {each.encoding}" + (f", encoder {each.encoder.kind}" if each.encoder else ""),
+                at="key",
+            )
         if not isinstance(each, Series):
             continue
         if each.known and name == target:
@@ -277,7 +287,10 @@ def _check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs
                 received="true",
                 hint="series_by: <column> tells several apart",
             )
-    if data.series_by is not None and data.series_by in (target, defaults.time, *features):
+    if data.series_by is not None and data.series_by in (
+        *(target, defaults.time),
+        *(name for name, each in features.items() if not isinstance(each, Category)),
+    ):
         yield Problem(
             ("series_by",),
             f"{data.series_by} is {'the target' if data.series_by == target else 'read otherwise too'}",

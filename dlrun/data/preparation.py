@@ -51,6 +51,12 @@ class Examples:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def first(self, count: int) -> Examples:
+        """The first examples alone, in memory."""
+        inputs = {name: values[:count] for name, values in self.inputs.items()}
+        further = tuple((target[:count], truth[:count]) for target, truth in self.further)
+        return Examples(self.rows[:count], inputs, self.target[:count], self.truth[:count], further=further)
+
     @property
     def each(self) -> tuple[Examples, ...]:
         """The same examples for each target alone, the main one first."""
@@ -84,7 +90,12 @@ class Preparation(Spec):
     @property
     def series_input(self) -> SeriesInput | None:
         """The features together where they are series."""
-        together = {name: each for name, each in self.features.items() if isinstance(each, FittedSeries | FittedDate)}
+        together = {
+            name: each
+            for name, each in self.features.items()
+            if isinstance(each, FittedSeries | FittedDate)
+            or (isinstance(each, FittedCategory) and name == self.series_by)
+        }
         if self.time is None or not any(isinstance(each, FittedSeries) for each in together.values()):
             return None
         target = self.target.column if self.target else None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
+from dlrun.data.features.category import FittedCategory
 from dlrun.data.features.date import FittedDate
 from dlrun.data.features.series import FittedSeries, windows
 from dlrun.data.features.values import Fault, as_text, is_missing, missing_fault
@@ -30,12 +31,13 @@ class SeriesInput:
     """The features of a network that reads series: they share one input.
 
     Args:
-        features: by column, the target first where it is among them; one series at least is not known in advance.
+        features: by column, the target first where it is among them; one series at least is not known in advance. The
+            date is that of the time column, and the category that of the column that tells the series apart.
         time: the column with the time of each row.
         by: the column that tells several series apart.
     """
 
-    features: Mapping[str, FittedSeries | FittedDate]
+    features: Mapping[str, FittedSeries | FittedDate | FittedCategory]
     time: str
     by: str | None = None
 
@@ -223,14 +225,17 @@ class SeriesInput:
             if isinstance(feature, FittedDate):
                 later = past.origins[:, None] + self.main.horizon + np.arange(1 - self.main.window, 1)
                 encoded.append(feature.encode(layout.stamps)[later])
+            elif isinstance(feature, FittedCategory):
+                which = feature.encode(np.array(layout.names, object))[layout.series[past.origins]]
+                encoded.append(np.repeat(which[:, None], self.main.window, axis=1))
             else:
                 encoded.append(feature.encode(layout.take(columns[name]), past.origins, ids))
         return encoded[0] if len(encoded) == 1 else np.concatenate(encoded, axis=2)
 
     def raw_inputs(self) -> dict[str, KerasTensor]:
         """A Keras input for each column: series float32 (past, 1), known ones (past + horizon, 1), a date the
-        microseconds since 1970 of the `window` rows up to the last of the horizon, int64 (window, 1), and, where each
-        series is scaled by itself, its name, string (1,)."""
+        microseconds since 1970 of the `window` rows up to the last of the horizon, int64 (window, 1), and, where it
+        enters the network or its scale is its own, the name of the series, string (1,)."""
         import keras
 
         raw = {
@@ -240,7 +245,7 @@ class SeriesInput:
             for name, each in self.features.items()
         }
         if self.has_own_scales and self.by is not None:
-            raw[input_name(self.by)] = keras.Input((1,), name=input_name(self.by), dtype="string")
+            raw.setdefault(input_name(self.by), keras.Input((1,), name=input_name(self.by), dtype="string"))
         return raw
 
     def preprocess(self, raw: Mapping[str, KerasTensor]) -> KerasTensor:
@@ -248,12 +253,15 @@ class SeriesInput:
         from keras import ops
 
         ids = raw[input_name(self.by)] if self.has_own_scales and self.by is not None else None
-        encoded = [
-            self._dates(each, raw[input_name(name)])
-            if isinstance(each, FittedDate)
-            else each.preprocess(raw[input_name(name)], ids)
-            for name, each in self.features.items()
-        ]
+        encoded = []
+        for name, each in self.features.items():
+            given = raw[input_name(name)]
+            if isinstance(each, FittedDate):
+                encoded.append(self._dates(each, given))
+            elif isinstance(each, FittedCategory):
+                encoded.append(ops.repeat(ops.expand_dims(each.preprocess(given), 1), self.main.window, axis=1))
+            else:
+                encoded.append(each.preprocess(given, ids))
         return encoded[0] if len(encoded) == 1 else ops.concatenate(encoded, axis=-1)
 
     def _dates(self, feature: FittedDate, raw: KerasTensor) -> KerasTensor:
@@ -268,7 +276,11 @@ class SeriesInput:
         import numpy as np
 
         raw: dict[str, np.ndarray] = {}
+        if self.by is not None and past.ids is not None and (self.has_own_scales or self.by in self.features):
+            raw[input_name(self.by)] = past.ids[:, None]
         for name, each in self.features.items():
+            if isinstance(each, FittedCategory):
+                continue
             if isinstance(each, FittedDate):
                 first = past.origins + self.main.horizon - self.main.window + 1
                 found = windows(each.raw(past.layout.stamps)[:, 0], first, self.main.window)
@@ -277,8 +289,6 @@ class SeriesInput:
                 values = past.layout.take(columns[name]).astype(np.float32)
                 found = windows(values, past.origins - each.past + 1, steps)
             raw[input_name(name)] = found[:, :, None]
-        if self.has_own_scales and self.by is not None and past.ids is not None:
-            raw[input_name(self.by)] = past.ids[:, None]
         return raw
 
 

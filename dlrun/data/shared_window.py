@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dlrun.data.features import Date, Feature, FittedDate, Series
+from dlrun.data.features import Category, Date, Feature, FittedDate, Series
 from dlrun.data.features.series import variables
 from dlrun.data.series_windows import calendar_names, series_input
 from dlrun.data.signature import Input
@@ -26,9 +26,10 @@ def resolve_series(features: Mapping[str, Feature]) -> dict[str, Feature]:
 
 
 def preview_series(features: Mapping[str, Feature], target: str | None) -> Input | None:
-    """The one input of series, whose window is known; None where the features are others."""
+    """The one input of series, whose window is known; None where the features are others, or a category among them
+    has to be read first."""
     series = next((each for each in features.values() if isinstance(each, Series)), None)
-    if series is None or series.window is None:
+    if series is None or series.window is None or any(isinstance(each, Category) for each in features.values()):
         return None
     horizon = series.horizon or 1
     names: list[str] = []

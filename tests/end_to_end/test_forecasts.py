@@ -49,6 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             **{"normalise_each": True, "difference": SEASON},
         },
         "time": {"kind": "date", "parts": ["hour", "weekday"]},
+        "shop": {"kind": "category"},
     }
     source = {"kind": "csv", "path": "shops.csv", "time": "time"}
     tree = {
@@ -146,4 +147,4 @@ def test_what_is_missing_is_told(run: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "row 700: shop is a series that the train rows do not have, such as kiosk" in plain(done.stderr)
     shown = dlrun("show", run)
-    assert "columns sold, price, price +5, time hour sine +5" in plain(shown.stdout)
+    assert "columns sold, price, price +5, shop=?, shop=corner" in plain(shown.stdout)

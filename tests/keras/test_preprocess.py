@@ -249,11 +249,16 @@ def test_several_variables_of_several_series(difference: int | None, each: bool,
             "price": {"kind": "series", "known": True, "difference": difference},
             "time": {"kind": "date", "parts": ["hour", "weekday", "month", "day_of_year"]},
             "sold": {"kind": "series", "window": 6, "horizon": 4, "difference": difference, "normalise_each": each},
+            **({"shop": {"kind": "category"}} if difference else {}),
         },
     }
     data = Data.parse(spec)
     data = data.model_copy(update={"features": resolve_series(data.features or {})})
-    preparation = data.fit(table, {"time": Column("time")}, Parts(np.arange(60), np.arange(60, 70), np.arange(70, 80)))
+    preparation = data.fit(
+        table,
+        {"time": Column("time"), "shop": Column("category")},
+        Parts(np.arange(60), np.arange(60, 70), np.arange(70, 80)),
+    )
     check(preparation, table, tmp_path)
 
 

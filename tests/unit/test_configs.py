@@ -6,6 +6,7 @@ import re
 import runpy
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dlrun.data.signature import Task
@@ -17,7 +18,13 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 HEADER = re.compile(r"# 2 cores: (?P<time>\d+(?:\.\d+)? (?:s|min)); (?P<metrics>[a-z][a-z0-9_]* \d.*)")
 """`# 2 cores: 25 s; accuracy 0.978, f1 0.977 (majority class 0.101)`"""
 
-OF_FILES: dict[str, Task] = {"ann_csv": "multiclass", "mixed_table": "regression", "multivariate_series": "forecast"}
+OF_FILES: dict[str, Task] = {
+    "ann_csv": "multiclass",
+    "parquet_streaming": "binary",
+    "mixed_table": "regression",
+    "multivariate_series": "forecast",
+    "multi_input": "regression",
+}
 """What is predicted from tables in files: what they hold, only reading them tells."""
 
 MADE = {"image_folder": "mnist_png"}
@@ -34,7 +41,7 @@ def make_data(config: Path) -> None:
 
 
 def test_none_is_missing() -> None:
-    assert len(CONFIGS) == 18
+    assert len(CONFIGS) == 20
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)
@@ -57,10 +64,18 @@ def test_it_opens_with_command_time_and_metric(config: Path) -> None:
     assert found, f"{expected!r} is not like `# 2 cores: 25 s; accuracy 0.978`"
     signature = experiment.preview(config.parent)
     assert signature is not None or config.stem in OF_FILES
-    metric = found["metrics"].split()[0]
+    metric = found["metrics"].split()[0].removeprefix("price_")  # the first of several targets
     assert metric in METRICS[signature.output.task if signature else OF_FILES[config.stem]]
 
 
 def test_the_mixed_table_is_what_its_script_makes(tmp_path: Path) -> None:
     runpy.run_path(str(ROOT / "configs" / "data" / "mixed_table.py"))["write"](tmp_path / "made.csv")
     assert (tmp_path / "made.csv").read_bytes() == (ROOT / "configs" / "mixed_table.csv").read_bytes()
+
+
+def test_the_parcels_are_what_their_script_makes() -> None:
+    made = runpy.run_path(str(ROOT / "configs" / "data" / "parcels.py"))["parcels"]()
+    with np.load(ROOT / "configs" / "parcels.npz") as kept:
+        assert list(kept) == list(made)
+        for name, values in made.items():
+            np.testing.assert_array_equal(kept[name], values)

@@ -12,7 +12,6 @@ from PIL import Image
 
 from dlrun.data.dataset import Data
 from dlrun.data.decode import Form
-from dlrun.data.image_files import check_room
 from dlrun.data.pictures import Pictures
 from dlrun.data.sources.image_folder import ImageFolder
 from dlrun.errors import DataError, MisfitError
@@ -195,16 +194,6 @@ def test_what_is_for_files_alone(tmp_path: pathlib.Path) -> None:
     }
     with pytest.raises(MisfitError, match="x holds pixels, not the names of image files"):
         Data.parse(tree).load(tmp_path, seed=0)
-
-
-def test_more_images_than_fit_in_memory_are_refused_before_they_are_decoded(tmp_path: pathlib.Path) -> None:
-    files = Pictures(np.array(["a.png"] * 1000, object), tmp_path, Form(height=200, width=100, channels=3))
-    needed = 1000 * 200 * 100 * 3 * 5
-    check_room(files, "pets", "image", needed)
-    check_room(files, "pets", "image", None)
-    with pytest.raises(DataError, match="pets: image: 1,000 images of 200x100x3 take") as caught:
-        check_room(files, "pets", "image", needed // 4)
-    assert "size: [100, 50]" in str(caught.value.hint)
 
 
 def test_rows_are_decoded_as_they_are_asked_for(tmp_path: pathlib.Path) -> None:

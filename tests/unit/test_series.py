@@ -20,7 +20,7 @@ from dlrun.errors import DataError
 
 START = np.datetime64("2024-01-01T00", "us")
 HOUR = np.timedelta64(1, "h")
-COLUMNS = {"time": Column("time")}
+COLUMNS = {"time": Column("time"), "shop": Column("category")}
 
 
 def hours(count: int) -> np.ndarray:
@@ -227,6 +227,19 @@ def test_each_series_by_its_own_train_rows() -> None:
     assert len(fitted({"y": plain(window=4)}, columns, series_by="shop").encode(Table("t", strange))) == 192
 
 
+def test_the_name_of_a_series_enters_at_each_step() -> None:
+    columns = shops()
+    features = {"y": plain(window=3), "shop": {"kind": "category"}}
+    preparation = fitted(features, columns, series_by="shop")
+    assert preparation.inputs[0].variables == ("y", "shop=?", "shop=large", "shop=small")
+    given = preparation.encode(Table("t", columns)).inputs["series"]
+    assert given[0, :, 1:].tolist() == [[0, 0, 1]] * 3
+    assert given[1, :, 1:].tolist() == [[0, 1, 0]] * 3
+    strange = Table("t", {**columns, "shop": texts(["small", "new"] * 100)})
+    assert preparation.encode(strange).inputs["series"][1, :, 1:].tolist() == [[1, 0, 0]] * 3
+    assert preparation.unknown(strange) == {"shop": (100, ("new",))}
+
+
 def test_no_window_crosses_a_split(tmp_path: pathlib.Path) -> None:
     rows = [
         f"2024-01-{day:02} {hour:02}:00,{shop},{day},{hour}"
@@ -329,6 +342,12 @@ def test_a_calendar_goes_on_by_itself() -> None:
         ({"temp": plain(window=4, normalise_each=True)}, {}, [("features", "temp", "normalise_each")]),
         ({"temp": plain(window=4)}, {"series_by": "temp"}, [("series_by",)]),
         ({"temp": plain(window=4)}, {"series_by": "shop"}, [("series_by",)]),
+        (
+            {"temp": plain(window=4), "shop": {"kind": "category", "encoding": "embedding"}},
+            {"series_by": "shop"},
+            [("features", "shop"), ("series_by",), ("features", "shop")],
+        ),
+        ({"temp": plain(window=4), "shop": {"kind": "category"}}, {}, [("features", "shop"), ("features", "shop")]),
         (
             {"temp": plain(window=4), "wind": plain(window=5)},
             {},
