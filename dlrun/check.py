@@ -130,8 +130,12 @@ def first_losses(experiment: Experiment, dataset: Dataset, model: Any) -> list[f
     from dlrun.training.supply import InMemory
 
     settings = experiment.training
-    train = experiment.arrays(dataset.train, dataset.preparation, weigh=True)
-    few = InMemory(train.first(settings.examples_per_step * STEPS), experiment.seed, shuffle=settings.shuffle)
+    train = dataset.train
+    few = InMemory(
+        experiment.arrays(train.first(settings.examples_per_step * STEPS), dataset.preparation, weigh=True),
+        experiment.seed,
+        shuffle=settings.shuffle,
+    )
     augmentation = experiment.augmentation(dataset.preparation)
     loop = Loop(
         experiment.learner(model, dataset.preparation, len(train)),

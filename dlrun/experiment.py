@@ -12,10 +12,13 @@ from pydantic import AfterValidator, Field
 from dlrun.data.dataset import Data, Dataset
 from dlrun.data.encoders import build_combined, check_encoders, check_unread, with_encoders
 from dlrun.data.features import FittedImage, Image
+from dlrun.data.on_disk import Range
 from dlrun.data.preparation import Examples, Preparation, input_name
 from dlrun.data.signature import Output, Signature
 from dlrun.data.splits import KFoldSplit
+from dlrun.data.streaming import on_disk, row_bytes, window
 from dlrun.data.target import FittedNumbers, Targets
+from dlrun.errors import DataError
 from dlrun.evaluation.settings import Evaluation
 from dlrun.models import Architecture
 from dlrun.models.autoencoder import Autoencoder
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     from dlrun.training.choice import Choice
     from dlrun.training.order import Oversampled
     from dlrun.training.step import Learner
-    from dlrun.training.supply import Arrays
+    from dlrun.training.supply import Arrays, Supply
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 """What a run may be called: what a folder can be called on every system."""
@@ -128,7 +131,15 @@ class Experiment(Spec):
         Raises:
             DataError, MisfitError: as `Data.load`.
         """
-        return self.data.load(folder, self.seed, reconstructs=self.reconstructs, loss=self._loss_kind)
+        dataset = self.data.load(
+            folder, self.seed, reconstructs=self.reconstructs, loss=self._loss_kind, memory=self.runtime.memory
+        )
+        if dataset.streamed and self.training.oversample is not None:
+            raise DataError(
+                "training.oversample needs the examples in memory, and they are streamed from disk",
+                hint="weigh rare classes instead: loss: {class_weights: balanced}; or write `memory: in_memory`",
+            )
+        return dataset
 
     @property
     def _loss_kind(self) -> str | None:
@@ -288,6 +299,7 @@ class Experiment(Spec):
                 "loss": None if len(outputs) > 1 else self.loss or default_loss(outputs[0].task),
                 "regularization": self.regularization.model_copy(update={"weight_decay": decay}),
                 "evaluation": self.evaluation.resolve(*(output.task for output in outputs)),
+                "runtime": self.runtime.model_copy(update={"memory": "streamed" if dataset.streamed else "in_memory"}),
             }
         )
 
@@ -333,12 +345,54 @@ class Experiment(Spec):
                 )
             return self.architecture.build(signature, units, self.regularization)
 
-    def arrays(self, examples: Examples, preparation: Preparation, *, weigh: bool = False) -> Arrays:
+    def supply(self, examples: Examples, preparation: Preparation, *, train: bool) -> Supply:
+        """The batches of a split: from memory, or from disk where the examples are there.
+
+        Args:
+            train: whether it is what is learned from: then they are shuffled where the spec wants it, and weighed.
+        """
+        from dlrun.training.streamed import Streamed
+        from dlrun.training.supply import InMemory
+
+        shuffle = train and self.training.shuffle
+        if not on_disk(examples):
+            return InMemory(
+                self.arrays(examples, preparation, weigh=train),
+                self.seed,
+                shuffle=shuffle,
+                oversampled=self.oversampled(examples, preparation) if train else None,
+            )
+        counts = self._class_counts(examples, preparation) if train else []
+
+        def read(ranges: Sequence[Range], room: int) -> Arrays:
+            return self.arrays(window(examples, ranges, room), preparation, weigh=train, counts=counts)
+
+        return Streamed(read, len(examples), row_bytes(examples), self.seed, shuffle=shuffle)
+
+    def _class_counts(self, examples: Examples, preparation: Preparation) -> list[np.ndarray | None]:
+        """How many examples each class of each target has; None for a target without classes."""
+        import numpy as np
+
+        return [
+            np.bincount(np.asarray(part.target), minlength=len(output.classes)) if output.classes else None
+            for output, part in zip(preparation.signature.outputs, examples.each, strict=True)
+        ]
+
+    def arrays(
+        self,
+        examples: Examples,
+        preparation: Preparation,
+        *,
+        weigh: bool = False,
+        counts: Sequence[np.ndarray | None] = (),
+    ) -> Arrays:
         """Examples as the training loop takes them.
 
         Args:
             weigh: whether they are learned from: then the loss's class weights count, and where images are augmented,
                 each example has its number with it.
+            counts: how many examples each class of each target has in the whole split, of which these are a part;
+                empty: in these.
         """
         from dlrun.training.augmentation import EXAMPLE
         from dlrun.training.supply import Arrays
@@ -350,9 +404,10 @@ class Experiment(Spec):
             return Arrays(inputs, None)
         targets: dict[str, np.ndarray] = {}
         weights: dict[str, np.ndarray] = {}
-        for output, loss, part in zip(outputs, self.objectives, examples.each, strict=True):
+        known = counts or [None] * len(outputs)
+        for output, loss, part, count in zip(outputs, self.objectives, examples.each, known, strict=True):
             given = getattr(loss, "class_weights", None) if weigh else None
-            if (found := sample_weights(given, part.target, output.classes)) is not None:
+            if (found := sample_weights(given, part.target, output.classes, count)) is not None:
                 weights[output.name] = found
             binary = output.task == "binary" and loss.kind != "categorical_crossentropy"
             targets[output.name] = part.target.reshape(-1, 1).astype("float32") if binary else part.target

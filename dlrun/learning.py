@@ -15,10 +15,11 @@ from dlrun.cluster.meeting import meet
 from dlrun.errors import DlrunError, Interrupted, RunError, TrainingError
 from dlrun.evaluation.names import main_metric
 from dlrun.experiment import Experiment
+from dlrun.machine import cache_folder
 from dlrun.models.blocks import describe_inputs
 from dlrun.run.environment import environment
 from dlrun.run.folder import RunFolder
-from dlrun.training.choice import Memory, cache_folder, choose
+from dlrun.training.choice import Memory, choose
 from dlrun.training.followed import followed_columns
 from dlrun.training.losses import describe
 from dlrun.training.progress import Progress
@@ -258,16 +259,10 @@ def follow(experiment: Experiment, dataset: Dataset, model: Any, team: Team) -> 
 def prepare_loop(experiment: Experiment, dataset: Dataset, model: Any, team: Team) -> tuple[Loop, str]:
     """What runs the steps, and the column of the history that tells the best epoch."""
     from dlrun.training.loop import Loop
-    from dlrun.training.supply import InMemory
 
     settings, preparation = experiment.training, dataset.preparation
-    train = InMemory(
-        experiment.arrays(dataset.train, preparation, weigh=True),
-        experiment.seed,
-        shuffle=settings.shuffle,
-        oversampled=experiment.oversampled(dataset.train, preparation),
-    )
-    validation = InMemory(experiment.arrays(dataset.validation, preparation)) if len(dataset.validation) else None
+    train = experiment.supply(dataset.train, preparation, train=True)
+    validation = experiment.supply(dataset.validation, preparation, train=False) if len(dataset.validation) else None
     monitor = settings.monitored(followed_columns(preparation.signature.outputs, validation=validation is not None))
     learner = experiment.learner(model, preparation, len(train), team)
     with team.scope():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ UNLIMITED = 1 << 60
 """Bytes from which on a limit is none: the first version of Linux's control groups writes a huge number for it."""
 
 ROOT = Path("/")
+
+SIZE = r"(?P<count>\d+(\.\d+)?) ?(?P<unit>[KMGT]i?B)"
+"""How a number of bytes is written."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,23 @@ def size(count: float) -> str:
         count, index = count / KILOBYTE, index + 1
     digits = 0 if index == 0 or count >= 99.95 else 1 if count >= 9.995 else 2
     return f"{count:.{digits}f} {units[index]}"
+
+
+def bytes_of(text: str) -> int | None:
+    """The number of bytes in a text such as `500 MB`, `2 GB` or `1.5 GiB`; None where it is none."""
+    found = re.fullmatch(SIZE, text)
+    if found is None:
+        return None
+    power = "KMGT".index(found["unit"][0]) + 1
+    return int(float(found["count"]) * (KILOBYTE if "i" in found["unit"] else 1000) ** power)
+
+
+def cache_folder() -> Path:
+    """Where programs of this user keep what can be made again."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "dlrun" / "cache"
+    home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
+    return Path(os.environ.get("XDG_CACHE_HOME") or home) / "dlrun"
 
 
 def _machine_memory(root: Path) -> Memory | None:

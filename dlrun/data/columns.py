@@ -60,10 +60,11 @@ class Table:
 
     Args:
         name: what to call it in a message, such as the file's name.
-        columns: by name, each with the same number of rows along its first axis. Numbers are float64 (NaN where
-            missing), int64 or bool, (rows,) or (rows, size); text is an object array of str and None; times are
-            datetime64[us] (NaT where missing); images are (rows, height, width, channels), uint8 or float32,
-            or, until they are decoded, an object array of the names of their files.
+        columns: by name, each with the same number of rows along its first axis; in memory, or read when they are
+            asked for (`LazyColumns`). Numbers are float64 (NaN where missing), int64 or bool, (rows,) or (rows, size);
+            text is an object array of str and None; times are datetime64[us] (NaT where missing); images are
+            (rows, height, width, channels), uint8 or float32, or, until they are decoded, an object array of the
+            names of their files.
         test_rows: true where the row belongs to the source's own test part, (rows,); None where there is none.
         known: what the source knows of its columns beyond what their values show.
         folder: what the names of image files in its columns are relative to; None where no folder is the table's.
@@ -84,7 +85,8 @@ class Table:
     called: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(next(iter(self.columns.values())))
+        rows: int | None = getattr(self.columns, "rows", None)  # of columns that are not in memory
+        return len(next(iter(self.columns.values()))) if rows is None else rows
 
     def call(self, row: int) -> str:
         """What to call a row in a message: `row 3`, counted from 1, or the name of its image file."""

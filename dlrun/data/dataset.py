@@ -11,7 +11,7 @@ from pydantic import Field
 
 from dlrun.data.checks import check_data, check_files
 from dlrun.data.columns import Column, Defaults, Table
-from dlrun.data.content import content_hash
+from dlrun.data.content import content_hashes
 from dlrun.data.features import Feature, Fitted, FittedSeries, Series, Text
 from dlrun.data.features.values import complaint, missing_fault, row_list
 from dlrun.data.findings import FindingKind
@@ -25,6 +25,7 @@ from dlrun.data.sources import Source
 from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Roles, Split, TimeSplit
+from dlrun.data.streaming import allowed_bytes, check_fits, encoded_on_disk, forget, is_on_disk, is_streamed
 from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes, target_kind
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
@@ -116,7 +117,15 @@ class Data(Spec):
         """All that is predicted, the main target first; empty where the section names none."""
         return () if self.target is None else self.target.each
 
-    def load(self, base: pathlib.Path, seed: int, *, reconstructs: bool = False, loss: str | None = None) -> Dataset:
+    def load(
+        self,
+        base: pathlib.Path,
+        seed: int,
+        *,
+        reconstructs: bool = False,
+        loss: str | None = None,
+        memory: str = "in_memory",
+    ) -> Dataset:
         """Reads the data, splits it, fits features and target on the train rows and encodes every part.
 
         Args:
@@ -124,6 +133,7 @@ class Data(Spec):
             seed: what the split follows from.
             reconstructs: whether the network gives its input again, and there is no target.
             loss: the kind of the loss, where the spec names one: it may say whether the target is a number.
+            memory: as `runtime.memory`: whether the encoded rows are kept in memory.
 
         Raises:
             DataError: the data cannot be read, or does not fit what the spec says of it.
@@ -131,7 +141,7 @@ class Data(Spec):
         """
         source = self.source.resolve(base)
         try:
-            table = source.load(base)
+            table = self._table(source, base, memory, reconstructs=reconstructs)
         except MisfitError as error:
             raise MisfitError(*(problem.under("data", "source") for problem in error.problems)) from None
         if isinstance(source, Tabular | Sql):
@@ -141,20 +151,43 @@ class Data(Spec):
         if problems := list(check_data(resolved, columns, table.test_rows is not None, reconstructs=reconstructs)):
             raise MisfitError(*(problem.under("data") for problem in problems))
         resolved = resolved.model_copy(update={"features": with_vectors(resolved.features or {}, base)})
-        table, resolved, columns = resolved.decoded(table, columns, base)
+        table, resolved, columns = resolved.decoded(table, columns, base, memory, reconstructs=reconstructs)
         parts = resolved.parts(table, seed)
         preparation = resolved.fit(table, columns, parts)
         for target in preparation.targets:
             if isinstance(target, FittedClasses):
                 for part, rows in parts.items():
                     known_classes(table.name, target, table.columns[target.column], rows, part)
+        streamed = is_on_disk(table)
+        if memory == "streamed" and not streamed:
+            raise DataError(
+                f"runtime.memory is streamed, and {table.name} can only be held in memory",
+                hint="what is streamed: tables in Parquet files and image files, not for series and autoencoders",
+            )
+        if streamed:
+            examples = encoded_on_disk(table, parts, preparation)
+            forget(table)
+        else:
+            examples = {part: preparation.encode(table, rows) for part, rows in parts.items()}
         return Dataset(
-            resolved=resolved,
-            table=table,
-            parts=parts,
-            preparation=preparation,
-            **{part: preparation.encode(table, rows) for part, rows in parts.items()},
+            resolved=resolved, table=table, parts=parts, preparation=preparation, streamed=streamed, **examples
         )
+
+    def _table(self, source: Source, base: pathlib.Path, memory: str, *, reconstructs: bool) -> Table:
+        """The columns of the source, in memory or, where they would be too large, read when they are asked for."""
+        if is_streamed(source, base, memory):
+            what = "an autoencoder" if reconstructs else "a series" if self._has_series else None
+            if what is not None:
+                check_fits(source, base, what)
+            elif isinstance(source, Tabular) and (table := source.lazily(base)) is not None:
+                return table
+            else:
+                check_fits(source, base, f"a packed file, or one of the kind {source.kind},")
+        return source.load(base)
+
+    @property
+    def _has_series(self) -> bool:
+        return any(isinstance(each, Series) for each in (self.features or {}).values())
 
     def _resolve(
         self,
@@ -186,16 +219,26 @@ class Data(Spec):
         return self.model_copy(update={"source": source, "target": target, "features": features, "split": split})
 
     def decoded(
-        self, table: Table, columns: dict[str, Column], base: pathlib.Path
+        self,
+        table: Table,
+        columns: dict[str, Column],
+        base: pathlib.Path,
+        memory: str = "in_memory",
+        *,
+        reconstructs: bool = False,
     ) -> tuple[Table, Data, dict[str, Column]]:
         """The table with pixels where it names image files, the resolved section, and the columns as they are then.
+
+        Args:
+            memory: as `runtime.memory`; pixels that would take more are put on disk, if they are not the target too.
 
         Raises:
             DataError: an image cannot be decoded; all such are named.
             MisfitError: a feature says how files are read, and its column holds pixels.
         """
+        allowed = None if reconstructs else allowed_bytes(memory)
         try:
-            table, features, columns = with_pixels(table, self.features or {}, columns, base)
+            table, features, columns = with_pixels(table, self.features or {}, columns, base, allowed)
         except MisfitError as error:
             raise MisfitError(*(problem.under("data") for problem in error.problems)) from None
         return table, self.model_copy(update={"features": features}), columns
@@ -320,6 +363,7 @@ class Dataset:
         train: the encoded rows of each part …
         validation: …
         test: …
+        streamed: whether those are on disk.
     """
 
     resolved: Data
@@ -329,6 +373,7 @@ class Dataset:
     train: Examples
     validation: Examples
     test: Examples
+    streamed: bool = False
 
     @property
     def splits(self) -> dict[str, Examples]:
@@ -362,8 +407,9 @@ class Dataset:
         """What data.json keeps: rows, columns, classes, sizes and content hash of each part, and what was fitted."""
         columns = [each.column for each in self.resolved.targets]
         splits: dict[str, dict[str, Any]] = {}
+        hashes = content_hashes(self.table, dict(self.parts.items()))
         for (part, rows), examples in zip(self.parts.items(), (self.train, self.validation, self.test), strict=True):
-            splits[part] = {"rows": len(rows), "examples": len(examples), "sha256": content_hash(self.table, rows)}
+            splits[part] = {"rows": len(rows), "examples": len(examples), "sha256": hashes[part]}
             if counts := self._all_counts(examples):
                 splits[part]["classes"] = counts
         return {

@@ -6,15 +6,17 @@ import math
 import pathlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dlrun.data.columns import Batch, Column, Table
 from dlrun.data.features import Feature, FittedImage, Image
 from dlrun.data.features.values import as_text, complaint, missing_fault
+from dlrun.data.on_disk import OnDisk, check_room
 from dlrun.data.pictures import Pictures, common_form, headers, shown
 from dlrun.data.preparation import Preparation
 from dlrun.data.sources.files import locate
 from dlrun.errors import DataError, MisfitError
+from dlrun.machine import cache_folder
 from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
@@ -25,6 +27,13 @@ MOST_PIXELS = 1 << 25
 
 FOR_FILES = ("size", "resize", "channels", "folder")
 """The fields of an image feature that say how files are read."""
+
+
+DECODED = 9
+"""Bytes of memory for each value of an image: as it is decoded, and twice encoded."""
+
+AT_ONCE = 256
+"""Images that are decoded before they are written to disk."""
 
 
 def of_files(features: Mapping[str, Feature], columns: Mapping[str, Column]) -> dict[str, Image]:
@@ -75,10 +84,18 @@ def pictures(table: Table, name: str, feature: Image, base: pathlib.Path) -> tup
 
 
 def with_pixels(
-    table: Table, features: Mapping[str, Feature], columns: Mapping[str, Column], base: pathlib.Path
+    table: Table,
+    features: Mapping[str, Feature],
+    columns: Mapping[str, Column],
+    base: pathlib.Path,
+    allowed: int | None = None,
 ) -> tuple[Table, dict[str, Feature], dict[str, Column]]:
     """The table with pixels where it names image files, the features with nothing left out that the files say, and the
     columns as they are then.
+
+    Args:
+        allowed: bytes of memory that they may take, encoded; where they need more, their pixels are put on disk. None:
+            any number.
 
     Raises:
         DataError: an image cannot be decoded; all such are named.
@@ -92,13 +109,18 @@ def with_pixels(
         files, more = pictures(table, name, feature, base)
         notes += more
         try:
-            pixels[name] = files.read(np.arange(len(table), dtype=np.int64))
+            if allowed is not None and DECODED * math.prod(files.form.shape) * len(table) > allowed:
+                pixels[name] = cast("np.ndarray", on_disk(files))  # it is sliced as arrays are
+            else:
+                pixels[name] = files.read(np.arange(len(table), dtype=np.int64))
         except DataError as error:
             raise DataError(f"{table.name}: {name}: {error.message}", hint=error.hint) from None
         folder = None if feature.folder is None else str(locate(base, feature.folder))
         form = {"channels": files.form.channels, "resize": files.form.resize}
         resolved[name] = feature.model_copy(update={"folder": folder, **form})
         described[name] = Column("image", files.form.shape, form=files.form)
+    if not pixels:
+        return table, resolved, described
     known = {name: column for name, column in table.known.items() if name not in pixels}
     called = table.columns[next(iter(pixels))] if len(pixels) == 1 else None
     decoded = replace(table, columns={**table.columns, **pixels}, known=known, notes=tuple(notes), called=called)
@@ -176,3 +198,19 @@ def _names(table: Table, name: str) -> bool:
 
 def _which(name: str | None) -> str:
     return "" if name is None else f" ({shown(name)})"
+
+
+def on_disk(files: Pictures) -> OnDisk:
+    """The pixels of all files, uint8 (rows, height, width, channels), decoded once.
+
+    Raises:
+        DataError: images cannot be decoded; those of them that stand near one another are named. Or the disk is full.
+    """
+    import numpy as np
+
+    folder = cache_folder() / "streamed"
+    check_room(folder, len(files) * math.prod(files.form.shape), "the decoded images")
+    pixels = OnDisk(folder, files.form.shape, np.dtype(np.uint8))
+    for start in range(0, len(files), AT_ONCE):
+        pixels.append(files.read(np.arange(start, min(start + AT_ONCE, len(files)), dtype=np.int64)))
+    return pixels

@@ -64,9 +64,11 @@ def _labels(values: np.ndarray) -> tuple[str, ...] | None:
     """The numbers as text, where they could be labels."""
     import numpy as np
 
+    if not len(values) or not (values.min() in (0, 1) and values.max() <= MOST_LABELS):
+        return None
     present = np.unique(values)
     count = len(present)
-    if not (2 <= count <= MOST_LABELS and present[0] in (0, 1)):
+    if not 2 <= count <= MOST_LABELS:
         return None
     if not np.array_equal(present, np.arange(count) + present[0]):
         return None

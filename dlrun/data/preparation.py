@@ -51,6 +51,12 @@ class Examples:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def first(self, count: int) -> Examples:
+        """The first examples alone, in memory."""
+        inputs = {name: values[:count] for name, values in self.inputs.items()}
+        further = tuple((target[:count], truth[:count]) for target, truth in self.further)
+        return Examples(self.rows[:count], inputs, self.target[:count], self.truth[:count], further=further)
+
     @property
     def each(self) -> tuple[Examples, ...]:
         """The same examples for each target alone, the main one first."""

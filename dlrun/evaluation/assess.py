@@ -65,12 +65,15 @@ class Judge:
         self, split: str, preparation: Preparation, loss: Loss, said: np.ndarray, examples: Examples
     ) -> Predictions:
         """What the model says of one target, from its outputs."""
+        import numpy as np
+
         output = preparation.signature.output
         said = scores(said, output, loss)
         if isinstance(preparation.target, FittedNumbers):
             said = preparation.target.restore(said, examples.past)
+        truth = np.asarray(examples.truth)  # of examples on disk, too
         found = Predictions(
-            split, output.task, output.name, output.classes, examples.rows, examples.truth, said,
+            split, output.task, output.name, output.classes, examples.rows, truth, said,
             threshold=self.threshold,
         )  # fmt: skip
         if examples.past is None or examples.past.ids is None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -63,14 +61,6 @@ class Memory:
             tree = json.loads(self._path.read_text(encoding="utf-8"))
             return tree if isinstance(tree, dict) else {}
         return {}
-
-
-def cache_folder() -> Path:
-    """Where programs of this user keep what can be made again."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "dlrun" / "cache"
-    home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-    return Path(os.environ.get("XDG_CACHE_HOME") or home) / "dlrun"
 
 
 def choose(loop: Loop, batch_size: int, memory: Memory, tell: Callable[[str], None]) -> Choice:

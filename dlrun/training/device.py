@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from dlrun.cluster.members import Cluster, read_cluster
 from dlrun.errors import ClusterError, DeviceError, DlrunError
+from dlrun.machine import SIZE
 from dlrun.spec.base import Spec
 from dlrun.training.team import Team
 
 LastWords = Callable[[DlrunError, float], AbstractContextManager[None]]
 """Within it the process may take so many seconds; then it ends with the error."""
+
+
+MEMORY = rf"^(auto|in_memory|streamed|{SIZE})$".replace("?P<count>", "").replace("?P<unit>", "")
+"""What the field `memory` may be; without names of groups, which JSON Schema does not know."""
+
+
+def _check_memory(text: str) -> str:
+    if re.match(MEMORY, text):
+        return text
+    raise ValueError("auto, in_memory, streamed, or a size such as `500 MB` or `2 GB`")
 
 
 @dataclass(frozen=True)
@@ -57,6 +69,10 @@ class Runtime(Spec):
     """Where the steps run. single: on one device; mirrored: on all GPUs of this machine, each with its share of the
     batch; multi_worker: on the devices of all workers that TF_CONFIG or Slurm names. auto takes multi_worker where
     several are named, mirrored where there are several GPUs, and single otherwise."""
+    memory: Annotated[str, AfterValidator(_check_memory), Field(json_schema_extra={"pattern": MEMORY})] = "auto"
+    """How much memory the data may take, such as 2 GB; tables that would take more are streamed from disk while the
+    training runs, in another order of examples. auto: a quarter of what is free; in_memory and streamed decide it. What
+    was decided is written into the run."""
     peer_timeout: float = Field(default=300.0, gt=0)
     """Seconds to wait at the start for the other workers."""
 

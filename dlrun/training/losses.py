@@ -243,18 +243,23 @@ def scores(outputs: np.ndarray, output: Output, loss: Loss) -> np.ndarray:
     return outputs
 
 
-def sample_weights(weights: ClassWeights | None, labels: np.ndarray, classes: Sequence[str]) -> np.ndarray | None:
+def sample_weights(
+    weights: ClassWeights | None, labels: np.ndarray, classes: Sequence[str], counts: np.ndarray | None = None
+) -> np.ndarray | None:
     """The weight of each example, (n,) float32, from its class index; None where all count the same.
 
     `balanced` is n / (classes x n of the class), as in scikit-learn (King and Zeng 2001).
+
+    Args:
+        counts: n of each class, (classes,); None: as among the labels.
     """
     import numpy as np
 
     if weights is None:
         return None
     if weights == "balanced":
-        counts = np.bincount(labels, minlength=len(classes))
-        by_class = len(labels) / (len(classes) * np.maximum(counts, 1))
+        counts = np.bincount(labels, minlength=len(classes)) if counts is None else counts
+        by_class = counts.sum() / (len(classes) * np.maximum(counts, 1))
     else:
         by_class = np.array([weights[name] for name in classes])
     return np.asarray(by_class.astype(np.float32)[labels])

@@ -20,6 +20,7 @@ HEADER = re.compile(r"# 2 cores: (?P<time>\d+(?:\.\d+)? (?:s|min)); (?P<metrics>
 
 OF_FILES: dict[str, Task] = {
     "ann_csv": "multiclass",
+    "parquet_streaming": "binary",
     "mixed_table": "regression",
     "multivariate_series": "forecast",
     "multi_input": "regression",
@@ -40,7 +41,7 @@ def make_data(config: Path) -> None:
 
 
 def test_none_is_missing() -> None:
-    assert len(CONFIGS) == 18
+    assert len(CONFIGS) == 20
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.stem)

@@ -30,6 +30,10 @@ def _rising(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
+BLOCK = 256
+"""Images whose pixels are counted at once."""
+
+
 class FittedImage(Spec):
     """The state of an `Image` after it has seen the train rows: `pixel * scale + offset`, in float32."""
 
@@ -157,7 +161,7 @@ class Image(Spec):
             scale *= (self.rescale[1] - self.rescale[0]) / usable(high - low)
             offset += self.rescale[0] - low * scale
         if self.standardise:
-            mean, deviation = _moments(values.reshape(-1, shape[2]), whole)
+            mean, deviation = _moments(values, shape[2], whole)
             scale = 1 / np.array(list(map(usable, deviation, mean)))
             offset = -mean * scale
         return FittedImage(
@@ -184,16 +188,22 @@ def _faults(values: np.ndarray) -> list[Fault]:
     return missing_fault(values)
 
 
-def _moments(pixels: np.ndarray, whole: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel of (pixels, channels), in float64.
+def _moments(values: np.ndarray, channels: int, whole: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel of images, in float64.
 
-    Whole pixels are counted by value: exact, and without a copy eight times as large.
+    Whole pixels are counted by value: exact, without a copy eight times as large, and block by block, since they may
+    be on disk.
     """
     import numpy as np
 
     if not whole:
+        pixels = values.reshape(-1, channels)
         return pixels.mean(axis=0, dtype=np.float64), pixels.std(axis=0, dtype=np.float64)
-    counts = np.stack([np.bincount(channel, minlength=256) for channel in pixels.T])  # (channels, 256)
-    mean = counts @ np.arange(256) / len(pixels)
-    variance = (counts * (np.arange(256) - mean[:, None]) ** 2).sum(axis=1) / len(pixels)
+    counts = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(values), BLOCK):
+        pixels = values[start : start + BLOCK].reshape(-1, channels)
+        counts += np.stack([np.bincount(channel, minlength=256) for channel in pixels.T])
+    total = counts[0].sum()
+    mean = counts @ np.arange(256) / total
+    variance = (counts * (np.arange(256) - mean[:, None]) ** 2).sum(axis=1) / total
     return mean, np.sqrt(variance)

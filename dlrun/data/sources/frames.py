@@ -231,6 +231,27 @@ def _values(column: polars.Series) -> np.ndarray:
             return values
 
 
+def values_as(frame: polars.DataFrame, form: np.ndarray, name: str) -> np.ndarray:
+    """Rows of one column in the type that the column has as a whole.
+
+    Args:
+        frame: the rows; in one column.
+        form: the column without rows.
+        name: of the table.
+    """
+    import polars
+
+    column = frame.to_series()
+    dtypes: dict[str, type[polars.DataType]] = {"i": polars.Int64, "b": polars.Boolean}
+    if form.dtype == object and column.dtype != polars.Struct:
+        column = column.cast(polars.String)
+    elif form.ndim == 1 and form.dtype.kind in "ib":
+        column = column.cast(dtypes[form.dtype.kind])
+    elif form.ndim == 1 and form.dtype.kind == "f":
+        return column.cast(polars.Float64).to_numpy(writable=True)
+    return columns_of(column.to_frame(), name)[column.name]
+
+
 def _is_row(column: polars.Series) -> bool:
     """Whether each value is a row of as many numbers."""
     import polars

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Annotated, ClassVar, Self
 
@@ -11,7 +11,7 @@ from pydantic import Field
 
 from dlrun.data.columns import Batch, Column, Defaults, Table, near
 from dlrun.data.sources.conditions import Condition
-from dlrun.data.sources.files import locate, opened, parts
+from dlrun.data.sources.files import locate, opened, parts, plain_name
 from dlrun.data.sources.frames import ColumnType, Types, columns_of, conform, frozen_type, together, with_times
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
@@ -23,6 +23,15 @@ if TYPE_CHECKING:
 
 FILE = "\0file"
 """The column that says, while rows are sorted out, which part each is from; no file can have one of that name."""
+
+KEPT = " (of the rows that `where` keeps)"
+
+TEXT_BYTES = 4
+"""Bytes of memory for one of a file of text, once as a table and once encoded: a number of six characters becomes 8 and
+twice 4."""
+
+PACKING = 5
+"""How many times larger a packed file is unpacked."""
 
 
 class Tabular(Spec):
@@ -159,10 +168,10 @@ class Tabular(Spec):
         if not new and (problems := list(self._check_columns(frame.columns))):
             raise MisfitError(*problems)
         frame = frame.with_columns(numbered(rows_of))
-        name = files[0].name if len(files) == 1 else f"{pathlib.Path(self.path).name} ({len(files)} parts)"
+        name = self._called(files)
         if self.where:
             frame = self._kept(frame, name)
-            name += " (of the rows that `where` keeps)"
+            name += KEPT
         if self.limit is not None:
             frame = frame.head(self.limit)
         if self.select is not None:
@@ -181,12 +190,43 @@ class Tabular(Spec):
         """
         return self._joined(parts(base, self.path, self.endings))[0]
 
-    def _joined(self, files: Sequence[pathlib.Path]) -> tuple[polars.DataFrame, list[int]]:
-        """All rows of all parts, each column of one type; and how many each part has."""
+    def memory_needed(self, base: pathlib.Path) -> int:
+        """About how many bytes the table takes in memory with what is encoded of it, by the size of its files.
+
+        Raises:
+            DataError: a file is not there.
+        """
+        files = parts(base, self.path, self.endings)
+        return sum(
+            TEXT_BYTES * file.stat().st_size * (PACKING if plain_name(file) != file.name.lower() else 1)
+            for file in files
+        )
+
+    def lazily(self, base: pathlib.Path) -> Table | None:
+        """The table as `load` gives it, its columns read when they are asked for; None where this is not done.
+
+        Raises:
+            DataError, MisfitError: as `load`.
+        """
+        return None
+
+    def _called(self, files: Sequence[pathlib.Path]) -> str:
+        """What to call the table in messages."""
+        return files[0].name if len(files) == 1 else f"{pathlib.Path(self.path).name} ({len(files)} parts)"
+
+    def _joined(
+        self, files: Sequence[pathlib.Path], read: Callable[[pathlib.Path, Types], polars.DataFrame] | None = None
+    ) -> tuple[polars.DataFrame, list[int]]:
+        """All rows of all parts, each column of one type; and how many each part has.
+
+        Args:
+            read: gives those of one part; None: all its columns.
+        """
+        read = read or self._read
         types, rows = dict(self.types or {}), 0
         frames: list[polars.DataFrame] = []
         for file in files:
-            frames.append(self._read(file, types))
+            frames.append(read(file, types))
             same_columns(files[0], frames[0].columns, file, frames[-1].columns)
             rows += frames[-1].height
             if self.limit is not None and not self.where and rows >= self.limit:
@@ -195,7 +235,7 @@ class Tabular(Spec):
             return frames[0], [rows]
         if mixed := together(frames):
             types |= mixed
-            frames = [self._read(file, types) for file, _ in zip(files, frames, strict=False)]
+            frames = [read(file, types) for file, _ in zip(files, frames, strict=False)]
         import polars
 
         whole = polars.concat([frame.select(frames[0].columns) for frame in frames], how="vertical_relaxed")

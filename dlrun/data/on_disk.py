@@ -1,0 +1,206 @@
+"""Arrays that stay on disk: written once from the front to the back, and read in stretches of rows."""
+
+from __future__ import annotations
+
+import errno
+import math
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from dlrun.errors import DataError
+from dlrun.machine import size
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Range = tuple[int, int]
+"""Rows that follow one another: the first, and the one after the last."""
+
+
+class OnDisk:
+    """An array of rows of one shape and type, in a file.
+
+    The file has no name, so the system takes it back when the process ends, however that comes about. It is sliced
+    like an array, which then is in memory; `numpy.asarray` reads it whole.
+
+    Args:
+        folder: on the disk that it is to be on.
+        shape: of one row.
+        dtype: of its values.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+        self._lock = threading.Lock()
+        self.dtype = dtype
+        self._row = shape
+        self._count = 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows first."""
+        return self._count, *self._row
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        return 1 + len(self._row)
+
+    @property
+    def row_bytes(self) -> int:
+        """What one row takes."""
+        return math.prod(self._row) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, values: np.ndarray) -> None:
+        """Rows after those that are there, (n, …).
+
+        Raises:
+            DataError: the disk is full.
+        """
+        import numpy as np
+
+        view = np.ascontiguousarray(values, self.dtype).reshape(-1).view(np.uint8).data
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise DataError("the disk is full", hint=ROOM) from None
+        self._count += len(values)
+
+    def read_into(self, out: np.ndarray, first: int) -> None:
+        """The rows from `first` on, as many as `out` has."""
+        import numpy as np
+
+        view = out.reshape(-1).view(np.uint8).data
+        with self._lock:  # another thread reads other rows of it
+            self._file.seek(first * self.row_bytes)
+            while view:
+                count = self._file.readinto(view)
+                if not count:
+                    raise DataError("rows that were put aside on disk are gone", hint="train again")
+                view = view[count:]
+
+    def taken(self, ranges: Iterable[Range], room: int) -> np.ndarray:
+        """The rows of the ranges one after the other, and zeros up to `room` rows."""
+        import numpy as np
+
+        found = np.empty((room, *self._row), self.dtype)
+        filled = 0
+        for first, last in ranges:
+            self.read_into(found[filled : filled + last - first], first)
+            filled += last - first
+        found[filled:] = 0
+        return found
+
+    @overload
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, rows: np.ndarray) -> Selected: ...
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray | Selected:
+        if not isinstance(rows, slice):
+            return Selected(self, rows)
+        first, last, _ = rows.indices(self._count)
+        return self.taken([(first, max(first, last))], max(0, last - first))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = self[:]
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+
+class Selected:
+    """Some rows of an array on disk, each perhaps made into another one when it is read. Sliced like an array.
+
+    Args:
+        whole: the array.
+        rows: which of its rows, (n,).
+        make: gives other rows for some, (n, …) to (n, …); None: those themselves.
+    """
+
+    def __init__(self, whole: OnDisk, rows: np.ndarray, make: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+        self._whole, self._rows, self._make = whole, rows, make
+        form = self._read(rows[:0])
+        self.dtype, self._row = form.dtype, form.shape[1:]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Rows first."""
+        return len(self._rows), *self._row
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        return 1 + len(self._row)
+
+    @property
+    def row_bytes(self) -> int:
+        """What one row takes."""
+        return math.prod(self._row) * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def taken(self, ranges: Iterable[Range], room: int) -> np.ndarray:
+        """The rows of the ranges one after the other, and zeros up to `room` rows."""
+        import numpy as np
+
+        found = np.zeros((room, *self._row), self.dtype)
+        filled = 0
+        for first, last in ranges:
+            found[filled : filled + last - first] = self._read(self._rows[first:last])
+            filled += last - first
+        return found
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        return self._read(self._rows[rows])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = self[:]
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
+        import numpy as np
+
+        breaks = np.flatnonzero(np.diff(rows) != 1) + 1
+        starts, ends = [0, *breaks.tolist()], [*breaks.tolist(), len(rows)]
+        runs = [(int(rows[start]), int(rows[end - 1]) + 1) for start, end in zip(starts, ends, strict=True) if end]
+        found = self._whole.taken(runs, len(rows))
+        return found if self._make is None else self._make(found)
+
+
+ROOM = "make room there; or set the environment variable XDG_CACHE_HOME to a folder on another disk"
+
+
+def check_room(folder: Path, needed: int, what: str) -> None:
+    """That a disk has room.
+
+    Args:
+        folder: on it; it is made where it is not there.
+        needed: bytes.
+        what: is to be put there.
+
+    Raises:
+        DataError: it has not, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise DataError(f"{folder} cannot be used to put {what} aside: {error.strerror}", hint=ROOM) from None
+    if needed > free:
+        raise DataError(f"{what} would take {size(needed)} of disk in {folder}, and {size(free)} are free", hint=ROOM)
+
+
+def total_row_bytes(arrays: Sequence[OnDisk | Selected]) -> int:
+    """What one row takes in all of them, each counted once."""
+    return sum({id(each): each.row_bytes for each in arrays}.values())

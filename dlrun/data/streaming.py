@@ -1,0 +1,183 @@
+"""Data that is larger than memory: whether it is, and its encoded rows put aside on disk in one pass."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+
+from dlrun.data.columns import Table
+from dlrun.data.features.image import FittedImage
+from dlrun.data.on_disk import OnDisk, Range, Selected, check_room, total_row_bytes
+from dlrun.data.preparation import Examples, Preparation, input_name
+from dlrun.data.sources import Source
+from dlrun.data.sources.lazy import LazyColumns, rows_of_table
+from dlrun.data.sources.tabular import Tabular
+from dlrun.data.splits import Parts
+from dlrun.errors import DataError
+from dlrun.machine import available_memory, bytes_of, cache_folder, size
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SHARE = 4
+"""Data may take a quarter of the memory that is free, where the spec does not say."""
+
+
+def is_streamed(source: Source, base: pathlib.Path, memory: str) -> bool:
+    """Whether the table of a source is to be read by columns and blocks.
+
+    Args:
+        base: what relative paths are relative to.
+        memory: as `runtime.memory`.
+    """
+    allowed = allowed_bytes(memory)
+    return isinstance(source, Tabular) and allowed is not None and source.memory_needed(base) > allowed
+
+
+def allowed_bytes(memory: str) -> int | None:
+    """How many bytes of memory data may take; None: any number."""
+    if memory in ("in_memory", "streamed"):
+        return None if memory == "in_memory" else 0
+    allowed, free = bytes_of(memory), available_memory()
+    return allowed if allowed is not None or free is None else free // SHARE
+
+
+def check_fits(source: Source, base: pathlib.Path, what: str) -> None:
+    """That data fits in memory that can be nowhere else.
+
+    Args:
+        what: it is for.
+
+    Raises:
+        DataError: it does not.
+    """
+    if not isinstance(source, Tabular):
+        return
+    needed, free = source.memory_needed(base), available_memory()
+    if free is not None and needed > free:
+        raise DataError(
+            f"{what} needs all of its data in memory: about {size(needed)}, and {size(free)} are free",
+            hint="take fewer rows or columns (source: {limit: …}, or select), or a machine with more memory",
+        )
+
+
+def encoded_on_disk(table: Table, parts: Parts, preparation: Preparation) -> dict[str, Examples]:
+    """The encoded rows of each part, as `Preparation.encode` gives them, but on disk.
+
+    The table is read once, in blocks; each block is encoded as if it were a table of its own.
+
+    Raises:
+        DataError: values cannot be read; or the disk has no room.
+    """
+    import numpy as np
+
+    here: Mapping[str, object] = {} if isinstance(table.columns, LazyColumns) else table.columns
+    whole = {name: values for name, values in here.items() if isinstance(values, OnDisk)}
+    pixels = {
+        name: each for name, each in preparation.features.items() if name in whole and isinstance(each, FittedImage)
+    }
+    if pixels:
+        rest = {name: each for name, each in preparation.features.items() if name not in pixels}
+        preparation = preparation.model_copy(update={"features": rest})
+    names = list(preparation.features)
+    names += [each.column for each in preparation.targets if each.column not in names]
+    found: dict[str, Examples] = {}
+    start = 0
+    for block in rows_of_table(table, names):
+        for part, rows in parts.items():
+            first, last = np.searchsorted(rows, (start, start + len(block)))
+            try:
+                examples = preparation.encode(block, rows[first:last] - start)
+            except DataError as error:
+                hint = f"rows are counted from row {start + 1:,} of the table"
+                raise DataError(error.message, hint=hint if start else error.hint) from None
+            if not found:
+                check_room(cache_folder() / "streamed", _bytes_of_row(examples) * len(table), "the encoded data")
+            if part not in found:
+                found[part] = _empty(examples, rows)
+            _append(found[part], examples)
+        start += len(block)
+    for name, feature in pixels.items():
+        for examples in found.values():
+            encoded = Selected(whole[name], examples.rows, feature.encode)
+            examples.inputs[input_name(name)] = cast("np.ndarray", encoded)
+    return found
+
+
+def forget(table: Table) -> None:
+    """Does not keep the column that was read last."""
+    if isinstance(table.columns, LazyColumns):
+        table.columns.forget()
+
+
+def is_on_disk(table: Table) -> bool:
+    """Whether a table is not in memory, or its images are not."""
+    return isinstance(table.columns, LazyColumns) or any(isinstance(each, OnDisk) for each in table.columns.values())
+
+
+def _bytes_of_row(examples: Examples) -> int:
+    arrays = [*examples.inputs.values(), *(array for part in examples.each for array in (part.target, part.truth))]
+    return sum(math.prod(array.shape[1:]) * array.dtype.itemsize for array in arrays)
+
+
+def _empty(like: Examples, rows: np.ndarray) -> Examples:
+    """Examples on disk, none yet.
+
+    Args:
+        rows: of the table, that will be in it.
+    """
+
+    def empty(array: np.ndarray) -> OnDisk:
+        return OnDisk(cache_folder() / "streamed", array.shape[1:], array.dtype)
+
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    for part in like.each:
+        stored = cast("np.ndarray", empty(part.target))
+        same = part.truth is part.target
+        pairs.append((stored, stored if same else cast("np.ndarray", empty(part.truth))))
+    (target, truth), *further = pairs
+    # They stand in for arrays: they are sliced as those are.
+    return Examples(
+        rows,
+        cast("dict[str, np.ndarray]", {name: empty(array) for name, array in like.inputs.items()}),
+        target,
+        truth,
+        further=tuple(further),
+    )
+
+
+def _append(stored: Examples, more: Examples) -> None:
+    pairs = [(stored.inputs[name], more.inputs[name]) for name in more.inputs]
+    for part, its in zip(stored.each, more.each, strict=True):
+        pairs += [(part.target, its.target)]
+        pairs += [(part.truth, its.truth)] if part.truth is not part.target else []
+    for array, values in pairs:
+        cast("OnDisk", array).append(values)
+
+
+def on_disk(examples: Examples) -> bool:
+    """Whether examples are on disk."""
+    return isinstance(next(iter(examples.inputs.values())), OnDisk | Selected)
+
+
+def row_bytes(examples: Examples) -> int:
+    """What an example on disk takes, its truth apart."""
+    arrays = cast("Sequence[OnDisk]", [*examples.inputs.values(), *(part.target for part in examples.each)])
+    return total_row_bytes(arrays)
+
+
+def window(examples: Examples, ranges: Sequence[Range], room: int) -> Examples:
+    """The examples of some ranges in memory, one after the other, and zeros up to `room` of them."""
+    import numpy as np
+
+    def taken(array: np.ndarray) -> np.ndarray:
+        return cast("OnDisk", array).taken(ranges, room)
+
+    target, *others = (taken(part.target) for part in examples.each)
+    inputs = {name: taken(each) for name, each in examples.inputs.items()}
+    rows = np.zeros(room, np.int64)
+    numbers = np.concatenate([examples.rows[first:last] for first, last in ranges])
+    rows[: len(numbers)] = numbers
+    return Examples(rows, inputs, target, target, further=tuple((each, each) for each in others))

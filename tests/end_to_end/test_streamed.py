@@ -1,0 +1,67 @@
+"""A table that is streamed from disk, killed and resumed, and measured again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+from running import ROOT, dlrun, history, read, trained, write
+
+DRIVER = Path(__file__).parent / "driver.py"
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+
+
+def table(folder: Path) -> None:
+    """12,000 rows in two parts, of which a budget of 1 MB holds the smaller half."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(12_000, 24))
+    label = np.where(x[:, 0] + x[:, 1] * x[:, 2] > 0.5, "yes", "no")
+    frame = pl.DataFrame({f"x{index}": x[:, index] for index in range(24)} | {"label": label})
+    folder.mkdir()
+    frame[:7000].write_parquet(folder / "a.parquet", row_group_size=2000)
+    frame[7000:].write_parquet(folder / "b.parquet")
+
+
+def test_a_streamed_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    table(tmp_path / "parts")
+    spec = write(
+        tmp_path / "streamed.yaml",
+        {
+            "data": {"source": {"kind": "parquet", "path": "parts"}, "target": "label"},
+            "architecture": {"kind": "ann", "dense": [16]},
+            "loss": {"kind": "binary_crossentropy", "class_weights": "balanced"},
+            "regularization": {"dropout": 0.2},
+            "training": {"epochs": 4, "batch_size": 50, "checkpoint": {"steps": 40}},
+            "evaluation": {"plots": False},
+            "runtime": {"memory": "1 MB", "compile": "graph"},
+        },
+    )
+    whole = trained(spec, tmp_path / "whole")
+    assert yaml.safe_load((whole / "resolved.yaml").read_text(encoding="utf-8"))["runtime"]["memory"] == "streamed"
+    assert read(whole / "metrics.json")["test"]["accuracy"] > 0.8
+    assert history(whole)[0] != history(whole)[1]
+
+    done = subprocess.run(
+        [sys.executable, DRIVER, "touch:12", "train", spec, "--out", tmp_path / "killed"],
+        cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (run,) = (tmp_path / "killed").iterdir()
+    done = dlrun("resume", run)
+    assert done.returncode == 0, done.stderr
+    assert history(run) == history(whole)
+    assert (run / "metrics.json").read_bytes() == (whole / "metrics.json").read_bytes()
+    assert (run / "model" / "weights.npz").read_bytes() == (whole / "model" / "weights.npz").read_bytes()
+
+    done = dlrun("eval", run, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"] == read(run / "metrics.json")["test"]

@@ -1,0 +1,114 @@
+"""Examples that come from disk a window at a time: the loop makes of them what it makes of those in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from dlrun.training import streamed
+from dlrun.training.followed import Followed
+from dlrun.training.loop import Loop
+from dlrun.training.progress import Progress
+from dlrun.training.settings import Training
+from dlrun.training.step import Learner
+from dlrun.training.streamed import Ranges, Streamed
+from dlrun.training.supply import Arrays, InMemory, Supply
+
+EXAMPLES, FEATURES, BATCH = 1009, 5, 16
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(EXAMPLES, FEATURES)).astype(np.float32)
+ALL = Arrays({"x": X}, (X @ RANDOM.normal(size=(FEATURES, 1))).astype(np.float32), RANDOM.random(EXAMPLES, np.float32))
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of eight batches or so: eight windows, the last of them smaller and with a smaller batch at its end."""
+    monkeypatch.setattr(streamed, "LEAST_BYTES", 1)
+
+
+def read(ranges: Ranges, room: int) -> Arrays:
+    rows = np.concatenate([np.arange(*each) for each in ranges])
+
+    def taken(values: np.ndarray) -> np.ndarray:
+        return np.concatenate([values[rows], np.full((room - len(rows), *values.shape[1:]), np.nan, values.dtype)])
+
+    return Arrays({"x": taken(X)}, taken(ALL.target), taken(ALL.weights))  # type: ignore[arg-type]
+
+
+def from_disk(shuffle: bool) -> Streamed:
+    return Streamed(read, EXAMPLES, 4 * (FEATURES + 2), seed=3, shuffle=shuffle)
+
+
+def loop_of(train: Supply, validation: Supply, *, xla: bool = False) -> Loop:
+    keras.utils.set_random_seed(1)
+    x = inputs = keras.Input((FEATURES,), name="x")
+    x = layers.Dropout(0.2, seed=2)(layers.Dense(8, "relu")(x))
+    model = keras.Model({"x": inputs}, layers.Dense(1)(x))
+    optimizer = keras.optimizers.Adam(0.01)
+    optimizer.build(model.trainable_variables)
+    metric = Followed("mae", lambda y, said: keras.ops.abs(y - said))
+    learner = Learner(model, optimizer, keras.losses.MeanSquaredError(), metric)
+    return Loop(learner, train, validation, Training(epochs=2, batch_size=BATCH), xla=xla)
+
+
+def trained(loop: Loop, chunks: int | None = None) -> tuple[list[np.ndarray], list[dict[str, float]]]:
+    """Weights and history after two epochs, of calls of `chunks` steps at most."""
+    progress = Progress(BATCH)
+    for _ in range(2):
+        while progress.step < loop.steps_per_epoch:
+            if chunks:
+                loop._chunk = chunks
+            loop.advance(progress)
+        loop.end_epoch(progress)
+    clock = ("seconds", "examples_per_second")
+    rows = [{name: value for name, value in row.items() if name not in clock} for row in progress.rows]
+    return loop.learner.model.get_weights(), rows
+
+
+def assert_same(one: tuple[Any, Any], two: tuple[Any, Any]) -> None:
+    for mine, other in zip(one[0], two[0], strict=True):
+        np.testing.assert_array_equal(mine, other)
+    assert one[1] == two[1]
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_in_order_they_end_as_those_in_memory(xla: bool) -> None:
+    whole = trained(loop_of(InMemory(ALL), InMemory(ALL), xla=xla))
+    assert_same(trained(loop_of(from_disk(False), from_disk(False), xla=xla)), whole)
+
+
+def test_shuffled_they_end_the_same_however_the_steps_are_cut_and_wherever_they_begin() -> None:
+    whole = trained(loop_of(from_disk(True), from_disk(False)))
+    assert_same(trained(loop_of(from_disk(True), from_disk(False)), chunks=3), whole)
+    in_order = trained(loop_of(from_disk(False), from_disk(False)))
+    assert in_order[1] != whole[1]
+    one, other = from_disk(True), from_disk(True)
+    steps = loop_of(one, one).steps_per_epoch
+    places = [(epoch, step) for epoch in (1, 2, 3) for step in range(steps)]
+    found = {place: batch_of(one, *place) for place in places}
+    for index in RANDOM.permutation(len(places)):  # as after a resume, or when the training goes back
+        np.testing.assert_array_equal(batch_of(other, *places[index]), found[places[index]])
+    for epoch in (1, 2, 3):
+        rows = np.concatenate([found[epoch, step] for step in range(steps)])
+        np.testing.assert_array_equal(rows[np.lexsort(rows.T)], X[np.lexsort(X.T)])
+
+
+def batch_of(supply: Supply, epoch: int, step: int) -> np.ndarray:
+    tensors, order, first, last = supply.stretch(epoch, step, BATCH)
+    assert first < last <= len(order)
+    return np.asarray(tensors[0]["x"].numpy()[order[first]])
+
+
+def test_an_error_while_reading_ends_the_training() -> None:
+    def broken(ranges: Ranges, room: int) -> Arrays:
+        if ranges[0][0] > 300:
+            raise OSError("gone")
+        return read(ranges, room)
+
+    loop = loop_of(Streamed(broken, EXAMPLES, 4 * (FEATURES + 2)), from_disk(False))
+    with pytest.raises(OSError, match="gone"):
+        trained(loop)

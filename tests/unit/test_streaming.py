@@ -1,0 +1,287 @@
+"""Data that is larger than memory: read by columns and by blocks it is what it is in memory, and in which order."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlrun.data import streaming
+from dlrun.data.dataset import Data, Dataset
+from dlrun.data.on_disk import OnDisk, Selected, check_room
+from dlrun.data.sources import Arrays, Parquet, lazy
+from dlrun.data.sources.tabular import Tabular
+from dlrun.errors import DataError, MisfitError
+from dlrun.machine import bytes_of
+from dlrun.training import streamed
+from dlrun.training.streamed import Windows
+
+N = 1000
+WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "again", "today"]
+RANDOM = np.random.default_rng(4)
+
+
+def frame(rows: int, seed: int) -> pl.DataFrame:
+    """Columns of every type, with missing values here and there."""
+    random = np.random.default_rng(seed)
+
+    def with_missing(values: Any, share: float = 0.1) -> list[Any]:
+        return [None if random.random() < share else value for value in values]
+
+    return pl.DataFrame(
+        {
+            "number": with_missing(random.normal(size=rows).tolist()),
+            "whole": random.integers(0, 1000, rows),
+            "whole_or_none": with_missing(random.integers(0, 9, rows).tolist(), 2 / rows),
+            "small": pl.Series(random.integers(0, 200, rows), dtype=pl.UInt8),
+            "flag": random.integers(0, 2, rows).astype(bool),
+            "flag_or_none": with_missing(random.integers(0, 2, rows).astype(bool).tolist(), 2 / rows),
+            "colour": with_missing(random.choice(["red", "green", "blue"], rows).tolist()),
+            "code": [f"{value:03d}" for value in random.integers(0, 300, rows)],
+            "note": [" ".join(random.choice(WORDS, 3)) for _ in range(rows)],
+            "like": [f"{value}.50" for value in random.integers(0, 9, rows)],
+            "when": pl.datetime_range(pl.datetime(2020, 1, 1), pl.datetime(2030, 1, 1), eager=True)[:rows],
+            "pair": random.normal(size=(rows, 2)),
+            "label": random.choice(["yes", "no"], rows),
+        }
+    )
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A folder with a table in two parts, read in blocks of 64 rows."""
+    monkeypatch.setattr(lazy, "BLOCK", 64)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "parts").mkdir()
+    frame(N, 1).write_parquet(tmp_path / "parts" / "a.parquet", row_group_size=100)
+    other = frame(N // 2, 2).with_columns(whole=pl.col("whole") + 0.5)  # there the column is of another type
+    other.select(other.columns[::-1]).write_parquet(tmp_path / "parts" / "b.parquet")
+    yield tmp_path
+    assert not list((tmp_path / "cache").rglob("*.*"))  # files there have no names
+
+
+SOURCES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "types": {"types": {"whole_or_none": "text", "small": "number", "like": "number", "code": "integer"}},
+    "text": {"types": {"small": "text", "flag_or_none": "text"}},
+    "some": {"select": ["number", "colour", "label", "code"], "where": [{"column": "small", "min": 50}], "limit": 900},
+    "where": {"where": [{"column": "colour", "any_of": ["red", "blue"]}, {"column": "whole", "max": 700}]},
+    "limit": {"limit": 150},
+    "times": {"time": "when"},
+}
+
+
+@pytest.mark.parametrize("fields", SOURCES.values(), ids=SOURCES)
+def test_columns_that_are_read_one_by_one_are_those_of_the_table(fields: dict[str, Any], small: pathlib.Path) -> None:
+    source = Parquet.parse({"kind": "parquet", "path": "parts", **fields})
+    whole, lazily = source.load(small), source.lazily(small)
+    assert lazily is not None
+    assert (lazily.name, len(lazily), list(lazily.columns)) == (whole.name, len(whole), list(whole.columns))
+    blocks: dict[str, list[np.ndarray]] = {name: [] for name in whole.columns}
+    for name, values in whole.columns.items():
+        np.testing.assert_array_equal(lazily.columns[name], values, strict=True)
+    for block in lazy.rows_of_table(lazily, list(whole.columns)):
+        assert 0 < len(block) <= 64
+        for name, values in block.columns.items():
+            blocks[name].append(values)
+    for name, values in whole.columns.items():
+        np.testing.assert_array_equal(np.concatenate(blocks[name]), values, strict=True)
+
+
+FEATURES = {
+    "number": {"kind": "number", "missing": "mean"},
+    "whole_or_none": {"kind": "category"},
+    "flag_or_none": {"kind": "category", "encoding": "embedding"},
+    "colour": {"kind": "category"},
+    "small": {"kind": "number", "normalise": "min_max"},
+    "note": {"kind": "text", "sequence_length": 4},
+}
+
+
+WITH_COLOUR = {"kind": "parquet", "path": "parts", "where": [{"column": "colour", "none_of": ["x"]}]}
+
+
+def loaded(base: pathlib.Path, memory: str, **fields: Any) -> Dataset:
+    tree = {"source": {"kind": "parquet", "path": "parts"}, "target": "label", "features": FEATURES, **fields}
+    return Data.parse(tree).load(base, 5, memory=memory)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"target": "whole"},
+        {"split": {"kind": "group", "by": "code"}, "source": WITH_COLOUR},
+        {"split": {"stratify": True, "validation": 0}},
+    ],
+    ids=["classes", "numbers", "groups", "no validation"],
+)  # fmt: skip
+def test_what_is_on_disk_is_what_would_be_in_memory(fields: dict[str, Any], small: pathlib.Path) -> None:
+    whole, streamed = (loaded(small, memory, **fields) for memory in ("in_memory", "streamed"))
+    assert (whole.streamed, streamed.streamed) == (False, True)
+    assert streamed.summary() == whole.summary()
+    assert streamed.resolved == whole.resolved
+    assert streamed.splits.keys() == whole.splits.keys()
+    for part, expected in whole.splits.items():
+        found = streamed.splits[part]
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        assert found.inputs.keys() == expected.inputs.keys()
+        pairs = [(found.inputs[name], expected.inputs[name]) for name in expected.inputs]
+        for mine, its in [*pairs, (found.target, expected.target), (found.truth, expected.truth)]:
+            np.testing.assert_array_equal(np.asarray(mine), its, strict=True)
+        ranges = [(7, 30), (0, 5)]
+        some, rows = streaming.window(found, ranges, 40), [*range(7, 30), *range(5)]
+        np.testing.assert_array_equal(some.rows[:28], expected.rows[rows])
+        for name, values in expected.inputs.items():
+            np.testing.assert_array_equal(some.inputs[name][:28], values[rows])
+            assert not some.inputs[name][28:].any()
+
+
+def test_a_budget_decides(small: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Parquet.parse({"kind": "parquet", "path": "parts", "select": ["number", "whole"]})
+    needed = source.memory_needed(small)
+    assert needed == 2 * 16 * (N + N // 2)  # 8 bytes in the table, and twice 4 encoded
+    assert not streaming.is_streamed(source, small, f"{needed / 1000} KB")
+    assert streaming.is_streamed(source, small, f"{(needed - 1) / 1000} KB")
+    assert not streaming.is_streamed(source, small, "in_memory")
+    for free, expected in ((4 * needed, False), (4 * needed - 4, True), (None, False)):
+        monkeypatch.setattr(streaming, "available_memory", lambda free=free: free)
+        assert streaming.is_streamed(source, small, "auto") is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("500 MB", 500_000_000), ("2GiB", 2 << 30), ("1.5 KB", 1500), ("2", None), ("-1 GB", None)]
+)
+def test_sizes(text: str, count: int | None) -> None:
+    assert bytes_of(text) == count
+
+
+def test_what_cannot_be_streamed_is_told(small: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    np.savez(small / "a.npz", x=np.zeros((9, 2)), y=np.arange(9) % 2)
+    with pytest.raises(DataError, match=r"runtime\.memory is streamed, and a\.npz can only be held in memory"):
+        Data.parse({"source": {"kind": "arrays", "path": "a.npz"}, "target": "y"}).load(small, 0, memory="streamed")
+    assert not streaming.is_streamed(Arrays(kind="arrays", path="a.npz"), small, "1 KB")
+    monkeypatch.setattr(streaming, "available_memory", lambda: 1000)
+    with pytest.raises(DataError, match=r"an autoencoder needs all of its data in memory: about .*KiB, and 0.98 KiB"):
+        Data.parse({"source": {"kind": "parquet", "path": "parts"}, "features": {"number": {"kind": "number"}}}).load(
+            small, 0, reconstructs=True, memory="auto"
+        )
+    with pytest.raises(DataError, match=r"would take 1\.00 TiB of disk"):
+        check_room(small, 1 << 40, "this")
+
+
+def test_mistakes_are_those_of_the_table_in_memory(small: pathlib.Path) -> None:
+    for fields in (
+        {"select": ["numbr"]},
+        {"where": [{"column": "whole", "min": 5000}]},
+        {"where": [{"column": "colour", "min": 3}]},
+    ):
+        source = Parquet.parse({"kind": "parquet", "path": "parts", **fields})
+        with pytest.raises((DataError, MisfitError)) as told:
+            source.load(small)
+        with pytest.raises(type(told.value)) as mine:
+            source.lazily(small)
+        assert str(mine.value) == str(told.value)
+    bad = frame(N, 3).with_columns(number=pl.when(pl.col("whole") == pl.col("whole").max()).then(float("inf")))
+    bad.write_parquet(small / "bad.parquet")
+    tree = {"source": {"kind": "parquet", "path": "bad.parquet"}, "target": "label", "features": FEATURES}
+    messages = []
+    for memory in ("in_memory", "streamed"):
+        with pytest.raises(DataError) as told:
+            Data.parse(tree).load(small, 0, memory=memory)
+        messages.append(str(told.value))
+    assert messages[0] == messages[1]
+
+
+def test_images_on_disk_are_those_in_memory(small: pathlib.Path) -> None:
+    for index in range(50):
+        folder = small / "pictures" / ("cat", "dog", "fox")[index % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        PIL.Image.fromarray(RANDOM.integers(0, 256, (6, 5, 3), np.uint8)).save(folder / f"{index}.png")
+    tree = {
+        "source": {"kind": "image_folder", "path": "pictures"},
+        "features": {"image": {"kind": "image", "standardise": True}},
+    }
+    whole, on_disk = (Data.parse(tree).load(small, 5, memory=memory) for memory in ("41 KB", "40 KB"))
+    assert (whole.streamed, on_disk.streamed) == (False, True)  # 50 x 6 x 5 x 3 values, 9 bytes each
+    assert on_disk.summary() == whole.summary()
+    assert on_disk.preparation == whole.preparation
+    for part, expected in whole.splits.items():
+        found = on_disk.splits[part]
+        np.testing.assert_array_equal(np.asarray(found.inputs["image"]), expected.inputs["image"], strict=True)
+        np.testing.assert_array_equal(np.asarray(found.target), expected.target, strict=True)
+    some = streaming.window(on_disk.train, [(20, 30), (3, 4)], 16)
+    np.testing.assert_array_equal(some.inputs["image"][:11], whole.train.inputs["image"][[*range(20, 30), 3]])
+    assert not some.inputs["image"][11:].any()
+    assert streaming.row_bytes(on_disk.train) == 6 * 5 * 3 * 4 + 4
+
+
+def test_texts_that_repeat_are_kept_once() -> None:
+    texts = [None, "a", "b", "a", None, "b"] * 10
+    found = lazy.shared_texts(pl.Series(texts))
+    assert found is not None
+    assert found.tolist() == texts
+    assert len({id(text) for text in found}) == 3
+    assert lazy.shared_texts(pl.Series(["a", "b"])) is None
+    assert lazy.shared_texts(pl.Series([1, 1, 1, 1])) is None
+
+
+@given(st.integers(1, 3000), st.integers(1, 64), st.integers(1, 70), st.integers(0, 5))
+@settings(deadline=None)
+def test_each_epoch_has_every_example_once_in_an_order_of_its_own(
+    count: int, row_bytes: int, batch: int, seed: int
+) -> None:
+    least = streamed.LEAST_BYTES
+    streamed.LEAST_BYTES = 1000
+    try:
+        windows = Windows(count, row_bytes, batch)
+    finally:
+        streamed.LEAST_BYTES = least
+    assert windows.rows == windows.steps * batch
+    for random in (None, seed):
+        seen = []
+        for window in range(windows.number):
+            ranges = windows.ranges(window, None if random is None else np.random.default_rng(random))
+            rows = np.concatenate([np.arange(*each) for each in ranges])
+            assert len(rows) == windows.size(window) <= windows.rows
+            assert len(ranges) <= streamed.SHARDS + 3
+            batches, rest = windows.order(window, None if random is None else np.random.default_rng(random))
+            assert batches.shape == (windows.steps, batch)
+            whole = len(rows) // batch
+            places = [*batches[:whole].ravel(), *rest.ravel()]
+            assert sorted(places) == list(range(len(rows)))
+            seen += rows[places].tolist()
+        assert sorted(seen) == list(range(count))
+        assert (seen == list(range(count))) or random is not None
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=5), st.data())
+@settings(deadline=None, max_examples=25)
+def test_an_array_on_disk_is_that_in_memory(sizes: list[int], data: st.DataObject) -> None:
+    blocks = [RANDOM.integers(-9, 9, (size, 3, 2)).astype(np.int16) for size in sizes]
+    stored = OnDisk(pathlib.Path("/tmp") if pathlib.Path("/tmp").is_dir() else pathlib.Path(), (3, 2), np.dtype("i2"))
+    for block in blocks:
+        stored.append(block)
+    whole = np.concatenate(blocks)
+    assert (len(stored), stored.shape, stored.dtype) == (len(whole), whole.shape, whole.dtype)
+    np.testing.assert_array_equal(np.asarray(stored), whole, strict=True)
+    first, last = data.draw(st.integers(-20, 60)), data.draw(st.integers(-20, 60))
+    np.testing.assert_array_equal(stored[first:last], whole[first:last])
+    rows = np.array(data.draw(st.lists(st.integers(0, len(whole) - 1))), np.int64)
+    some, expected = stored[rows], whole[rows]
+    assert (len(some), some.shape, some.dtype) == (len(rows), expected.shape, expected.dtype)
+    np.testing.assert_array_equal(np.asarray(some), expected)
+    np.testing.assert_array_equal(some[first:last], expected[first:last])
+    doubled = Selected(stored, rows, lambda values: values * 2.0)
+    np.testing.assert_array_equal(doubled[:], expected * 2.0, strict=True)
+
+
+def test_the_base_of_all_tables_reads_whole(tmp_path: pathlib.Path) -> None:
+    assert Tabular.lazily(Parquet(kind="parquet", path="x"), tmp_path) is None
