@@ -79,7 +79,7 @@ def choose_features(material: Material, target: ChosenTarget, combined: bool) ->
     flat = [name for name in chosen.used if name in material.frame.columns]
     for finding in look_for_leaks(material.frame, flat, target.name) if target.name in material.frame.columns else ():
         name = finding.columns[0]
-        chosen.left_out[name] = finding.what.removeprefix(f"{name} ")
+        chosen.left_out[name] = f"it {finding.what.removeprefix(name).strip()}"
         del chosen.used[name]
     if not combined:
         _one_input(chosen, material)

@@ -413,8 +413,6 @@ def test_check_deep_ends_with_an_error_where_the_data_has_one(tmp_path: Path) ->
         "  error: copy gives the target y away: each of its 2 values goes with one value of the target" in done.stdout
     )
     assert "next" not in done.stdout
-    done = dlrun("check", spec, "--deep", "--set", "data.accept=[leak]", "--json")
-    assert (done.returncode, json.loads(done.stdout)["findings"]) == (0, [])
 
 
 def test_show_of_a_run_and_of_its_spec_agree(run_of: Callable[..., Path]) -> None:

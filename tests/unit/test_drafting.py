@@ -195,14 +195,15 @@ def test_dates_as_text(form: str, written: str, tmp_path: Path) -> None:
 
 def test_what_gives_the_target_away_is_left_out_and_rare_classes_and_rows_without_a_target(tmp_path: Path) -> None:
     columns = mixed()
-    columns["copy"] = [{"old": "o", "young": "y"}[label] for label in columns["target"]]
     columns["target"][:2] = ["dead", "dead"]
+    columns["copy"] = [label[0] for label in columns["target"]]
     columns["target"][7] = None
     polars.DataFrame(columns, strict=False).write_csv(tmp_path / "a.csv")
     text, _, dataset = drafted(tmp_path / "a.csv")
     assert len(dataset.table) == ROWS - 3
     assert dataset.preparation.signature.output.classes == ("old", "young")
     assert "without the classes of fewer than 3 rows" in text
+    assert "# copy: left out, it gives the target target away" in text
 
 
 def test_rows_of_a_group_stay_together(tmp_path: Path) -> None:
