@@ -188,15 +188,21 @@ def _plain(value: Any) -> Any:
     return value if not isinstance(value, time | timedelta) else str(value)
 
 
+MOST_ON_DISK = 1000
+"""Rows of an array on disk that are looked at."""
+
+
 def profile_array(name: str, values: np.ndarray) -> ColumnProfile:
     """A column with several numbers a row: images (rows, height, width[, channels]) or rows of numbers (rows, size).
 
     The range is over all numbers of all rows; mean and standard deviation are those of some rows, evenly spaced, where
-    there are more than some millions of numbers.
+    there are more than some millions of numbers. Of images that are on disk, all of it is of the first thousand.
     """
     import numpy as np
 
     rows, shape = len(values), values.shape[1:]
+    if not isinstance(values, np.ndarray):
+        values = values[:MOST_ON_DISK]
     kind: ColumnType = "image" if image_shape(shape) else "array"
     missing, infinite = 0, 0
     if values.dtype.kind == "f":

@@ -84,13 +84,15 @@ class Augmentation:
         each = self._inputs[0]
         chosen = np.unique(np.linspace(0, len(examples) - 1, SAMPLES).astype(np.int64))
         rows = tf.constant(examples.rows[chosen].astype(np.int32))
-        originals = np.stack([examples.inputs[each.name][index] for index in chosen])
+
+        def taken(name: str) -> np.ndarray:  # slices, since they may be on disk
+            return np.concatenate([np.asarray(examples.inputs[name][index : index + 1]) for index in chosen.tolist()])
+
+        originals = taken(each.name)
         versions = []
         for epoch in range(1, VERSIONS + 1):
             self.begin(epoch)
-            inputs = {
-                one.name: np.stack([examples.inputs[one.name][index] for index in chosen]) for one in self._inputs
-            }
+            inputs = {one.name: taken(one.name) for one in self._inputs}
             x, _ = self(({**inputs, EXAMPLE: rows}, None))
             versions.append(np.asarray(x[each.name]))
         black, white = np.array(each.black), np.array(each.white)
