@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.columns import Table
 from dlrun.data.layout import numbered
+from dlrun.data.sources.lazy import LazyColumns
 from dlrun.profile.column import ColumnProfile, profile_array, profile_columns
 from dlrun.profile.times import TimeProfile, profile_times
 
@@ -62,7 +63,7 @@ def profile_table(table: Table, time: str | None = None, series_by: str | None =
         time: the column with the time of each row.
         series_by: the column that tells several series apart.
     """
-    flat = {column.name: column for column in profile_columns(frame_of(table))}
+    flat = {column.name: column for group in _groups(table) for column in profile_columns(frame_of(group))}
     columns = tuple(
         flat[name] if name in flat else profile_array(name, values) for name, values in table.columns.items()
     )
@@ -70,6 +71,15 @@ def profile_table(table: Table, time: str | None = None, series_by: str | None =
     series = None if series_by is None else numbered(table.columns[series_by])[1]
     timed = profile_times(stamps, series) if stamps is not None and stamps.dtype.kind == "M" else None
     return Profile(len(table), columns, time=timed)
+
+
+def _groups(table: Table) -> Iterator[Table]:
+    """The columns together; those of a table that is not in memory one by one."""
+    if not isinstance(table.columns, LazyColumns):
+        yield table
+        return
+    for name in table.columns:
+        yield replace(table, columns={name: table.columns[name]})
 
 
 def profile_dataset(dataset: Dataset) -> Profile:
