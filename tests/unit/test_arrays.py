@@ -175,6 +175,7 @@ def test_idx_files_are_those_of_mnist() -> None:
         ("labels.gz", gzip.compress(idx_of(PIXELS[:9])), "labels are single numbers"),
         ("test.gz", gzip.compress(idx_of(PIXELS[9:, :2])), r"its images are of \(2, 4\)"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "content",  # that of packed files has a time in it
 )
 def test_damaged_idx_files(file: str, content: bytes, words: str, tmp_path: pathlib.Path) -> None:
     source = write_idx(tmp_path)
