@@ -47,7 +47,7 @@ def train_folds(
         main = main_metric(dataset.preparation.signature.outputs)
         run.start(experiment.training.epochs, main, trainings(whole))
         with recorded(run):
-            run.write_log(given.log)
+            run.write_log(given.logged())
             run.write_spec(given.spec, given.overrides)
             run.write_resolved(whole.tree())
             run.write_data(summary(dataset))

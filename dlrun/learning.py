@@ -27,6 +27,8 @@ from dlrun.training.signals import stop_signals
 from dlrun.training.team import Team, synchronized
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dlrun.cluster.members import Cluster
     from dlrun.console import TrainingDisplay
     from dlrun.data.dataset import Dataset
@@ -50,14 +52,18 @@ class Given:
     Args:
         spec: the file, to the byte.
         overrides: `a.b=value`, as after `--set`.
-        log: what TensorFlow has written until the run's own log begins.
+        log: where TensorFlow writes until the run's own log begins.
         title: what to call the training on the screen; empty: as the run.
     """
 
     spec: bytes
     overrides: Sequence[str] = ()
-    log: bytes = b""
+    log: Path | None = None
     title: str = ""
+
+    def logged(self) -> bytes:
+        """What TensorFlow has written until now."""
+        return self.log.read_bytes() if self.log else b""
 
 
 @contextmanager
@@ -161,7 +167,7 @@ def begin(
 
     run.start(experiment.training.epochs, main_metric(dataset.preparation.signature.outputs))
     with recorded(run):
-        run.write_log(given.log)
+        run.write_log(given.logged())
         run.write_spec(given.spec, given.overrides)
         run.write_resolved(experiment.tree())
         covered = {"vectors": {each.column: each.tree() for each in vectors}} if vectors else {}

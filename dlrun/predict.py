@@ -90,7 +90,8 @@ def predict(
 
     Raises:
         RunError: the run is broken or not trained yet.
-        DataError: the data does not fit the model; rows that cannot be read are all named.
+        DataError: the data does not fit the model; rows that cannot be read are all named. Where they are left out:
+            no other row is there.
     """
     run = RunFolder.open(path)
     experiment, _ = read_resolved(run.resolved_path)
@@ -112,11 +113,11 @@ def predict(
                     write(_named(frame, file, data, batch.names))
                     predicted.rows += frame.height
         predicted.asides = judges[0].notes
-        if len(predicted.left_out) and not skip_bad_rows:
-            raise DataError(
-                "; ".join(predicted.left_out.reasons()),
-                hint="mend them, or leave them out with --skip-bad-rows",
-            )
+        if len(predicted.left_out) and not (skip_bad_rows and predicted.rows):
+            hint = "mend them, or leave them out with --skip-bad-rows"
+            if skip_bad_rows:
+                hint = "mend them: without them no row is left"
+            raise DataError("; ".join(predicted.left_out.reasons()), hint=hint)
     return predicted
 
 

@@ -44,7 +44,7 @@ def train(
         TrainingError: training could not go on; the run is marked failed.
     """
     experiment, document = read_experiment(spec, overrides)
-    given = Given(spec.read_bytes(), overrides, log.read_bytes() if log else b"")
+    given = Given(spec.read_bytes(), overrides, log)
     if experiment.is_folded:
         return train_folds(experiment, document, spec, out=out, display=display, given=given)
     cluster = experiment.runtime.cluster(os.environ)

@@ -1,4 +1,4 @@
-"""Times in CSV files: found as polars finds them when it looks at each value, and far faster."""
+"""Times in CSV files: found as polars finds them when it looks at each value, and far faster; but no days first."""
 
 from __future__ import annotations
 
@@ -21,18 +21,22 @@ def slowly(values: list[str | None]) -> polars.DataFrame:
     return polars.read_csv(text.encode(), infer_schema_length=None, try_parse_dates=True, null_values=[""])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=6))
 @example(["2020-01-31T10:00:00Z", "2020-01-31T10:00:00+02:00"])
 @example(["2020-01-31 10:00", "2020-01-31"])
 @example([None, "2020-01-31"])
 @example(["2020-01-31", "2020-02-30"])
+@example(["31.12.2020", "01.02.2020"])
 def test_they_are_found_as_polars_finds_them(values: list[str | None]) -> None:
     text = "a,b\n" + "".join(f"{value or ''},1\n" for value in values)
     found = frame_of(text.encode(), "a.csv", Dialect())["a"]
     try:
         expected = slowly(values)["a"]
     except polars.exceptions.PolarsError:  # days before months in one row, years first in another
+        expected = polars.Series(values, dtype=polars.String)
+    years_first = all(value.strip()[:4].isdigit() for value in values if value)
+    if expected.dtype in (polars.Date, polars.Datetime) and not years_first:
         expected = polars.Series(values, dtype=polars.String)
     assert found.dtype == expected.dtype
     assert found.to_list() == expected.to_list()

@@ -28,6 +28,9 @@ FEW = 20
 SAME = dict.fromkeys("123456789", "0")
 """Which characters are alike in the shape of a text."""
 
+YEAR_FIRST = r"^\s*\d{4}\D"
+"""A time that cannot be two: 2020-01-31, and not 01/02/2020."""
+
 HEADER = 1 << 20
 """In so many bytes the first line ends."""
 
@@ -173,10 +176,13 @@ def _parse(data: bytes, dialect: Dialect) -> polars.DataFrame:
 
 
 def dated(column: polars.Series) -> polars.Series:
-    """A column of texts as times, where all of them are; any other as it is.
+    """A column of texts as times, where all of them are, and the year stands first; any other as it is.
+
+    01/02/2020 can be two days, and one such text alone could be read otherwise than among others: how such times are
+    written is for the spec to say.
 
     What polars would find with `try_parse_dates`, which looks at each value one by one, and takes many times as long as
-    all the rest: here at one value of each shape, such as 00.00.0000 for 31.12.2020.
+    all the rest: here at one value of each shape, such as 0000-00-00 for 2020-12-31.
     """
     import polars
 
@@ -185,9 +191,10 @@ def dated(column: polars.Series) -> polars.Series:
     texts = column.drop_nulls()
     if not len(texts) or not _type_of_all(texts.head(FEW)).is_temporal():
         return column
-    shaped = polars.DataFrame({"text": texts}).group_by(polars.col("text").str.replace_many(SAME).alias("shape"))
-    dtype = _type_of_all(shaped.first()["text"])
-    if not dtype.is_temporal():
+    shapes = polars.col("text").str.replace_many(SAME).alias("shape")
+    shaped = polars.DataFrame({"text": texts}).group_by(shapes).first()["text"]
+    dtype = _type_of_all(shaped)
+    if not dtype.is_temporal() or (dtype != polars.Time and not shaped.str.contains(YEAR_FIRST).all()):
         return column
     zone = dtype.time_zone if isinstance(dtype, polars.Datetime) else None
     plain = polars.Datetime("us") if isinstance(dtype, polars.Datetime) else dtype
