@@ -179,7 +179,7 @@ def _choose_text(chosen: ChosenFeatures, column: ColumnProfile, values: polars.S
         length = max(8, min(400, int(words.quantile(0.95) or 8)))
         feature = {"kind": "text", "vocabulary_size": 10_000 if rows > 5_000 else 5_000, "sequence_length": length}
         feature |= {"missing": "empty"} if column.missing else {}
-        chosen.use(name, feature, f"19 of 20 texts have at most {length} words")
+        chosen.use(name, feature, f"95 % of the texts have at most {length} words")
     elif 2 * distinct <= rows:
         buckets = min(MOST_BUCKETS, 1 << (distinct - 1).bit_length())
         feature = {"kind": "category", "buckets": buckets}

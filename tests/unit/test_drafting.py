@@ -156,7 +156,7 @@ def test_texts(tmp_path: Path) -> None:
     text, experiment, dataset = drafted(tmp_path / "a.jsonl")
     assert experiment.architecture.kind == "lstm"
     assert dataset.preparation.inputs[0].kind == "tokens"
-    assert "19 of 20 texts have at most 9 words" in text
+    assert "95 % of the texts have at most 9 words" in text
     assert dataset.resolved.source.kind == "json"
 
 
