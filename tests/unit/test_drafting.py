@@ -180,6 +180,28 @@ def test_numbers_with_units_are_left_out_with_the_reason(tmp_path: Path) -> None
     assert "# weight: left out, numbers as text; to use it, take the units out of the file" in text
 
 
+@pytest.mark.parametrize("text", ["k.A.", "keine Angabe", "s/d"])
+def test_the_one_text_among_numbers_stands_for_no_value(text: str, tmp_path: Path) -> None:
+    values = [text if row % 4 == 0 else f"{20 + row % 50}" for row in range(ROWS)]
+    other = ["unknown" if row == 3 else f"{row % 50}" for row in range(ROWS)]  # once: a mistake, which is not hidden
+    columns = {"age": values, "other": other, "y": [str(row % 2) for row in range(ROWS)]}
+    polars.DataFrame(columns).write_csv(tmp_path / "people.csv")
+    draft, _, dataset = drafted(tmp_path / "people.csv")
+    assert yaml.safe_load(draft)["data"]["source"]["missing"] == [text]
+    assert f"# {text}: no value, where others are numbers" in draft
+    features = {name: feature.tree() for name, feature in (dataset.resolved.features or {}).items()}
+    assert (features["age"]["kind"], features["age"]["missing"]) == ("number", "median")
+
+
+def test_one_impossible_date_is_named_with_its_row(tmp_path: Path) -> None:
+    days = [f"{1 + row % 28:02}.{1 + row % 12:02}.2020" for row in range(ROWS)]
+    days[16] = "31.02.2020"
+    columns = {"day": days, "x": [row % 37 for row in range(ROWS)], "y": [row % 2 for row in range(ROWS)]}
+    polars.DataFrame(columns).write_csv(tmp_path / "visits.csv")
+    text, _, _ = drafted(tmp_path / "visits.csv")
+    assert "# day: left out, times, as text; to use it, mend row 17, '31.02.2020', which is no time written as" in text
+
+
 @pytest.mark.parametrize(("form", "written"), [("%m/%d/%Y", "%m/%d/%Y"), ("%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M")])
 def test_dates_as_text(form: str, written: str, tmp_path: Path) -> None:
     stamps = [np.datetime64("2020-01-01T10:00") + np.timedelta64(25 * row, "h") for row in range(ROWS)]
