@@ -130,6 +130,21 @@ def test_a_series_is_forecast(tmp_path: Path) -> None:
     assert dataset.resolved.split.kind == "time"
 
 
+@pytest.mark.parametrize("id_first", [True, False])
+def test_several_series_are_told_apart(id_first: bool, tmp_path: Path) -> None:
+    hours = [str(np.datetime64("2020-01-01T00") + hour).replace("T", " ") + ":00" for hour in range(100)]
+    rows = [(hour, site) for site in ("east", "west") for hour in hours]
+    rows = rows if id_first else sorted(rows)
+    load = [round(np.sin(index) + 2, 3) for index in range(200)]
+    columns = {"time": [hour for hour, _ in rows], "site": [site for _, site in rows], "load": load}
+    polars.DataFrame(columns).write_csv(tmp_path / "load.csv")
+    text, _, dataset = drafted(tmp_path / "load.csv")
+    assert "series_by: site" in text
+    assert "# 2 series, each with times in even steps" in text
+    assert dataset.resolved.series_by == "site"
+    assert [feature.kind for feature in (dataset.resolved.features or {}).values()] == ["series"]
+
+
 def test_months_are_a_series_too_and_visits_are_none(tmp_path: Path) -> None:
     months = np.datetime64("2000-01") + np.arange(180)
     value = np.sin(np.arange(180) / 2)
