@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Column, near
 from dlrun.data.features import Category, Date, Image, Number, Series, Text
-from dlrun.data.inference import infer
 from dlrun.data.preparation import input_name
-from dlrun.data.shared_window import check_window
+from dlrun.data.series_checks import check_series
 from dlrun.data.signature import PACKED
 from dlrun.data.sources.files import parts
 from dlrun.data.sources.tabular import Tabular
@@ -41,7 +40,7 @@ def check_data(
     yield from _check_features(data, columns or {})
     yield from (problem.under("split") for problem in data.split.check(own_test))
     yield from _check_split(data, columns, reconstructs)
-    yield from _check_series(data, columns, reconstructs)
+    yield from check_series(data, columns, reconstructs)
 
 
 def _named_columns(data: Data) -> Iterator[tuple[str, Path]]:
@@ -228,105 +227,3 @@ def _check_split_columns(data: Data) -> Iterator[Problem]:
                 received=name,
                 hint="split by another column",
             )
-
-
-def _check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs: bool) -> Iterator[Problem]:
-    defaults = data.source.defaults(pathlib.Path())
-    target = data.target.column if data.target else defaults.target
-    features = data.features or (columns and infer(columns, target, defaults, data.split_columns)) or {}
-    series = [name for name, feature in features.items() if isinstance(feature, Series)]
-    if not series:
-        yield from _check_no_series(data, features)
-        return
-    if others := [
-        name
-        for name, each in features.items()
-        if not isinstance(each, Series)
-        and not (isinstance(each, Date) and name == defaults.time)
-        and not (isinstance(each, Category) and name == data.series_by)
-    ]:
-        yield Problem(
-            ("features", others[0]),
-            "a network that reads series reads nothing else",
-            expected="features of kind series, and date for the time column",
-            received=f"{others[0]}: {features[others[0]].kind}",
-            hint="a number that is there for each time can be a series too",
-            at="key",
-        )
-    yield from check_window(features)
-    for name, each in features.items():
-        if isinstance(each, Category) and name == data.series_by and (each.encoding, each.encoder) != ("one_hot", None):
-            yield Problem(
-                ("features", name),
-                "the name of a series stands at each step as a one-hot vector",
-                expected="{kind: category}",
-                received=f"encoding {each.encoding}" + (f", encoder {each.encoder.kind}" if each.encoder else ""),
-                at="key",
-            )
-        if not isinstance(each, Series):
-            continue
-        if each.known and name == target:
-            yield Problem(
-                ("features", name, "known"),
-                "what is predicted cannot be known in advance",
-                received="true",
-                hint="take known out",
-            )
-        if each.encoder is not None and len(features) > 1:
-            yield Problem(
-                ("features", name, "encoder"),
-                "the variables of a series share one input, which no encoder of one of them can read",
-                received=each.encoder.kind,
-                hint=f"architecture: {{kind: {each.encoder.kind}}} reads all of them",
-                at="key",
-            )
-        if each.normalise_each and data.series_by is None:
-            yield Problem(
-                ("features", name, "normalise_each"),
-                "there is one series only",
-                received="true",
-                hint="series_by: <column> tells several apart",
-            )
-    if data.series_by is not None and data.series_by in (
-        *(target, defaults.time),
-        *(name for name, each in features.items() if not isinstance(each, Category)),
-    ):
-        yield Problem(
-            ("series_by",),
-            f"{data.series_by} is {'the target' if data.series_by == target else 'read otherwise too'}",
-            expected="a column that tells the series apart",
-            received=data.series_by,
-        )
-    if reconstructs:
-        yield Problem(("features", series[0], "kind"), "a series cannot be reconstructed", received="series")
-    if len(data.targets) > 1:
-        columns_named = ", ".join(each.column for each in data.targets)
-        yield Problem(("target",), "a forecast has one target", received=columns_named, hint="predict one of them")
-    if not isinstance(data.split, TimeSplit | AutoSplit):
-        yield Problem(
-            ("split", "kind"),
-            "windows of a series overlap: a split that is not by time lets the test leak into training",
-            expected="time",
-            received=data.split.kind,
-            hint="split: {kind: time}",
-        )
-    elif isinstance(data.split, AutoSplit) and (data.split.keep_together or data.split.stratify):
-        field = "keep_together" if data.split.keep_together else "stratify"
-        yield Problem(
-            ("split", field), "a series is split by time, which puts each row where its time is",
-            hint=f"take {field} out", at="key",
-        )  # fmt: skip
-    elif defaults.time is None and isinstance(data.split, AutoSplit):
-        yield Problem(("source",), "a series needs a time column", hint="source: {time: <column>}")
-
-
-def _check_no_series(data: Data, features: Mapping[str, object]) -> Iterator[Problem]:
-    """What only series have."""
-    if data.series_by is not None:
-        yield Problem(
-            ("series_by",),
-            "there is no series among the features",
-            received=data.series_by,
-            hint="features: {<column>: {kind: series, window: 48, horizon: 24}}",
-            at="key",
-        )

@@ -71,6 +71,8 @@ def header_of(shape: tuple[int, ...], dtype: str = "<f8") -> bytes:
         (header_of((4, 2)) + bytes(63), "is damaged: its header announces 192 bytes, and there are 191"),
         (header_of((4, 2)) + bytes(65), "is damaged: its header announces 192 bytes, and there are 193"),
         (header_of((-4, 2)) + bytes(64), "is damaged|no .npy file"),
+        (header_of((4, 2)).replace(b"),", b"(,") + bytes(64), "no .npy file, or damaged: its header cannot be read"),
+        (header_of((4, 2)).replace(b" 'fort", b"''fort") + bytes(64), "no .npy file, or damaged"),
         (header_of((2,), "|O") + bytes(16), "y holds Python objects"),
         (header_of((), "<f8") + bytes(8), "y is a single value"),
         (header_of((2,), "|V8") + bytes(16), "y has the type |V8"),
@@ -122,6 +124,18 @@ def test_a_bomb_is_not_unpacked(tmp_path: pathlib.Path, monkeypatch: pytest.Monk
         archive.writestr("x.npy", header_of((10**9,)) + bytes(1000))
     (problem,) = Arrays(kind="arrays", path="lies.npz").check(tmp_path)
     assert "is damaged: its header announces 8,000,000,128 bytes, and there are 1,128" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("byte", "value"), [(8, 1), (10, 99)]
+)  # in the entry of the array: encrypted; how it is packed
+def test_archives_that_cannot_be_unpacked(byte: int, value: int, tmp_path: pathlib.Path) -> None:
+    np.savez(tmp_path / "data.npz", x=LABELS)
+    content = bytearray((tmp_path / "data.npz").read_bytes())
+    content[content.index(b"PK\x01\x02") + byte] |= value
+    (tmp_path / "data.npz").write_bytes(content)
+    with pytest.raises(DataError, match=r"is no \.npz file, or damaged"):
+        Arrays(kind="arrays", path="data.npz").load(tmp_path)
 
 
 def idx_of(values: np.ndarray, code: int = 8) -> bytes:

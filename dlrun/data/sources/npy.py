@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -58,7 +59,10 @@ def read_header(stream: IO[bytes], name: str, file: str) -> Header:
     version = npy.read_magic(stream)
     if version not in readers:
         raise DataError(f"{file}: {name} has the unknown format {version}")
-    shape, _, dtype = readers[version](stream)
+    try:
+        shape, _, dtype = readers[version](stream)
+    except (SyntaxError, TypeError, tokenize.TokenError) as error:  # a damaged header is no literal of Python
+        raise ValueError(f"its header cannot be read: {error}") from None
     if dtype.hasobject:
         raise DataError(
             f"{file}: {name} holds Python objects, which are not read from files",
@@ -127,12 +131,17 @@ def file_array(file: pathlib.Path, name: str) -> np.ndarray:
     return values_of(mapped, name, file.name)
 
 
+UNREADABLE = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, RuntimeError)
+"""What NumPy and `zipfile` raise of damaged files; RuntimeError is of an archive with a password, and its child
+NotImplementedError of one that is packed in a way that is not known."""
+
+
 @contextmanager
 def readable(file: pathlib.Path) -> Iterator[None]:
     """Within it, what NumPy cannot read is told as an error of the file."""
     try:
         yield
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+    except UNREADABLE as error:
         written = "savez" if file.suffix == ".npz" else "save"
         told = "no .npz file" if file.suffix == ".npz" else "no .npy file"
         raise DataError(f"{file} is {told}, or damaged: {error}", hint=f"numpy.{written} writes such a file") from None

@@ -6,9 +6,18 @@ from collections.abc import Iterator
 from typing import Literal
 
 from dlrun.data.columns import Table
-from dlrun.data.splits.at_random import kept_columns
 from dlrun.data.splits.dealing import deal
-from dlrun.data.splits.parts import Bins, Fraction, FractionOrNone, Names, Parts, Roles, check_fractions, split_rows
+from dlrun.data.splits.parts import (
+    Bins,
+    Fraction,
+    FractionOrNone,
+    Names,
+    Parts,
+    Roles,
+    check_fractions,
+    kept_columns,
+    split_rows,
+)
 from dlrun.seeds import generator
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem

@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dlrun.data.columns import Table
-from dlrun.data.splits.at_random import kept_columns
 from dlrun.data.splits.dealing import deal
-from dlrun.data.splits.parts import Bins, Fraction, Names, Parts, Roles, check_own_test, split_rows
+from dlrun.data.splits.parts import Bins, Fraction, Names, Parts, Roles, check_own_test, kept_columns, split_rows
 from dlrun.seeds import generator
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from dlrun.data.columns import Table
 from dlrun.data.features.values import is_missing, row_list
 from dlrun.errors import DataError
+from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
@@ -64,6 +65,42 @@ class Roles:
     numeric: bool = False
     time: str | None = None
     features: tuple[str, ...] = ()
+
+
+class DealtSplit(Spec):
+    """Fractions of rows that are drawn, with what they are stratified by and what of them stays together."""
+
+    kind: str
+    validation: FractionOrNone = 0.1
+    """The fraction for validation; 0 trains without one."""
+    test: Fraction | None = None
+    """The fraction for the test; left out: the source's own test part, or 0.2 where it has none."""
+    stratify: bool = False
+    """Whether each part gets each class of the target in the same proportion; of a number, each bin of it."""
+    bins: Bins | None = None
+    """Into how many bins, with the same number of rows, a number is put to stratify by it. Left out: 10, or fewer
+    where there are few rows."""
+    keep_together: Names | None = None
+    """Which rows are never parted: `duplicates`, those whose features are the same; or a column, those that have the
+    same value there; or a list of such."""
+
+    @property
+    def has_validation(self) -> bool:
+        return self.validation > 0
+
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """The columns that it names, each with the field that names it."""
+        return kept_columns(self.keep_together)
+
+    def check(self, own_test: bool | None) -> Iterator[Problem]:
+        """What is wrong with the fields."""
+        yield from check_fractions(self.validation, self.test, own_test)
+
+
+def kept_columns(names: tuple[str, ...] | None) -> tuple[tuple[str, str], ...]:
+    """The columns among what is kept together, as `columns` gives them."""
+    return tuple((name, "keep_together") for name in names or () if name != DUPLICATES)
 
 
 def check_fractions(validation: float, test: float | None, own_test: bool | None) -> Iterator[Problem]:

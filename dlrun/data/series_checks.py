@@ -1,0 +1,148 @@
+"""Mistakes in a data section with series that show without reading the data."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from dlrun.data.columns import Column
+from dlrun.data.features import Category, Date, Feature, Series
+from dlrun.data.inference import infer
+from dlrun.data.shared_window import check_window
+from dlrun.data.splits import AutoSplit, TimeSplit
+from dlrun.spec.problem import Problem
+
+if TYPE_CHECKING:
+    from dlrun.data.dataset import Data
+
+
+def check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs: bool) -> Iterator[Problem]:
+    """What is wrong with the series among the features and with what goes with them; and what only series have, where
+    there is none. Arguments as of `check_data`."""
+    defaults = data.source.defaults(pathlib.Path())
+    target = data.target.column if data.target else defaults.target
+    features = data.features or (columns and infer(columns, target, defaults, data.split_columns)) or {}
+    series = [name for name, feature in features.items() if isinstance(feature, Series)]
+    if not series:
+        yield from _check_no_series(data)
+        return
+    yield from _check_others(data, features, defaults.time)
+    yield from check_window(features)
+    for name, each in features.items():
+        if isinstance(each, Category) and name == data.series_by:
+            yield from _check_name(name, each)
+        elif isinstance(each, Series):
+            yield from _check_one(data, name, each, target, alone=len(features) == 1)
+    yield from _check_series_by(data, features, target, defaults.time)
+    if reconstructs:
+        yield Problem(("features", series[0], "kind"), "a series cannot be reconstructed", received="series")
+    if len(data.targets) > 1:
+        columns_named = ", ".join(each.column for each in data.targets)
+        yield Problem(("target",), "a forecast has one target", received=columns_named, hint="predict one of them")
+    yield from _check_split(data, defaults.time)
+
+
+def _check_no_series(data: Data) -> Iterator[Problem]:
+    if data.series_by is not None:
+        yield Problem(
+            ("series_by",),
+            "there is no series among the features",
+            received=data.series_by,
+            hint="features: {<column>: {kind: series, window: 48, horizon: 24}}",
+            at="key",
+        )
+
+
+def _check_others(data: Data, features: Mapping[str, Feature], time: str | None) -> Iterator[Problem]:
+    """That beside series there are only the calendar of their times and the name of each."""
+    if others := [
+        name
+        for name, each in features.items()
+        if not isinstance(each, Series)
+        and not (isinstance(each, Date) and name == time)
+        and not (isinstance(each, Category) and name == data.series_by)
+    ]:
+        yield Problem(
+            ("features", others[0]),
+            "a network that reads series reads nothing else",
+            expected="features of kind series, and date for the time column",
+            received=f"{others[0]}: {features[others[0]].kind}",
+            hint="a number that is there for each time can be a series too",
+            at="key",
+        )
+
+
+def _check_name(name: str, feature: Category) -> Iterator[Problem]:
+    if (feature.encoding, feature.encoder) != ("one_hot", None):
+        yield Problem(
+            ("features", name),
+            "the name of a series stands at each step as a one-hot vector",
+            expected="{kind: category}",
+            received=f"encoding {feature.encoding}" + (f", encoder {feature.encoder.kind}" if feature.encoder else ""),
+            at="key",
+        )
+
+
+def _check_one(data: Data, name: str, series: Series, target: str | None, *, alone: bool) -> Iterator[Problem]:
+    """What is wrong with the fields of one series.
+
+    Args:
+        alone: whether it is the only feature.
+    """
+    if series.known and name == target:
+        yield Problem(
+            ("features", name, "known"),
+            "what is predicted cannot be known in advance",
+            received="true",
+            hint="take known out",
+        )
+    if series.encoder is not None and not alone:
+        yield Problem(
+            ("features", name, "encoder"),
+            "the variables of a series share one input, which no encoder of one of them can read",
+            received=series.encoder.kind,
+            hint=f"architecture: {{kind: {series.encoder.kind}}} reads all of them",
+            at="key",
+        )
+    if series.normalise_each and data.series_by is None:
+        yield Problem(
+            ("features", name, "normalise_each"),
+            "there is one series only",
+            received="true",
+            hint="series_by: <column> tells several apart",
+        )
+
+
+def _check_series_by(
+    data: Data, features: Mapping[str, Feature], target: str | None, time: str | None
+) -> Iterator[Problem]:
+    """That the column that tells series apart is read as nothing else."""
+    read_otherwise = (target, time, *(name for name, each in features.items() if not isinstance(each, Category)))
+    if data.series_by is not None and data.series_by in read_otherwise:
+        yield Problem(
+            ("series_by",),
+            f"{data.series_by} is {'the target' if data.series_by == target else 'read otherwise too'}",
+            expected="a column that tells the series apart",
+            received=data.series_by,
+        )
+
+
+def _check_split(data: Data, time: str | None) -> Iterator[Problem]:
+    """That the split is by time, and a time known."""
+    if not isinstance(data.split, TimeSplit | AutoSplit):
+        yield Problem(
+            ("split", "kind"),
+            "windows of a series overlap: a split that is not by time lets the test leak into training",
+            expected="time",
+            received=data.split.kind,
+            hint="split: {kind: time}",
+        )
+    elif isinstance(data.split, AutoSplit) and (data.split.keep_together or data.split.stratify):
+        field = "keep_together" if data.split.keep_together else "stratify"
+        yield Problem(
+            ("split", field), "a series is split by time, which puts each row where its time is",
+            hint=f"take {field} out", at="key",
+        )  # fmt: skip
+    elif time is None and isinstance(data.split, AutoSplit):
+        yield Problem(("source",), "a series needs a time column", hint="source: {time: <column>}")
