@@ -118,6 +118,18 @@ def test_ranks_are_those_of_scikit_learn() -> None:
     np.testing.assert_allclose(fitted.encode(new), expected, atol=1e-6)
 
 
+def test_normal_ranks_are_those_of_the_middles_of_equal_shares() -> None:
+    from scipy.stats import norm
+
+    fitted = Number(kind="number", normalise="quantile_normal").fit(np.array([1.0, 2, 4, 8, 16]), UNKNOWN)
+    middles = norm.ppf([0.1, 0.3, 0.5, 0.7, 0.9])
+    np.testing.assert_allclose(
+        fitted.encode(np.array([1.0, 2, 4, 8, 16, 99]))[:, 0], [*middles, middles[-1]], atol=1e-6
+    )
+    half_way = (middles[3] + middles[4]) / 2
+    np.testing.assert_allclose(fitted.encode(np.array([12.0])), [[half_way]], atol=1e-6)
+
+
 def test_normal_ranks_and_ties() -> None:
     values = np.concatenate([np.zeros(50), np.random.default_rng(0).lognormal(0, 1, 50)])
     fitted = Number(kind="number", normalise="quantile_normal").fit(values, UNKNOWN)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedKFold
 
@@ -24,7 +24,7 @@ from dlrun.data.splits import (
     Roles,
     TimeSplit,
 )
-from dlrun.data.splits.dealing import quantile_bins
+from dlrun.data.splits.dealing import Deal, quantile_bins
 from dlrun.data.splits.together import connected, equal_rows
 from dlrun.errors import DataError
 
@@ -67,6 +67,9 @@ def test_bins_have_the_same_number_of_rows_and_equal_numbers_share_one() -> None
     codes, limits = quantile_bins(np.array([0.0] * 80 + [1.0, 2.0, 3.0, 4.0] * 5), 4)
     assert np.unique(codes[:80]).tolist() == [0]
     assert limits[0] == (0, 0)
+    codes, limits = quantile_bins(np.repeat([1.0, 0.0], [6, 4]), 2)  # the middle of the ones is the 7th of 10
+    assert codes.tolist() == [1] * 6 + [0] * 4
+    assert limits == [(0, 0), (1, 1)]
 
 
 def test_fewer_bins_are_chosen_for_few_rows_and_more_than_there_can_be_are_refused() -> None:
@@ -155,6 +158,17 @@ def test_stratified_groups_stay_whole_and_near_to_proportion(sizes: list[int], c
     for _, part in parts.items():
         expected = len(part) * np.bincount(label) / len(by)
         assert np.abs(np.bincount(label[part], minlength=classes) - expected).max() <= 2 * max(sizes)
+
+
+@given(rows=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=60))
+def test_a_group_is_stratified_by_the_most_frequent_class_of_its_rows(rows: list[tuple[int, int]]) -> None:
+    names, groups = np.unique([group for group, _ in rows], return_inverse=True)
+    classes = np.array([cls for _, cls in rows])
+    found = Deal("t", "groups", np.arange(len(rows)), groups, classes).group_classes
+    assert len(found) == len(names)
+    for group, cls in enumerate(found.tolist()):
+        counts = np.bincount(classes[groups == group], minlength=4)
+        assert counts[cls] == counts.max()
 
 
 def test_hundreds_of_thousands_of_rows_are_compared_in_no_time() -> None:
@@ -285,6 +299,7 @@ def test_stratified_folds_have_the_classes_that_those_of_scikit_learn_have(count
 
 
 @given(sizes=st.lists(st.integers(1, 9), min_size=6, max_size=40), seed=seeds, stratify=st.booleans())
+@example(sizes=[9, 1, 1, 1, 1, 1, 1, 1], seed=0, stratify=True)
 def test_folds_of_groups_are_whole_and_even(sizes: list[int], seed: int, stratify: bool) -> None:
     by = np.repeat(np.arange(len(sizes)), sizes)
     table = Table("t", {"by": by, "label": by % 2})
@@ -297,6 +312,25 @@ def test_folds_of_groups_are_whole_and_even(sizes: list[int], seed: int, stratif
     assert sorted(np.concatenate(held).tolist()) == list(range(len(by)))
     rows = [len(each) for each in held]
     assert max(rows) - min(rows) <= max(sizes) * (2 if stratify else 1)
+    for cls in (0, 1) if stratify else ():
+        of_class = [int((by[each] % 2 == cls).sum()) for each in held]
+        assert max(of_class) - min(of_class) <= max(sizes[cls::2])
+
+
+def test_folds_beside_a_test_part_are_stratified_too() -> None:
+    label = np.array(["a"] * 75 + ["b"] * 25, object)
+    for fold in range(1, 6):
+        split = KFoldSplit(kind="kfold", stratify=True, test=0.2, fold=fold)
+        parts = split.parts(Table("t", {"label": label}), seed=1, roles=Roles(target="label"))
+        assert [int((label[rows] == "b").sum()) for _, rows in parts.items()] == [16, 4, 5]
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_large_group_does_not_make_a_fold_larger_than_it_must_be(seed: int) -> None:
+    by = np.repeat(np.arange(9), [8, *[1] * 8])
+    table = Table("t", {"by": by})
+    split = KFoldSplit(kind="kfold", folds=2, by="by")
+    assert len(split.parts(table, seed=seed, roles=Roles()).validation) == 8
 
 
 def test_too_few_for_the_folds_is_told() -> None:

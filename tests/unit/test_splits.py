@@ -69,6 +69,15 @@ def test_stratified_parts_have_each_class_in_proportion(
         assert np.abs(np.bincount(labels[part], minlength=len(counts)) - expected).max() < 2
 
 
+def test_a_rare_class_is_as_often_in_the_test_part_as_its_proportion_says() -> None:
+    """Of 4 rows 0.8 are expected there: one, and in a fifth of all cases none."""
+    labels = np.array(["a"] * 96 + ["b"] * 4, object)
+    several = [split(RandomSplit(stratify=True), table(100, label=labels), seed) for seed in range(200)]
+    counts = [int((parts.test >= 96).sum()) for parts in several]
+    assert set(counts) == {0, 1}
+    assert np.mean(counts) == pytest.approx(0.8, abs=0.1)
+
+
 def test_stratify_tells_which_class_is_too_rare() -> None:
     labels = np.array(["a"] * 50 + ["b"] * 2, object)
     with pytest.raises(DataError, match=r"needs 3 rows, but these have fewer: b \(2\)"):
@@ -95,6 +104,14 @@ def test_group_sizes_come_near_to_the_fractions() -> None:
     by = np.repeat(np.arange(200), 10)
     parts = split(GroupSplit(kind="group", by="by", validation=0.1, test=0.25), table(2000, by=by))
     assert (len(parts.validation), len(parts.test)) == (200, 500)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_each_part_has_a_group_where_there_are_as_many_as_parts(seed: int) -> None:
+    by = np.repeat([0, 1, 2], [1, 5, 6])
+    parts = split(GroupSplit(kind="group", by="by", validation=0.1, test=0.45), table(12, by=by), seed)
+    assert_disjoint_and_complete(parts, 12)
+    assert [len(set(by[part].tolist())) for _, part in parts.items()] == [1, 1, 1]
 
 
 @given(
@@ -128,6 +145,16 @@ def test_the_own_test_part_is_kept(kind: FixedSplit) -> None:
     assert_disjoint_and_complete(parts, 100)
     assert parts.test.tolist() == list(range(70, 100))
     assert len(parts.validation) in (6, 7, 8)  # a tenth of the 70 others, in whole groups
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_are_stratified_by_their_own_classes_wherever_the_own_test_part_stands(seed: int) -> None:
+    labels = np.array(["a", "b"] * 20 + ["a"] * 60 + ["b"] * 20, object)
+    own = Table("t", {"label": labels, "number": np.where(labels == "a", 0.0, 1.0)}, np.arange(120) < 40)
+    for roles in (Roles(target="label"), Roles(target="number", numeric=True)):
+        parts = RandomSplit(validation=0.25, stratify=True, bins=2).parts(own, seed=seed, roles=roles)
+        assert (labels[parts.validation] == "a").sum() == 15
+        assert parts.test.tolist() == list(range(40))
 
 
 def test_too_few_rows_groups_and_times_are_told() -> None:
