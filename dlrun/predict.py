@@ -9,7 +9,7 @@ from math import prod
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from dlrun.data.bad_rows import BadRows, sort_out
+from dlrun.data.bad_rows import BadRows, sort_out, with_ends
 from dlrun.data.image_files import pixels_of
 from dlrun.data.new_data import PIPE, NewData
 from dlrun.data.preparation import Preparation
@@ -85,7 +85,7 @@ def predict(
         files: in the form of its source, folders of such, patterns, or `-`.
         output: takes the predictions, batch by batch.
         piped: what `-` stands for.
-        skip_bad_rows: whether rows that cannot be read are left out.
+        skip_bad_rows: whether rows that cannot be read, and series that cannot be forecast, are left out.
         every_window: of a series, whether to forecast from every window of a file and not only from its last.
 
     Raises:
@@ -106,6 +106,8 @@ def predict(
             write(_named(no_predictions(preparation), file, data, ()))
             for batch in decoded(experiment, preparation, file, piped):
                 good = sort_out(preparation, batch, file.name, predicted.left_out)
+                if not every_window and (skip_bad_rows or not len(predicted.left_out)):
+                    good = with_ends(preparation, batch, good, file.name, predicted.left_out)
                 if len(predicted.left_out) and not skip_bad_rows:
                     continue  # which others are bad is still to be found
                 predicted.note_unknown(file.name, preparation.unknown(batch.table, good))
@@ -114,11 +116,16 @@ def predict(
                     predicted.rows += frame.height
         predicted.asides = judges[0].notes
         if len(predicted.left_out) and not (skip_bad_rows and predicted.rows):
-            hint = "mend them, or leave them out with --skip-bad-rows"
-            if skip_bad_rows:
-                hint = "mend them: without them no row is left"
-            raise DataError("; ".join(predicted.left_out.reasons()), hint=hint)
+            raise DataError("; ".join(predicted.left_out.reasons()), hint=_mend(predicted.left_out, skip_bad_rows))
     return predicted
+
+
+def _mend(bad: BadRows, skipped: bool) -> str:
+    """What to do about rows, or series, that cannot be predicted."""
+    mends = "; ".join(bad.hints) or "mend them"
+    if skipped:
+        return f"{mends}: without them no row is left"
+    return f"{mends}, or leave them out with --skip-bad-rows"
 
 
 def new_data(source: Source, file: Path, preparation: Preparation) -> Iterator[NewData]:

@@ -19,10 +19,12 @@ MOST_RANGES = 500
 
 @dataclass
 class BadRows:
-    """All rows that cannot be predicted, by file and reason; what is told of them names each by its number, from 1."""
+    """All rows that cannot be predicted, by file and reason; what is told of them names each by its number, from 1.
+    `hints` say what mends them, where that is more than to correct the row."""
 
     found: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     examples: dict[tuple[str, str], str] = field(default_factory=dict)
+    hints: dict[str, None] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len({(file, row) for (file, _), rows in self.found.items() for row in rows or [-1]})
@@ -85,6 +87,26 @@ def sort_out(preparation: Preparation, batch: Batch, file: str, bad: BadRows) ->
             faulty[fault.positions] = True
         good = good[~faulty]
     return _timed(preparation, batch, good, file, bad)
+
+
+def with_ends(preparation: Preparation, batch: Batch, good: np.ndarray, file: str, bad: BadRows) -> np.ndarray:
+    """The positions of the rows of the series that can be forecast from their end; the others are added to `bad`, a
+    series each. A table of one series is left as it is.
+
+    Raises:
+        DataError: the times of a series do not rise.
+    """
+    import numpy as np
+
+    series = preparation.series_input
+    if series is None or series.by is None:
+        return good
+    left_out = [np.zeros(0, np.int64)]
+    for rows, fault in series.without_end(batch.table, good):
+        bad.add(f"{file}:", None, fault.told)
+        bad.hints[fault.hint] = None
+        left_out.append(rows)
+    return np.setdiff1d(good, np.concatenate(left_out))
 
 
 def _timed(preparation: Preparation, batch: Batch, good: np.ndarray, file: str, bad: BadRows) -> np.ndarray:

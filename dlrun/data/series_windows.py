@@ -12,6 +12,7 @@ from dlrun.data.features.date import FittedDate
 from dlrun.data.features.series import FittedSeries, windows
 from dlrun.data.features.values import Fault, as_text, is_missing, missing_fault
 from dlrun.data.layout import Layout, Past, lay_out, numbered
+from dlrun.data.series_ends import EndFault, series_ends
 from dlrun.data.signature import Input, input_name
 from dlrun.errors import DataError
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 TOGETHER = "series"
 """The input that several variables share."""
-
-MOST_NAMED = 5
-"""Series that a message names, at most."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +145,40 @@ class SeriesInput:
         """
         import numpy as np
 
+        layout, behind, follows = self._laid_out(table, rows, target=target)
+        if last:
+            ends = series_ends(self, layout, behind, follows=follows)
+            if wrong := [each.fault for each in ends if each.fault is not None]:
+                others = f"; {len(wrong)} series are like that" if len(wrong) > 1 else ""
+                raise DataError(f"{table.name}: {wrong[0].told}{others}", hint=wrong[0].hint)
+            chosen = np.concatenate([each.places for each in ends]) if ends else np.zeros(0, np.int64)
+            layout, behind = layout.kept(chosen), behind[chosen]
+        steps = self.main.horizon if follows else 0
+        origins = self.main.origins(layout.stamps, steps, past=self.past, series=layout.series)
+        origins = origins[~behind[origins]]
+        if len(rows) and not len(origins):
+            raise self._none(table.name, len(layout), steps, new=not target)
+        return Past(layout, origins[np.argsort(layout.rows[origins], kind="stable")])
+
+    def without_end(self, table: Table, rows: np.ndarray) -> list[tuple[np.ndarray, EndFault]]:
+        """The series that cannot be forecast from their end: the rows of each, (n,), and why.
+
+        Args:
+            rows: as `find` takes them, of new data.
+
+        Raises:
+            DataError: the times of a series do not rise.
+        """
+        layout, behind, follows = self._laid_out(table, rows, target=False)
+        parts, ends = layout.parts(), series_ends(self, layout, behind, follows=follows)
+        found = [(layout.rows[places], end.fault) for places, end in zip(parts, ends, strict=True) if end.fault]
+        return [(own[own >= 0], fault) for own, fault in found]
+
+    def _laid_out(self, table: Table, rows: np.ndarray, *, target: bool) -> tuple[Layout, np.ndarray, bool]:
+        """The rows series by series, which of the places hold only what is known in advance, and whether an example
+        has the steps of the horizon."""
+        import numpy as np
+
         layout = lay_out(table, self.time, self.by, rows)
         follows = bool(target or self.known)
         behind = np.zeros(len(layout), bool)
@@ -157,63 +189,16 @@ class SeriesInput:
             if not self.known and len(self.unknown) < len(self.features):  # a calendar, whose times go on by themselves
                 layout, follows = layout.extended(self.main), True
                 behind = layout.rows < 0
-        if last:
-            layout, behind = self._ends(table.name, layout, behind, follows)
-        steps = self.main.horizon if follows else 0
-        origins = self.main.origins(layout.stamps, steps, past=self.past, series=layout.series)
-        origins = origins[~behind[origins]]
-        if len(rows) and (not len(origins) or (last and len(origins) < len(layout.parts()))):
-            raise self._none(table.name, layout, origins, steps)
-        return Past(layout, origins[np.argsort(layout.rows[origins], kind="stable")])
+        return layout, behind, follows
 
-    def _ends(self, name: str, layout: Layout, behind: np.ndarray, follows: bool) -> tuple[Layout, np.ndarray]:
-        """Only the places of the last window of each series, and of the horizon after it."""
-        import numpy as np
-
-        kept, short = [], []
-        for places in layout.parts():
-            end = int(np.count_nonzero(~behind[places]))
-            if follows and len(places) - end < self.main.horizon:
-                short.append((places, end))
-            kept.append(places[max(0, end - self.past) : end + (self.main.horizon if follows else 0)])
-        if short:
-            raise self._short(name, layout, short)
-        chosen = np.concatenate(kept) if kept else np.zeros(0, np.int64)
-        return layout.kept(chosen), behind[chosen]
-
-    def _short(self, name: str, layout: Layout, short: list[tuple[np.ndarray, int]]) -> DataError:
-        """That rows with what is known in advance are missing, and what to write."""
-        places, end = short[0]
-        of = f" of {self.by} {layout.names[layout.series[places[0]]]}" if self.by else ""
-        others = f"; {len(short)} series are like that" if len(short) > 1 else ""
-        there = len(places) - end
-        found = f"there {'is 1' if there == 1 else f'are {there}'}" if there else "there is none"
-        needed = "row" if self.main.horizon == 1 else f"{self.main.horizon} rows"
-        *first, last = self.known
-        columns = f"{', '.join(first)} and {last}" if first else last
-        after = f"after row {layout.rows[places[end - 1]] + 1}" if end else "after a row with values"
-        return DataError(
-            f"{name}: the forecast needs the next {needed}{of} {after}, with {columns}, but {found}{others}",
-            hint=f"write them below, and leave {', '.join(self.unknown)} empty; "
-            "or --every-window to forecast wherever the next rows are there",
-        )
-
-    def _none(self, name: str, layout: Layout, origins: np.ndarray, steps: int) -> DataError:
-        """That there is no window, or none at the end of some series."""
-        import numpy as np
-
-        where, count = name, len(layout)
-        if self.by is not None and len(origins):
-            without = np.setdiff1d(layout.series, layout.series[origins])
-            named = [layout.names[each] for each in without[:MOST_NAMED].tolist()]
-            where = f"{name}: {self.by} {', '.join(named)}{', …' if len(without) > MOST_NAMED else ''}"
-            count = int(np.isin(layout.series, without).sum())
+    def _none(self, name: str, count: int, steps: int, *, new: bool) -> DataError:
+        """That there is no window."""
         counted = "1 row holds" if count == 1 else f"{count} rows hold"
         ahead = f" and {steps} next" if steps else ""
-        return DataError(
-            f"{where}: {counted} no window of {self.past} past{ahead} steps",
-            hint="a smaller window or horizon, more rows, or holes: ignore if the times have gaps by nature",
-        )
+        hint = "a smaller window or horizon, more rows, or holes: ignore if the times have gaps by nature"
+        if new:
+            hint = "more rows, or those that are missing between others"
+        return DataError(f"{name}: {counted} no window of {self.past} past{ahead} steps", hint=hint)
 
     def encode(self, columns: Mapping[str, np.ndarray], past: Past) -> np.ndarray:
         """The columns of the whole table, (rows,) each, to float32 (windows, window, variables)."""

@@ -12,7 +12,7 @@ from dlrun.drafting.material import Material
 from dlrun.drafting.target import ChosenTarget
 from dlrun.profile.column import ColumnProfile
 from dlrun.profile.leaks import look_for_leaks
-from dlrun.profile.values import id_reason, mend_numbers, time_format, written
+from dlrun.profile.values import id_reason, mend_numbers, odd_times, time_format, told_odd, written
 
 if TYPE_CHECKING:
     import polars
@@ -165,10 +165,12 @@ def _choose_text(chosen: ChosenFeatures, column: ColumnProfile, values: polars.S
     found = written(values)
     if found.are_times:
         form = time_format(values)
-        if form is None:
-            chosen.left_out[name] = "its times are written in several ways"
-        else:
+        if form is not None:
             chosen.use(name, {"kind": "date", "format": form}, "times, as text")
+        elif odd := odd_times(values):
+            chosen.left_out[name] = f"times, as text; to use it, mend {told_odd(values, odd)}"
+        else:
+            chosen.left_out[name] = "its times are written in several ways"
     elif found.are_numbers and found.units + found.thousands + found.commas:
         chosen.left_out[name] = f"numbers as text; to use it, {mend_numbers(found)}"
     elif distinct <= MOST_CATEGORIES and ROWS_A_CATEGORY * distinct <= rows:
@@ -179,7 +181,7 @@ def _choose_text(chosen: ChosenFeatures, column: ColumnProfile, values: polars.S
         length = max(8, min(400, int(words.quantile(0.95) or 8)))
         feature = {"kind": "text", "vocabulary_size": 10_000 if rows > 5_000 else 5_000, "sequence_length": length}
         feature |= {"missing": "empty"} if column.missing else {}
-        chosen.use(name, feature, f"19 of 20 texts have at most {length} words")
+        chosen.use(name, feature, f"95 % of the texts have at most {length} words")
     elif 2 * distinct <= rows:
         buckets = min(MOST_BUCKETS, 1 << (distinct - 1).bit_length())
         feature = {"kind": "category", "buckets": buckets}

@@ -20,7 +20,7 @@ from dlrun.data.sources.parquet_file import Parquet
 from dlrun.errors import DataError, UsageError
 from dlrun.profile.column import ColumnProfile
 from dlrun.profile.table import Profile, frame_of, profile_frame, profile_table
-from dlrun.profile.values import written
+from dlrun.profile.values import text_among_numbers, written
 
 if TYPE_CHECKING:
     import polars
@@ -153,7 +153,7 @@ def _table(source: type[Tabular], path: pathlib.Path, fields: dict[str, Any]) ->
         fields |= more
         frame = source.parse(fields | place).whole(pathlib.Path())
         if "missing" in more:
-            reasons.append(f"{', '.join(more['missing'])}: no value")
+            reasons.append(f"{', '.join(more['missing'])}: no value, where others are numbers")
     return Material(path.name, fields, tuple(reasons), frame, profile_frame(frame))
 
 
@@ -186,7 +186,10 @@ def _dialect(frame: polars.DataFrame, delimiter: str) -> dict[str, Any]:
     for column in frame:
         if column.dtype != polars.String:
             continue
-        found = written(column)
+        found, alone = written(column), text_among_numbers(column)
+        if alone is not None:
+            stand_ins |= {alone, *found.stand_ins}
+            found = written(column.filter(column != alone))
         if found.are_numbers and found.thousands + found.commas + found.numbers == found.present:
             commas += delimiter != "," and found.thousands + found.commas > 0
         if found.are_numbers:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from dlrun.drafting.features import SIDE, ChosenFeatures, choose_features
 from dlrun.drafting.material import TABLES, Material
@@ -17,11 +17,17 @@ from dlrun.models import Architecture
 from dlrun.profile.classes import OUTNUMBERED
 from dlrun.profile.times import profile_times
 
+if TYPE_CHECKING:
+    import numpy as np
+
 FEWEST_OF_A_CLASS = 5
 """Rows of each class that are needed to deal it out to all parts."""
 
 REGULAR = 0.9
 """The share of steps that are as long as the median one, in a series."""
+
+FEWEST_STEPS = 60
+"""Rows of a series from which on it is forecast."""
 
 SEASONS = {3600.0: (24, "hours of a day"), 86400.0: (7, "days of a week"), 1800.0: (48, "half hours of a day"),
            900.0: (96, "quarters of an hour of a day")}  # fmt: skip
@@ -37,6 +43,7 @@ class Forecast:
         step: from one row to the next, in seconds.
         window, horizon: in rows.
         season: after how many rows it repeats itself, and what they are; None where that is not known.
+        by: the column that tells several series apart; None where there is one.
     """
 
     time: str
@@ -44,6 +51,7 @@ class Forecast:
     window: int
     horizon: int
     season: tuple[int, str] | None
+    by: str | None = None
 
 
 def draft(path: pathlib.Path, spec: pathlib.Path, material: Material, wanted: str | None) -> str:
@@ -74,25 +82,47 @@ def architecture_kinds() -> set[str]:
 
 
 def find_forecast(material: Material, target: ChosenTarget) -> Forecast | None:
-    """Whether the rows are one series: one column of times, all different and rising in even steps, and a target that
-    is a number in each row."""
+    """Whether the rows are one series, or several that a column tells apart: one column of times, in each all different
+    and rising in even steps, and a target that is a number in each row."""
     times = [column.name for column in material.profile.columns if column.type == "time"]
     if len(times) != 1 or target.kind != "number" or target.column.missing or material.source["kind"] not in TABLES:
         return None
-    import numpy as np
-
     stamps = material.frame[times[0]].to_numpy().astype("datetime64[us]")
-    profile = profile_times(stamps)
-    if profile is None or profile.missing or profile.repeated or profile.unordered or profile.step <= 0:
+    steps = {by: _even_step(material, stamps, by) for by in (None, *_tellers(material, target))}
+    by, step = next(((by, step) for by, step in steps.items() if step), (None, None))
+    if step is None:
         return None
-    even = np.abs(np.diff(stamps) / np.timedelta64(1, "s") / profile.step - 1) < 0.15  # months are of several lengths
-    season = SEASONS.get(profile.step)
-    if even.mean() < REGULAR:
-        return None
-    rows = len(stamps)
+    rows = len(stamps) // (1 if by is None else material.frame[by].n_unique())
+    season = SEASONS.get(step)
     horizon = season[0] if season and 40 * season[0] <= rows else 1
     window = min(3 * horizon, max(2, rows // 20)) if horizon > 1 else max(2, min(24, rows // 20))
-    return Forecast(times[0], profile.step, window, horizon, season if horizon > 1 else None) if rows >= 60 else None
+    forecast = Forecast(times[0], step, window, horizon, season if horizon > 1 else None, by)
+    return forecast if rows >= FEWEST_STEPS else None
+
+
+def _tellers(material: Material, target: ChosenTarget) -> Iterator[str]:
+    """The columns that could tell several series apart, in which each value stands often."""
+    for column in material.profile.columns:
+        distinct = column.distinct or 0
+        named = column.type in ("text", "integer") and not column.missing and column.name != target.name
+        if named and 2 <= distinct <= column.rows / FEWEST_STEPS:
+            yield column.name
+
+
+def _even_step(material: Material, stamps: np.ndarray, by: str | None) -> float | None:
+    """The seconds from one row to the next of its series; None where times do not rise in even steps in each."""
+    import numpy as np
+
+    from dlrun.data.layout import numbered
+
+    series = np.zeros(len(stamps), np.int64) if by is None else numbered(material.frame[by].to_numpy())[1]
+    profile = profile_times(stamps, series)
+    if profile is None or profile.missing or profile.repeated or profile.unordered or profile.step <= 0:
+        return None
+    order = np.argsort(series, kind="stable")
+    apart = (np.diff(stamps[order]) / np.timedelta64(1, "s"))[np.diff(series[order]) == 0]
+    even = np.abs(apart / profile.step - 1) < 0.15  # months are of several lengths
+    return profile.step if even.mean() >= REGULAR else None
 
 
 def _series(material: Material, target: ChosenTarget, forecast: Forecast) -> ChosenFeatures:
@@ -100,7 +130,7 @@ def _series(material: Material, target: ChosenTarget, forecast: Forecast) -> Cho
     feature = {"kind": "series", "window": forecast.window, "horizon": forecast.horizon}
     chosen.use(target.name, feature, f"the last {forecast.window} rows say the next {forecast.horizon}")
     for column in material.profile.columns:
-        if column.name not in (target.name, forecast.time):
+        if column.name not in (target.name, forecast.time, forecast.by):
             chosen.left_out[column.name] = "the series is forecast from its own past"
     return chosen
 
@@ -126,6 +156,9 @@ def _lines(
     given = {"column": target.name, "kind": target.kind}
     count = f"{len(target.classes)} classes" if target.kind == "category" else _span(target)
     yield Line("target", target.name if forecast else given, f"{target.reason}; {count}", 1)
+    if forecast and forecast.by:
+        told = f"{material.profile[forecast.by].distinct:,} series, each with times in even steps"
+        yield Line("series_by", forecast.by, told, 1)
     yield from _split(material, target, chosen, forecast)
     yield Line("features", depth=1)
     for name, feature in chosen.used.items():

@@ -49,6 +49,9 @@ FORMATS = tuple(
 )
 """In which times are looked for, the first that fits all of them first."""
 
+ODD_TIMES = 0.02
+"""The share of texts up to which those that are no time are single mistakes, and not another way to write them."""
+
 MOST_UNITS = 5
 """Words behind numbers are units where there are at most so many different ones."""
 
@@ -114,6 +117,17 @@ def written(column: polars.Series) -> Written:
         units=len(with_unit) if known else 0,
         times=int(rest.str.contains(TIME).sum()),
     )
+
+
+def text_among_numbers(column: polars.Series) -> str | None:
+    """The one text, known stand-ins apart, that stands more than once in a column of otherwise numbers, such as k.A.;
+    None where there is none, or where it stands oftener than they do."""
+    texts = column.drop_nulls()
+    numbers = texts.str.contains(NUMBER) | texts.str.contains(THOUSANDS) | texts.str.contains(DECIMAL_COMMA)
+    others = texts.filter(~numbers & ~texts.str.strip_chars().str.to_lowercase().is_in(sorted(STAND_INS)))
+    if len(others) < 2 or others.n_unique() > 1 or len(others) > int(numbers.sum()):
+        return None
+    return str(others[0])
 
 
 def id_reason(column: polars.Series, profile: ColumnProfile) -> str | None:
@@ -231,7 +245,11 @@ def _texts(column: polars.Series) -> Iterator[Finding]:
             f"{name} holds times as text in {counted(found.times, 'row')}, such as {column[first]!r} in row {first + 1}"
         )
         form = time_format(column)
-        mend = f"features: {{{name}: {{kind: date, format: {json.dumps(form)}}}}}" if form else "write all in one way"
+        mend = "write all in one way"
+        if form:
+            mend = f"features: {{{name}: {{kind: date, format: {json.dumps(form)}}}}}"
+        elif odd_time := odd_times(column):
+            mend = f"mend {told_odd(column, odd_time)}"
         yield Finding("time_text", what, mend, found.times, (first + 1,), (name,))
         return
     odd = found.thousands + found.commas + found.units + sum(found.stand_ins.values())
@@ -271,6 +289,31 @@ def time_format(column: polars.Series) -> str | None:
         except polars.exceptions.PolarsError:
             continue
     return None
+
+
+def odd_times(column: polars.Series) -> tuple[str, list[int]] | None:
+    """The format in which nearly all texts of a column are times, and the positions of the few that are none in it,
+    such as 31.02.2020; None where there are more than a few."""
+    import polars
+
+    best: tuple[str, list[int]] | None = None
+    for form in FORMATS:
+        try:
+            read = column.str.to_datetime(form, time_unit="us", strict=False)
+        except polars.exceptions.PolarsError:
+            continue
+        odd = (read.is_null() & column.is_not_null()).arg_true().to_list()
+        if len(odd) <= ODD_TIMES * len(column) and (best is None or len(odd) < len(best[1])):
+            best = form, odd
+    return best
+
+
+def told_odd(column: polars.Series, found: tuple[str, list[int]]) -> str:
+    """`row 17, '31.02.2020', which is no time as %d.%m.%Y`, of what `odd_times` gives."""
+    import numpy as np
+
+    form, odd = found
+    return f"{row_list(np.array(odd))}, {column[odd[0]]!r}, which is no time written as {form}"
 
 
 def mend_numbers(found: Written) -> str:

@@ -200,7 +200,8 @@ def test_series_three_ways(tmp_path: Path) -> None:
     texts(tmp_path / "hole.csv", {"date": [*stamps[:30], stamps[40]], "temp": [*rounded[:30], rounded[40]]})
     done = dlrun("predict", run, tmp_path / "hole.csv")
     assert done.returncode == 1
-    assert "24 rows hold no window of 24 past steps" in plain(done.stderr)
+    told = "needs the last 24 rows without a hole, but after 2020-01-02 05:00:00 comes 2020-01-02 16:00:00"
+    assert told in plain(done.stderr)
     texts(tmp_path / "bad.csv", {"date": [*stamps[:24], "soon", ""], "temp": [*rounded[:24], 1, 2]})
     done = dlrun("predict", run, tmp_path / "bad.csv")
     assert done.returncode == 1

@@ -130,6 +130,21 @@ def test_a_series_is_forecast(tmp_path: Path) -> None:
     assert dataset.resolved.split.kind == "time"
 
 
+@pytest.mark.parametrize("id_first", [True, False])
+def test_several_series_are_told_apart(id_first: bool, tmp_path: Path) -> None:
+    hours = [str(np.datetime64("2020-01-01T00") + hour).replace("T", " ") + ":00" for hour in range(100)]
+    rows = [(hour, site) for site in ("east", "west") for hour in hours]
+    rows = rows if id_first else sorted(rows)
+    load = [round(np.sin(index) + 2, 3) for index in range(200)]
+    columns = {"time": [hour for hour, _ in rows], "site": [site for _, site in rows], "load": load}
+    polars.DataFrame(columns).write_csv(tmp_path / "load.csv")
+    text, _, dataset = drafted(tmp_path / "load.csv")
+    assert "series_by: site" in text
+    assert "# 2 series, each with times in even steps" in text
+    assert dataset.resolved.series_by == "site"
+    assert [feature.kind for feature in (dataset.resolved.features or {}).values()] == ["series"]
+
+
 def test_months_are_a_series_too_and_visits_are_none(tmp_path: Path) -> None:
     months = np.datetime64("2000-01") + np.arange(180)
     value = np.sin(np.arange(180) / 2)
@@ -156,7 +171,7 @@ def test_texts(tmp_path: Path) -> None:
     text, experiment, dataset = drafted(tmp_path / "a.jsonl")
     assert experiment.architecture.kind == "lstm"
     assert dataset.preparation.inputs[0].kind == "tokens"
-    assert "19 of 20 texts have at most 9 words" in text
+    assert "95 % of the texts have at most 9 words" in text
     assert dataset.resolved.source.kind == "json"
 
 
@@ -178,6 +193,28 @@ def test_numbers_with_units_are_left_out_with_the_reason(tmp_path: Path) -> None
     text, _, dataset = drafted(tmp_path / "a.csv")
     assert "weight" not in (dataset.resolved.features or {})
     assert "# weight: left out, numbers as text; to use it, take the units out of the file" in text
+
+
+@pytest.mark.parametrize("text", ["k.A.", "keine Angabe", "s/d"])
+def test_the_one_text_among_numbers_stands_for_no_value(text: str, tmp_path: Path) -> None:
+    values = [text if row % 4 == 0 else f"{20 + row % 50}" for row in range(ROWS)]
+    other = ["unknown" if row == 3 else f"{row % 50}" for row in range(ROWS)]  # once: a mistake, which is not hidden
+    columns = {"age": values, "other": other, "y": [str(row % 2) for row in range(ROWS)]}
+    polars.DataFrame(columns).write_csv(tmp_path / "people.csv")
+    draft, _, dataset = drafted(tmp_path / "people.csv")
+    assert yaml.safe_load(draft)["data"]["source"]["missing"] == [text]
+    assert f"# {text}: no value, where others are numbers" in draft
+    features = {name: feature.tree() for name, feature in (dataset.resolved.features or {}).items()}
+    assert (features["age"]["kind"], features["age"]["missing"]) == ("number", "median")
+
+
+def test_one_impossible_date_is_named_with_its_row(tmp_path: Path) -> None:
+    days = [f"{1 + row % 28:02}.{1 + row % 12:02}.2020" for row in range(ROWS)]
+    days[16] = "31.02.2020"
+    columns = {"day": days, "x": [row % 37 for row in range(ROWS)], "y": [row % 2 for row in range(ROWS)]}
+    polars.DataFrame(columns).write_csv(tmp_path / "visits.csv")
+    text, _, _ = drafted(tmp_path / "visits.csv")
+    assert "# day: left out, times, as text; to use it, mend row 17, '31.02.2020', which is no time written as" in text
 
 
 @pytest.mark.parametrize(("form", "written"), [("%m/%d/%Y", "%m/%d/%Y"), ("%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M")])

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlrun.data.columns import Column, Table
+from dlrun.data.bad_rows import BadRows, with_ends
+from dlrun.data.columns import Batch, Column, Table
 from dlrun.data.dataset import Data, Dataset
 from dlrun.data.preparation import Preparation
 from dlrun.data.shared_window import resolve_series
@@ -358,6 +359,24 @@ def test_new_data_of_several_series() -> None:
         match=r"new.csv: the times .* row 4 has the same time as the row before of shop a, 2024-01-01 01:00:00",
     ):
         preparation.encode(ahead([1] * 6, [1] * 6, shops="abaabb"), target=False)
+
+
+def test_series_with_a_hole_or_too_short_at_the_end_are_left_out() -> None:
+    columns = {"y": np.arange(30.0), "time": hours(10).repeat(3), "shop": texts(list("abc" * 10))}
+    preparation = fitted({"y": plain(window=3)}, columns, series_by="shop")
+    kept = [row for row in range(30) if row not in (22, 25) and not (row % 3 == 2 and row < 24)]
+    table = Table("new.csv", {name: values[kept] for name, values in columns.items()})
+    batch, bad = Batch(table, np.arange(len(table))), BadRows()
+    good = with_ends(preparation, batch, np.arange(len(table)), "new.csv", bad)
+    assert set(table.columns["shop"][good].tolist()) == {"a"}
+    assert list(bad.reasons()) == [
+        "new.csv: the forecast needs the last 3 rows without a hole of shop b, "
+        "but after 2024-01-01 06:00:00 comes 2024-01-01 09:00:00",
+        "new.csv: the forecast needs the last 3 rows without a hole of shop c, but there are 2, "
+        "the last of them row 20",
+    ]
+    assert not any("window" in hint and "every" not in hint for hint in bad.hints)
+    assert preparation.encode(table, good, target=False, last=True).rows.tolist() == [len(table) - 3]
 
 
 def test_a_calendar_goes_on_by_itself() -> None:
