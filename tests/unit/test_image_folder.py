@@ -11,8 +11,10 @@ import pytest
 from PIL import Image
 
 from dlrun.data.dataset import Data
-from dlrun.data.decode import Form
-from dlrun.data.pictures import Pictures
+from dlrun.data.decode import Channels, Form, Header
+from dlrun.data.features import Image as ImageFeature
+from dlrun.data.image_files import folder_of
+from dlrun.data.pictures import Pictures, common_form
 from dlrun.data.sources.image_folder import ImageFolder
 from dlrun.errors import DataError, MisfitError
 
@@ -130,6 +132,20 @@ def test_pixels_reach_the_network(tmp_path: pathlib.Path) -> None:
     assert feature.tree()["channels"] == 3
     again = loaded.resolved.load(tmp_path / "elsewhere", seed=1)
     assert again.summary() == loaded.summary()
+
+
+def test_pictures_of_several_kinds_are_all_in_colour() -> None:
+    kinds: list[Channels] = [1, 4, 4]
+    found = [Header(2, 3, channels, deep=False) for channels in kinds]
+    form, [note] = common_form(["a", "b", "c"], found, None, None, None)
+    assert form.channels == 3
+    assert "1 grey, 2 with transparency" in note
+
+
+def test_new_names_are_looked_up_where_the_feature_says() -> None:
+    feature = ImageFeature(kind="image", folder="/pictures")
+    assert folder_of(feature, pathlib.Path("/data")) == pathlib.Path("/pictures")
+    assert folder_of(ImageFeature(kind="image"), pathlib.Path("/data")) == pathlib.Path("/data")
 
 
 def test_sizes_and_channels_that_differ(tmp_path: pathlib.Path) -> None:
