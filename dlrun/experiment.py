@@ -12,12 +12,13 @@ from pydantic import AfterValidator, Field
 from dlrun.data.dataset import Data, Dataset
 from dlrun.data.encoders import build_combined, check_encoders, check_unread, with_encoders
 from dlrun.data.features import FittedImage, Image
+from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.on_disk import Range
 from dlrun.data.preparation import Examples, Preparation, input_name
 from dlrun.data.signature import Output, Signature
 from dlrun.data.splits import KFoldSplit
 from dlrun.data.streaming import on_disk, row_bytes, window
-from dlrun.data.target import FittedNumbers, Targets
+from dlrun.data.target import Targets
 from dlrun.errors import DataError
 from dlrun.evaluation.settings import Evaluation
 from dlrun.models import Architecture
