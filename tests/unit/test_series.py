@@ -334,6 +334,25 @@ def test_series_with_a_hole_or_too_short_at_the_end_are_left_out() -> None:
     assert preparation.encode(table, good, target=False, last=True).rows.tolist() == [len(table) - 3]
 
 
+def test_a_time_that_is_not_named_is_told_once(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "t.csv").write_text("time,y\n" + "".join(f"2024-01-{day:02},{day}\n" for day in range(1, 29)))
+    features = {"y": plain(window=3), "time": {"kind": "date", "parts": ["weekday"]}}
+    tree = {"source": {"kind": "csv", "path": "t.csv"}, "target": "y", "features": features}
+    [problem] = Data.parse(tree).check(tmp_path)
+    assert problem.message == "a series needs a time column"
+
+
+def test_new_data_is_to_be_mended_and_not_the_spec() -> None:
+    preparation = fitted({"y": plain(window=9)}, {"y": np.arange(30.0), "time": hours(30)})
+    table = Table("new.csv", {"y": np.arange(5.0), "time": hours(5)})
+    with pytest.raises(DataError) as caught:
+        preparation.encode(table, new=True)
+    assert caught.value.hint == "more rows, or those that are missing between others"
+    with pytest.raises(DataError) as caught:
+        preparation.encode(table)
+    assert "a smaller window" in str(caught.value.hint)
+
+
 def test_a_calendar_goes_on_by_itself() -> None:
     features = {"y": plain(window=2, horizon=2), "time": {"kind": "date", "parts": ["hour"]}}
     columns = {"y": np.arange(6.0), "time": hours(6)}
