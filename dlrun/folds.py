@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.content import content_hash
 from dlrun.data.preparation import Preparation
+from dlrun.data.splits import KFoldSplit
 from dlrun.errors import Interrupted, RunError, UsageError
 from dlrun.evaluation.names import label, main_metric
 from dlrun.experiment import Experiment
 from dlrun.learning import Given, assemble, begin, recorded, surroundings
 from dlrun.pretraining import begin_with_vectors
 from dlrun.reading import build_model, load_data, read_resolved
+from dlrun.resume import changed_surroundings, differences, go_on
 from dlrun.run.folder import RunFolder
 from dlrun.run.resolved import resolved_fields, resolved_text
 from dlrun.training.signals import stop_signals
@@ -26,6 +29,26 @@ if TYPE_CHECKING:
     from dlrun.spec.document import Document
     from dlrun.training.device import Device
     from dlrun.training.team import Team
+
+
+@dataclass(frozen=True)
+class Setup:
+    """With what all folds are trained.
+
+    Args:
+        document: the text of the spec.
+        display: shows how it goes.
+        device, team: on what, as `assemble` gives them.
+        given: what the user wrote.
+        force: go on though versions or surroundings are others than those a fold was begun with.
+    """
+
+    document: Document
+    display: TrainingDisplay
+    device: Device
+    team: Team
+    given: Given
+    force: bool = False
 
 
 def train_folds(
@@ -53,7 +76,7 @@ def train_folds(
             run.write_data(summary(dataset))
             run.write_environment(surroundings(device, team))
             del dataset
-            train_all(run, whole, document, display, device, team, given)
+            train_all(run, whole, Setup(document, display, device, team, given))
     return run
 
 
@@ -87,27 +110,14 @@ def resume_folds(
         check_data(run, dataset)
         device, team = assemble(experiment, dataset, None, display)
         del dataset
-        from dlrun.resume import changed_surroundings
-
         changed_surroundings(run, device, team, force=force)
         run.resume(experiment.training.epochs)
         with recorded(run):
-            given = Given(run.spec())
-            train_all(run, experiment, document, display, device, team, given, force=force)
+            train_all(run, experiment, Setup(document, display, device, team, Given(run.spec()), force))
     return run
 
 
-def train_all(
-    run: RunFolder,
-    experiment: Experiment,
-    document: Document,
-    display: TrainingDisplay,
-    device: Device,
-    team: Team,
-    given: Given,
-    *,
-    force: bool = False,
-) -> None:
+def train_all(run: RunFolder, experiment: Experiment, setup: Setup) -> None:
     """Trains what is not trained yet of a run's folds, and writes what they come to.
 
     Args:
@@ -117,7 +127,7 @@ def train_all(
     with stop_signals() as stopped:
         for number in range(1, count + 1):
             try:
-                train_one(run, number, experiment, document, display, device, team, given, stopped, force=force)
+                train_one(run, number, experiment, setup, stopped)
             except Interrupted:
                 raise interrupted(run, number, count) from None
             if experiment.runtime.compile == "auto":  # all folds are compiled as the first one found best
@@ -129,55 +139,46 @@ def train_all(
     conclude(run, plots=experiment.evaluation.plots)
 
 
-def train_one(
-    run: RunFolder,
-    number: int,
-    experiment: Experiment,
-    document: Document,
-    display: TrainingDisplay,
-    device: Device,
-    team: Team,
-    given: Given,
-    stopped: Callable[[], bool],
-    *,
-    force: bool,
-) -> None:
+def train_one(run: RunFolder, number: int, experiment: Experiment, setup: Setup, stopped: Callable[[], bool]) -> None:
     """Trains one fold from its beginning, or from where it stands; nothing where it is finished."""
-    from dlrun.resume import go_on
-
     fold, title = run.fold(number), f"{run.name}  fold {number} of {trainings(experiment)}"
     begun = RunFolder.is_run(fold.path)
     if begun and fold.status().state == "finished":
         return
     forget_last()
     if begun and fold.resolved_path.exists():
-        own, own_document = read_resolved(fold.resolved_path)
-        assembled = (device, team)
-        go_on(fold, own, own_document, display, force=force, assembled=assembled, title=title, stopped=stopped)
+        go_on_with(fold, title, setup, stopped)
     else:
-        own, dataset = load_data(experiment.of_fold(number), document, run.path)
-        check_data(run, dataset)
-        model = build_model(own, document, dataset.preparation.signature, team)
-        vectors = begin_with_vectors(model, dataset.preparation, own.seed)
-        fold = run.make_fold(number)
-        titled = Given(given.spec, given.overrides, title=title)
-        with fold.locked():
-            begin(
-                fold,
-                own,
-                dataset,
-                model,
-                display,
-                device=device,
-                team=team,
-                given=titled,
-                vectors=vectors,
-                stopped=stopped,
-            )
+        begin_with(run, number, title, experiment, setup, stopped)
     status = fold.status()
     main = status.main_metric or ""
     if main in (held_out := fold.metrics()["validation"]):
-        display.aside(f"fold {number}: {label(main).lower()} {held_out[main]:.4g} on the rows held out")
+        setup.display.aside(f"fold {number}: {label(main).lower()} {held_out[main]:.4g} on the rows held out")
+
+
+def go_on_with(fold: RunFolder, title: str, setup: Setup, stopped: Callable[[], bool]) -> None:
+    """Goes on with a fold that was interrupted."""
+    experiment, document = read_resolved(fold.resolved_path)
+    go_on(
+        fold, experiment, document, setup.display, force=setup.force, assembled=(setup.device, setup.team),
+        title=title, stopped=stopped,
+    )  # fmt: skip
+
+
+def begin_with(
+    run: RunFolder, number: int, title: str, experiment: Experiment, setup: Setup, stopped: Callable[[], bool]
+) -> None:
+    """Trains a fold from its beginning."""
+    own, dataset = load_data(experiment.of_fold(number), setup.document, run.path)
+    check_data(run, dataset)
+    model = build_model(own, setup.document, dataset.preparation.signature, setup.team)
+    vectors = begin_with_vectors(model, dataset.preparation, own.seed)
+    fold = run.make_fold(number)
+    with fold.locked():
+        begin(
+            fold, own, dataset, model, setup.display, device=setup.device, team=setup.team,
+            given=replace(setup.given, log=None, title=title), vectors=vectors, stopped=stopped,
+        )  # fmt: skip
 
 
 def forget_last() -> None:
@@ -219,7 +220,8 @@ def conclude(run: RunFolder, *, plots: bool) -> None:
 
 def trainings(experiment: Experiment) -> int:
     """How many folds there are in all."""
-    return int(getattr(experiment.data.split, "trainings", 1))
+    split = experiment.data.split
+    return split.trainings if isinstance(split, KFoldSplit) else 1
 
 
 def summary(dataset: Dataset) -> dict[str, Any]:
@@ -242,8 +244,6 @@ def check_data(run: RunFolder, dataset: Dataset) -> None:
 
 def check_spec(run: RunFolder, experiment: Experiment) -> None:
     """Raises RunError where somebody has edited the spec of the run since its first fold was begun."""
-    from dlrun.resume import differences
-
     if not run.fold(1).resolved_path.exists():
         return
     then, _ = read_resolved(run.fold(1).resolved_path)

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -22,30 +23,32 @@ Range = tuple[int, int]
 """Rows that follow one another: the first, and the one after the last."""
 
 
-class OnDisk:
-    """An array of rows of one shape and type, in a file.
-
-    The file has no name, so the system takes it back when the process ends, however that comes about. It is sliced
-    like an array, which then is in memory; `numpy.asarray` reads it whole.
+class Rows(ABC):
+    """Rows of one shape and type that are read from disk. Sliced like an array, which then is in memory;
+    `numpy.asarray` reads them whole.
 
     Args:
-        folder: on the disk that it is to be on.
         shape: of one row.
         dtype: of its values.
     """
 
-    def __init__(self, folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
-        weakref.finalize(self, self._file.close)
-        self._lock = threading.Lock()
-        self.dtype = dtype
-        self._row = shape
-        self._count = 0
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self._row, self.dtype = shape, dtype
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
+
+    @abstractmethod
+    def read_into(self, out: np.ndarray, first: int) -> None:
+        """The rows from `first` on, as many as `out` has."""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Rows first."""
-        return self._count, *self._row
+        return len(self), *self._row
 
     @property
     def ndim(self) -> int:
@@ -56,6 +59,41 @@ class OnDisk:
     def row_bytes(self) -> int:
         """What one row takes."""
         return math.prod(self._row) * self.dtype.itemsize
+
+    def taken(self, ranges: Iterable[Range], room: int) -> np.ndarray:
+        """The rows of the ranges one after the other, and zeros up to `room` rows."""
+        import numpy as np
+
+        found = np.empty((room, *self._row), self.dtype)
+        filled = 0
+        for first, last in ranges:
+            self.read_into(found[filled : filled + last - first], first)
+            filled += last - first
+        found[filled:] = 0
+        return found
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        whole = self[:]
+        return whole if dtype is None else whole.astype(dtype, copy=False)
+
+
+class OnDisk(Rows):
+    """An array of rows of one shape and type, in a file.
+
+    The file has no name, so the system takes it back when the process ends, however that comes about.
+
+    Args:
+        folder: on the disk that it is to be on.
+        shape: of one row.
+        dtype: of its values.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        super().__init__(shape, dtype)
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - open as long as the array lives
+        weakref.finalize(self, self._file.close)
+        self._lock = threading.Lock()
+        self._count = 0
 
     def __len__(self) -> int:
         return self._count
@@ -91,18 +129,6 @@ class OnDisk:
                     raise DataError("rows that were put aside on disk are gone", hint="train again")
                 view = view[count:]
 
-    def taken(self, ranges: Iterable[Range], room: int) -> np.ndarray:
-        """The rows of the ranges one after the other, and zeros up to `room` rows."""
-        import numpy as np
-
-        found = np.empty((room, *self._row), self.dtype)
-        filled = 0
-        for first, last in ranges:
-            self.read_into(found[filled : filled + last - first], first)
-            filled += last - first
-        found[filled:] = 0
-        return found
-
     @overload
     def __getitem__(self, rows: slice) -> np.ndarray: ...
     @overload
@@ -113,13 +139,9 @@ class OnDisk:
         first, last, _ = rows.indices(self._count)
         return self.taken([(first, max(first, last))], max(0, last - first))
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        whole = self[:]
-        return whole if dtype is None else whole.astype(dtype, copy=False)
 
-
-class Selected:
-    """Some rows of an array on disk, each perhaps made into another one when it is read. Sliced like an array.
+class Selected(Rows):
+    """Some rows of an array on disk, each perhaps made into another one when it is read.
 
     Args:
         whole: the array.
@@ -130,43 +152,17 @@ class Selected:
     def __init__(self, whole: OnDisk, rows: np.ndarray, make: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
         self._whole, self._rows, self._make = whole, rows, make
         form = self._read(rows[:0])
-        self.dtype, self._row = form.dtype, form.shape[1:]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Rows first."""
-        return len(self._rows), *self._row
-
-    @property
-    def ndim(self) -> int:
-        """How many axes there are."""
-        return 1 + len(self._row)
-
-    @property
-    def row_bytes(self) -> int:
-        """What one row takes."""
-        return math.prod(self._row) * self.dtype.itemsize
+        super().__init__(form.shape[1:], form.dtype)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def taken(self, ranges: Iterable[Range], room: int) -> np.ndarray:
-        """The rows of the ranges one after the other, and zeros up to `room` rows."""
-        import numpy as np
-
-        found = np.zeros((room, *self._row), self.dtype)
-        filled = 0
-        for first, last in ranges:
-            found[filled : filled + last - first] = self._read(self._rows[first:last])
-            filled += last - first
-        return found
+    def read_into(self, out: np.ndarray, first: int) -> None:
+        """The rows from `first` on, as many as `out` has."""
+        out[:] = self._read(self._rows[first : first + len(out)])
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         return self._read(self._rows[rows])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        whole = self[:]
-        return whole if dtype is None else whole.astype(dtype, copy=False)
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         import numpy as np
@@ -201,6 +197,6 @@ def check_room(folder: Path, needed: int, what: str) -> None:
         raise DataError(f"{what} would take {size(needed)} of disk in {folder}, and {size(free)} are free", hint=ROOM)
 
 
-def total_row_bytes(arrays: Sequence[OnDisk | Selected]) -> int:
+def total_row_bytes(arrays: Sequence[Rows]) -> int:
     """What one row takes in all of them, each counted once."""
     return sum({id(each): each.row_bytes for each in arrays}.values())

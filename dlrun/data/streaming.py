@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from dlrun.data.columns import Table
 from dlrun.data.features.image import FittedImage
-from dlrun.data.on_disk import OnDisk, Range, Selected, check_room, total_row_bytes
+from dlrun.data.on_disk import OnDisk, Range, Rows, Selected, check_room, total_row_bytes
 from dlrun.data.preparation import Examples, Preparation, input_name
 from dlrun.data.sources import Source
 from dlrun.data.sources.lazy import LazyColumns, rows_of_table
@@ -159,12 +159,12 @@ def _append(stored: Examples, more: Examples) -> None:
 
 def on_disk(examples: Examples) -> bool:
     """Whether examples are on disk."""
-    return isinstance(next(iter(examples.inputs.values())), OnDisk | Selected)
+    return isinstance(next(iter(examples.inputs.values())), Rows)
 
 
 def row_bytes(examples: Examples) -> int:
     """What an example on disk takes, its truth apart."""
-    arrays = cast("Sequence[OnDisk]", [*examples.inputs.values(), *(part.target for part in examples.each)])
+    arrays = cast("Sequence[Rows]", [*examples.inputs.values(), *(part.target for part in examples.each)])
     return total_row_bytes(arrays)
 
 
@@ -173,7 +173,7 @@ def window(examples: Examples, ranges: Sequence[Range], room: int) -> Examples:
     import numpy as np
 
     def taken(array: np.ndarray) -> np.ndarray:
-        return cast("OnDisk", array).taken(ranges, room)
+        return cast("Rows", array).taken(ranges, room)
 
     target, *others = (taken(part.target) for part in examples.each)
     inputs = {name: taken(each) for name, each in examples.inputs.items()}

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlrun.data.signature import Input
+from dlrun.models.ann import Ann
+from dlrun.models.cnn import Cnn
 from dlrun.models.layer import EmbeddingLayer
 from dlrun.models.layers import Layers
+from dlrun.models.rnn import Recurrent
 from dlrun.models.transformer import Transformer
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -31,11 +34,11 @@ def check_size(network: Spec, entry: Input) -> Iterator[Problem]:
     size = entry.vector_size
     if size is None:
         return
-    stated: tuple[tuple[str | int, ...], int] | None = None
+    stated: tuple[tuple[str | int, ...], int | None] | None = None
     if isinstance(network, Layers) and isinstance(network.layers[0], EmbeddingLayer):
         stated = ("layers", 0, "size"), network.layers[0].size
-    elif "embedding_size" in network.model_fields_set:
-        stated = ("embedding_size",), getattr(network, "embedding_size")  # noqa: B009 - of whichever kind it is
+    elif isinstance(network, Ann | Cnn | Recurrent | Transformer) and "embedding_size" in network.model_fields_set:
+        stated = ("embedding_size",), network.embedding_size
     if stated and stated[1] != size:
         yield Problem(
             stated[0],

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dlrun.data.sources.csv_text import Dialect, dated, frame_of
+from dlrun.data.sources.csv_text import Dialect, frame_of
+from dlrun.data.sources.csv_times import dated
 
 TEXTS = [
     "2020-01-31", "2020/01/31", "31.12.2020", "31-12-2020", "31/12/2020", "1/2/2020", "2020-02-30", "2020-13-45",

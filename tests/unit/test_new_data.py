@@ -205,6 +205,10 @@ def test_the_times_of_the_next_steps() -> None:
     assert [str(time)[:10] for time in series("break").next_times(months, np.array([1]))[0]] == [
         *("2021-01-01", "2021-02-01", "2021-03-01"),
     ]
+    quarters = np.array(["2020-07-15", "2020-10-15"], "datetime64[us]")
+    assert [str(time)[:10] for time in series("break").next_times(quarters, np.array([1]))[0]] == [
+        *("2021-01-15", "2021-04-15", "2021-07-15"),
+    ]
 
 
 FRAME = pl.DataFrame({"row": [1, 2], "prediction": ["=A1", "b,c"], "p": [-0.1, 1e-300]})

@@ -7,9 +7,13 @@ import pathlib
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from dlrun.data.features.category import sort_texts
 from dlrun.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TRAIN, TEST = "train", "test"
 
@@ -54,6 +58,20 @@ class ClassFolders:
     def classes(self) -> tuple[str, ...]:
         """The names of the classes of the train part, in the order of their indexes."""
         return tuple(sort_texts(sorted({file.label for file in self.files if not file.test})))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The class of each file, (files,) of texts."""
+        import numpy as np
+
+        return np.array([file.label for file in self.files], object)
+
+    @property
+    def test_rows(self) -> np.ndarray | None:
+        """Which files are of the test part, (files,) bool; None where there is none."""
+        import numpy as np
+
+        return np.array([file.test for file in self.files]) if self.has_test else None
 
 
 def class_folders(root: pathlib.Path, endings: tuple[str, ...]) -> ClassFolders:

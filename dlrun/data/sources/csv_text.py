@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+from dlrun.data.sources.csv_times import dated
 from dlrun.data.sources.frames import ColumnType, Types, conform, dtypes, soften
 from dlrun.errors import DataError
 
@@ -21,15 +22,6 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 DECIMAL = r"^\s*([+-]?\d+),(\d+)\s*$"
 """A number with a decimal comma."""
-
-FEW = 20
-"""Texts that are looked at first to tell whether a column can be one of times."""
-
-SAME = dict.fromkeys("123456789", "0")
-"""Which characters are alike in the shape of a text."""
-
-YEAR_FIRST = r"^\s*\d{4}\D"
-"""A time that cannot be two: 2020-01-31, and not 01/02/2020."""
 
 HEADER = 1 << 20
 """In so many bytes the first line ends."""
@@ -173,57 +165,6 @@ def _parse(data: bytes, dialect: Dialect) -> polars.DataFrame:
     if dialect.decimal_comma:  # numbers beside other text: what is told of such a column are the other texts
         frame = frame.with_columns(polars.col(polars.String).str.replace(DECIMAL, "${1}.${2}"))
     return soften(frame, types)
-
-
-def dated(column: polars.Series) -> polars.Series:
-    """A column of texts as times, where all of them are, and the year stands first; any other as it is.
-
-    01/02/2020 can be two days, and one such text alone could be read otherwise than among others: how such times are
-    written is for the spec to say.
-
-    What polars would find with `try_parse_dates`, which looks at each value one by one, and takes many times as long as
-    all the rest: here at one value of each shape, such as 0000-00-00 for 2020-12-31.
-    """
-    import polars
-
-    if column.dtype != polars.String:
-        return column
-    texts = column.drop_nulls()
-    if not len(texts) or not _type_of_all(texts.head(FEW)).is_temporal():
-        return column
-    shapes = polars.col("text").str.replace_many(SAME).alias("shape")
-    shaped = polars.DataFrame({"text": texts}).group_by(shapes).first()["text"]
-    dtype = _type_of_all(shaped)
-    if not dtype.is_temporal() or (dtype != polars.Time and not shaped.str.contains(YEAR_FIRST).all()):
-        return column
-    zone = dtype.time_zone if isinstance(dtype, polars.Datetime) else None
-    plain = polars.Datetime("us") if isinstance(dtype, polars.Datetime) else dtype
-    try:
-        times = polars.read_csv(_content(column), schema={"text": plain, "row": polars.Int8}, null_values=[""])["text"]
-    except polars.exceptions.PolarsError:  # such as the 31st of February
-        return column
-    times = times.alias(column.name)
-    return times if zone is None else times.dt.replace_time_zone(zone)
-
-
-def _type_of_all(texts: polars.Series) -> polars.DataType:
-    """What polars takes texts for, with times among them; for text where they are written in ways that it cannot read
-    together."""
-    import polars
-
-    try:
-        frame = polars.read_csv(_content(texts), infer_schema_length=None, try_parse_dates=True, null_values=[""])
-    except polars.exceptions.PolarsError:
-        return polars.String()
-    return frame.schema["text"]
-
-
-def _content(texts: polars.Series) -> bytes:
-    """CSV with the texts in it, and a second column, so that a missing one is no blank line."""
-    import polars
-
-    frame = polars.DataFrame({"text": texts}).with_columns(row=polars.lit(0, polars.Int8))
-    return frame.write_csv().encode()
 
 
 def _typed(frame: polars.DataFrame, dialect: Dialect) -> polars.DataFrame:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
-from dlrun.data.columns import Column, Defaults, Table
+from dlrun.data.columns import Table
 from dlrun.data.decode import ENDINGS
 from dlrun.data.pictures import SHOWN, shown
 from dlrun.data.sources.class_folders import ClassFolders, class_folders, files_below
 from dlrun.data.sources.files import locate, near_folder
+from dlrun.data.sources.folder_source import LABEL, FolderSource
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -20,11 +19,11 @@ from dlrun.spec.problem import Problem
 if TYPE_CHECKING:
     import numpy as np
 
-IMAGE, LABEL = "image", "label"
-"""The columns."""
+IMAGE: Literal["image"] = "image"
+"""The column of the images."""
 
 
-class ImageFolder(Spec):
+class ImageFolder(FolderSource):
     """Image files in folders: the name of the folder is the class.
 
     The columns are `image`, the name of the file, and `label`. A folder `test` beside the classes, or beside `train`,
@@ -32,43 +31,11 @@ class ImageFolder(Spec):
     column is `image` alone.
     """
 
+    content = IMAGE
+
     kind: Literal["image_folder"]
     """Image files (PNG, JPEG, GIF, BMP, WebP), a folder for each class; columns image and label. A folder `test` with
     the same classes in it, beside them or beside `train`, is the test part."""
-    path: Annotated[str, Field(min_length=1)]
-    """The folder; a relative path is relative to the spec file."""
-
-    def check(self, base: pathlib.Path) -> Iterator[Problem]:
-        """What is wrong with the folder, as far as names show it."""
-        try:
-            self._found(base)
-        except DataError as error:
-            yield Problem(("path",), error.message, received=self.path, hint=error.hint)
-
-    def known(self, base: pathlib.Path) -> dict[str, Column] | None:
-        """The columns and, by the names of the folders, the classes; None where they cannot be read."""
-        try:
-            found = self._found(base)
-        except DataError:
-            return None
-        image = {IMAGE: Column("image")}
-        return image if found is None else {**image, LABEL: Column("category", classes=found.classes)}
-
-    def defaults(self, base: pathlib.Path) -> Defaults:
-        """The roles of the columns."""
-        return Defaults(target=LABEL, inputs=(IMAGE,))
-
-    def has_test(self, base: pathlib.Path) -> bool | None:
-        """Whether there is a test part; None where that cannot be read."""
-        try:
-            found = self._found(base)
-        except DataError:
-            return None
-        return found is not None and found.has_test
-
-    def resolve(self, base: pathlib.Path) -> ImageFolder:
-        """The same source with an absolute path."""
-        return self.model_copy(update={"path": str(locate(base, self.path))})
 
     def load(self, base: pathlib.Path) -> Table:
         """The names of the images, relative to the folder, and their classes; the test part comes last, each part is
@@ -78,22 +45,15 @@ class ImageFolder(Spec):
             DataError: the folder cannot be read, a class has no image, images are beside the classes, or links lead in
                 a circle.
         """
-        import numpy as np
-
         place = locate(base, self.path)
-        found = self._found(base)
+        found = self.found(base)
         if found is None:
-            return Table(
-                place.name, image_column(place, files_below(place, ENDINGS)), None, self.known(base) or {}, place
-            )
-        columns = image_column(place, [file.path for file in found.files])
-        columns[LABEL] = np.array([file.label for file in found.files], object)
-        tests = np.array([file.test for file in found.files]) if found.has_test else None
-        known = {IMAGE: Column("image"), LABEL: Column("category", classes=found.classes)}
+            return Table(place.name, image_column(place, files_below(place, ENDINGS)), None, self.columns(None), place)
+        columns = {**image_column(place, [file.path for file in found.files]), LABEL: found.labels}
         notes = (_left_out(found.others),) if found.others else ()
-        return Table(place.name, columns, tests, known, place, notes)
+        return Table(place.name, columns, found.test_rows, self.columns(found), place, notes)
 
-    def _found(self, base: pathlib.Path) -> ClassFolders | None:
+    def found(self, base: pathlib.Path) -> ClassFolders | None:
         """The images by class; None where there are images and no folders.
 
         Raises:

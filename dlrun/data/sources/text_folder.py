@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
-from dlrun.data.columns import Column, Defaults, Table
+from dlrun.data.columns import Table
 from dlrun.data.sources.class_folders import ClassFolders, class_folders
 from dlrun.data.sources.csv_text import check_encoding
 from dlrun.data.sources.files import check_file, locate
+from dlrun.data.sources.folder_source import LABEL, FolderSource
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -21,53 +20,25 @@ if TYPE_CHECKING:
 
 ENDINGS = (".txt",)
 
-TEXT, LABEL = "text", "label"
+TEXT: Literal["text"] = "text"
+"""The column of the texts."""
 
 LARGEST = 1 << 26
 """Bytes of a text that are read at most."""
 
 
-class TextFolder(Spec):
+class TextFolder(FolderSource):
     """Texts in .txt files, UTF-8; the name of the folder that a file is in is its class.
 
     The columns are `text` and `label`. A folder `test` beside the classes, or beside `train`, with the same classes in
     it, is the source's own test part.
     """
 
+    content = TEXT
+
     kind: Literal["text_folder"]
     """Texts in .txt files (UTF-8), a folder for each class; columns text and label. A folder `test` with the same
     classes in it, beside them or beside `train`, is the test part."""
-    path: Annotated[str, Field(min_length=1)]
-    """The folder; a relative path is relative to the spec file."""
-
-    def check(self, base: pathlib.Path) -> Iterator[Problem]:
-        """What is wrong with the folder, as far as names show it."""
-        try:
-            self._found(base)
-        except DataError as error:
-            yield Problem(("path",), error.message, received=self.path, hint=error.hint)
-
-    def known(self, base: pathlib.Path) -> dict[str, Column] | None:
-        """The columns and, by the names of the folders, the classes; None where they cannot be read."""
-        try:
-            return {TEXT: Column("text"), LABEL: Column("category", classes=self._found(base).classes)}
-        except DataError:
-            return None
-
-    def defaults(self, base: pathlib.Path) -> Defaults:
-        """The roles of the columns."""
-        return Defaults(target=LABEL, inputs=(TEXT,))
-
-    def has_test(self, base: pathlib.Path) -> bool | None:
-        """Whether there is a test part; None where that cannot be read."""
-        try:
-            return self._found(base).has_test
-        except DataError:
-            return None
-
-    def resolve(self, base: pathlib.Path) -> TextFolder:
-        """The same source with an absolute path."""
-        return self.model_copy(update={"path": str(locate(base, self.path))})
 
     def load(self, base: pathlib.Path) -> Table:
         """Reads the files.
@@ -75,16 +46,16 @@ class TextFolder(Spec):
         Raises:
             DataError: one cannot be read, is empty, or is not UTF-8.
         """
-        import numpy as np
-
-        found = self._found(base)
+        found = self.found(base)
         table = text_table([file.path for file in found.files], locate(base, self.path).name)
-        labels = np.array([file.label for file in found.files], object)
-        tests = np.array([file.test for file in found.files]) if found.has_test else None
-        known = {TEXT: Column("text"), LABEL: Column("category", classes=found.classes)}
-        return Table(table.name, {**table.columns, LABEL: labels}, tests, known)
+        return Table(table.name, {**table.columns, LABEL: found.labels}, found.test_rows, self.columns(found))
 
-    def _found(self, base: pathlib.Path) -> ClassFolders:
+    def found(self, base: pathlib.Path) -> ClassFolders:
+        """The files by class.
+
+        Raises:
+            DataError: there is no such folder, or it holds what is no text.
+        """
         found = class_folders(locate(base, self.path), ENDINGS)
         if found.others:
             count = len(found.others)

@@ -1,0 +1,74 @@
+"""What sources of files in folders share, whatever the files hold."""
+
+from __future__ import annotations
+
+import pathlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from dlrun.data.columns import Column, Defaults
+from dlrun.data.sources.class_folders import ClassFolders
+from dlrun.data.sources.files import locate
+from dlrun.errors import DataError
+from dlrun.spec.base import Spec
+from dlrun.spec.problem import Problem
+
+LABEL = "label"
+"""The column of the classes."""
+
+
+class FolderSource(Spec, ABC):
+    """A source of files in folders, whose names are classes: the columns are what the files hold, and `label`."""
+
+    content: ClassVar[Literal["image", "text"]]
+    """What a file holds; the name of its column."""
+
+    kind: str
+    path: Annotated[str, Field(min_length=1)]
+    """The folder; a relative path is relative to the spec file."""
+
+    @abstractmethod
+    def found(self, base: pathlib.Path) -> ClassFolders | None:
+        """The files by class; None where there are files and no folders.
+
+        Raises:
+            DataError: there is no such folder, or it does not hold what it should.
+        """
+
+    def check(self, base: pathlib.Path) -> Iterator[Problem]:
+        """What is wrong with the folder, as far as names show it."""
+        try:
+            self.found(base)
+        except DataError as error:
+            yield Problem(("path",), error.message, received=self.path, hint=error.hint)
+
+    def known(self, base: pathlib.Path) -> dict[str, Column] | None:
+        """The columns and, by the names of the folders, the classes; None where they cannot be read."""
+        try:
+            return self.columns(self.found(base))
+        except DataError:
+            return None
+
+    def columns(self, found: ClassFolders | None) -> dict[str, Column]:
+        """The columns of what was found."""
+        content: dict[str, Column] = {self.content: Column(self.content)}
+        return content if found is None else {**content, LABEL: Column("category", classes=found.classes)}
+
+    def defaults(self, base: pathlib.Path) -> Defaults:
+        """The roles of the columns."""
+        return Defaults(target=LABEL, inputs=(self.content,))
+
+    def has_test(self, base: pathlib.Path) -> bool | None:
+        """Whether there is a test part; None where that cannot be read."""
+        try:
+            found = self.found(base)
+        except DataError:
+            return None
+        return found is not None and found.has_test
+
+    def resolve(self, base: pathlib.Path) -> Self:
+        """The same source with an absolute path."""
+        return self.model_copy(update={"path": str(locate(base, self.path))})
