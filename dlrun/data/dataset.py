@@ -301,7 +301,9 @@ class Data(Spec):
             name = target.column
             series = all_series.get(name) or next(iter(all_series.values()), None)
             values = table.columns[name][parts.train]
-            fitted.append(target.fit(values, parts.train, target.kind or "number", series, same=name in features))
+            others = [each.column for each in self.targets if each is not target]
+            kind = target.kind or "number"
+            fitted.append(target.fit(values, parts.train, kind, series, same=name in features, others=others))
         main, further = (fitted[0], tuple(fitted[1:])) if fitted else (None, ())
         return Preparation(
             features=features,

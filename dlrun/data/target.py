@@ -91,7 +91,14 @@ class Target(Spec):
                 return None
 
     def fit(
-        self, values: np.ndarray, rows: np.ndarray, kind: TargetKind, series: FittedSeries | None, same: bool
+        self,
+        values: np.ndarray,
+        rows: np.ndarray,
+        kind: TargetKind,
+        series: FittedSeries | None,
+        *,
+        same: bool,
+        others: Sequence[str] = (),
     ) -> FittedTarget:
         """Learns from the values of the train rows, (rows,).
 
@@ -101,16 +108,17 @@ class Target(Spec):
             kind: what `resolved_kind` gave.
             series: the feature that is forecast, where there is one.
             same: whether that feature is the target's own column: both are then scaled alike.
+            others: the columns that are predicted besides.
 
         Raises:
             DataError: a category has one class only, or a number is none.
         """
         if kind == "category" and series is None:
-            return self._fit_classes(values)
+            return self._fit_classes(values, others)
         if faults := one_number_faults(values):
             raise DataError(
                 complaint(f"the target {self.column}", faults[0], rows),
-                hint=f"target: {{column: {self.column}, kind: category}} if it is a class",
+                hint=f"{self._as('category', others)} if it is a class",
             )
         standard = self.normalise == "standard"
         numbers = as_numbers(values)[0]
@@ -131,7 +139,13 @@ class Target(Spec):
             each=each,
         )
 
-    def _fit_classes(self, values: np.ndarray) -> FittedClasses:
+    def _as(self, kind: TargetKind, others: Sequence[str]) -> str:
+        """How a spec says the kind."""
+        if not others:
+            return f"target: {{column: {self.column}, kind: {kind}}}"
+        return f"target: {{{self.column}: {kind}}}, with {', '.join(others)} beside it as before,"
+
+    def _fit_classes(self, values: np.ndarray, others: Sequence[str]) -> FittedClasses:
         texts = [text for text in as_text(values) if text is not None]
         classes = sort_texts(list(collections.Counter(texts)))
         if len(classes) < 2:
@@ -143,7 +157,7 @@ class Target(Spec):
         if len(classes) > 2 and len(classes) > 0.5 * len(texts) and len(texts) > MOST_CLASSES:
             raise DataError(
                 f"the target {self.column} has {len(classes)} classes in {len(texts)} train rows",
-                hint=f"target: {{column: {self.column}, kind: number}} if it is a number",
+                hint=f"{self._as('number', others)} if it is a number",
             )
         return FittedClasses(kind="classes", column=self.column, classes=tuple(classes))
 

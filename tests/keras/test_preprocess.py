@@ -16,6 +16,7 @@ from dlrun.data.features import Category, Fitted, Image, Number, Series, Text
 from dlrun.data.preparation import Preparation
 from dlrun.data.shared_window import resolve_series
 from dlrun.data.splits import Parts
+from dlrun.data.target import FittedNumbers
 
 NASTY = [
     *("", " ", "...", "?! \t\n\r\x0b\x0c", "Öl ÄRGER straße ÉCOLE", "the cat THE Cat, the; (cat)"),
@@ -267,3 +268,11 @@ def test_every_kind_of_feature_is_compared_here() -> None:
     union, _ = typing.get_args(Fitted)
     names = {each.__name__ for each in typing.get_args(union)}
     assert names == {"FittedImage", "FittedText", "FittedNumber", "FittedCategory", "FittedDate", "FittedSeries"}
+
+
+def test_changes_are_summed_up_from_the_last_values_that_are_known() -> None:
+    target = FittedNumbers(kind="numbers", column="y", offset=1.0, scale=2.0, horizon=3, difference=2)
+    outputs = np.array([[0.0, 1.0, 2.0]], np.float32)  # changes of 1, 3 and 5
+    past = np.array([7.0, 8.0, 10.0, 20.0], np.float32).reshape(1, 4, 1)
+    restored = target.restore_raw(outputs, past, None)
+    assert np.asarray(restored).tolist() == [[11, 23, 16]]

@@ -12,8 +12,10 @@ import tensorflow as tf
 
 from dlrun.data.dataset import Dataset
 from dlrun.experiment import Experiment
+from dlrun.training.followed import Followed
 from dlrun.training.loop import Loop
 from dlrun.training.progress import Progress
+from dlrun.training.several import FollowedSeveral, WeightedLosses
 from dlrun.training.supply import InMemory
 
 ROWS = 200
@@ -55,6 +57,14 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Datase
     experiment = experiment.resolve(dataset, "homes")
     assert not list(experiment.check_signature(dataset.preparation.signature))
     return experiment, dataset
+
+
+def test_each_loss_is_followed_as_one_replica_of_two_sees_it() -> None:
+    """Keras divides a loss by the replicas; what is followed is the mean over the examples again."""
+    losses = WeightedLosses({"a": lambda y, said, sample_weight: keras.ops.mean(y - said)}, {"a": 0.5})
+    metric = Followed("mae", lambda y, said: keras.ops.abs(y - said))
+    loss, mae = FollowedSeveral(losses, {"a": metric}).means({"a": np.ones((4, 1))}, [np.full((4, 1), 0.25)], None, 2)
+    assert (float(loss), float(mae)) == (1.5, 0.75)
 
 
 def by_hand() -> Any:

@@ -97,6 +97,17 @@ def test_shuffled_they_end_the_same_however_the_steps_are_cut_and_wherever_they_
         np.testing.assert_array_equal(rows[np.lexsort(rows.T)], X[np.lexsort(X.T)])
 
 
+def test_each_window_epoch_and_seed_has_an_order_of_its_own() -> None:
+    supply, other = from_disk(True), Streamed(read, EXAMPLES, 4 * (FEATURES + 2), seed=4, shuffle=True)
+    steps = streamed.Windows(EXAMPLES, 4 * (FEATURES + 2), BATCH).steps
+    starts = [supply.stretch(1, 0, BATCH), supply.stretch(1, steps, BATCH), supply.stretch(2, 0, BATCH)]
+    starts.append(other.stretch(1, 0, BATCH))
+    places = {each.order.tobytes() for each in starts}
+    assert len(places) == len(starts), "examples are shuffled in a window, each time in another way"
+    read_together = {frozenset(each.tensors[0]["x"].numpy()[:, 0].tolist()) for each in starts}
+    assert len(read_together) == len(starts), "and windows are made of other examples in each epoch"
+
+
 def batch_of(supply: Supply, epoch: int, step: int) -> np.ndarray:
     tensors, order, first, last = supply.stretch(epoch, step, BATCH)
     assert first < last <= len(order)

@@ -331,6 +331,12 @@ def test_what_learns_the_pieces_may_be_missing(monkeypatch: pytest.MonkeyPatch) 
     assert list(Text(kind="text").check()) == []
 
 
+def test_half_of_the_pieces_at_most_are_characters() -> None:
+    pieces = learn_pieces([["abcdefghij"]] * 3, 6)
+    assert sorted(piece for piece in pieces if len(piece) == 1) == [" ", "a", "b"]
+    assert " ab" in pieces
+
+
 def test_pieces_are_found_greedily() -> None:
     """By hand: the longest piece at each place, though "a" and "bcd" would need one token less."""
     pieces = Pieces([" ", " a", "a", "b", "c", "d", "ab", "abc", "bcd", " x"])

@@ -171,6 +171,15 @@ def test_a_group_is_stratified_by_the_most_frequent_class_of_its_rows(rows: list
         assert counts[cls] == counts.max()
 
 
+@given(rows=st.lists(st.tuples(small, small), min_size=1, max_size=30))
+def test_two_rows_are_equal_where_all_their_columns_are(rows: list[tuple[int, int]]) -> None:
+    numbers = np.array([first for first, _ in rows])
+    words = np.array([[None, "", "a", "=a"][second] for _, second in rows], object)
+    codes = equal_rows(Table("t", {"a": numbers, "b": words}), np.arange(len(rows)), ("a", "b"))
+    equal = [[one == other for other in rows] for one in rows]
+    assert (codes[:, None] == codes[None]).tolist() == equal
+
+
 def test_hundreds_of_thousands_of_rows_are_compared_in_no_time() -> None:
     numbers = np.random.default_rng(0).integers(0, 1000, 300_000)
     codes = equal_rows(Table("t", {"a": numbers, "b": numbers % 7}), np.arange(300_000), ("a", "b"))
@@ -317,6 +326,16 @@ def test_folds_of_groups_are_whole_and_even(sizes: list[int], seed: int, stratif
         assert max(of_class) - min(of_class) <= max(sizes[cls::2])
 
 
+def test_folds_leave_the_own_test_part_of_a_source_alone() -> None:
+    own = np.arange(30) % 3 == 0
+    for fold in (1, 2):
+        split = KFoldSplit(kind="kfold", folds=2, fold=fold)
+        parts = split.parts(Table("t", {"x": np.arange(30)}, own), seed=0, roles=Roles())
+        assert_a_partition(parts, 30)
+        assert parts.test.tolist() == np.flatnonzero(own).tolist()
+        assert len(parts.validation) == 10
+
+
 def test_folds_beside_a_test_part_are_stratified_too() -> None:
     label = np.array(["a"] * 75 + ["b"] * 25, object)
     for fold in range(1, 6):
@@ -340,3 +359,6 @@ def test_too_few_for_the_folds_is_told() -> None:
     assert raised.value.hint == "folds: 3"
     with pytest.raises(DataError, match=r"each class of label needs 2 rows, but these have fewer: b \(1\)"):
         KFoldSplit(kind="kfold", folds=2, stratify=True).parts(table, seed=0, roles=Roles(target="label"))
+    table = Table("t", {"label": np.array(["a"] * 20 + ["b"] * 5, object)})
+    with pytest.raises(DataError, match=r"each class of label needs 6 rows, but these have fewer: b \(5\)"):
+        KFoldSplit(kind="kfold", stratify=True, test=0.2).parts(table, seed=0, roles=Roles(target="label"))

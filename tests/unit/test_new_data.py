@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from dlrun.data.bad_rows import BadRows, numbered, sort_out
 from dlrun.data.columns import Batch, Table
 from dlrun.data.features import FittedNumber, FittedSeries, FittedText, Text
+from dlrun.data.new_data import NewData
 from dlrun.data.preparation import Preparation
 from dlrun.data.sources.csv_file import Csv
 from dlrun.data.sources.csv_text import Dialect, frame_of, frames_of
@@ -174,6 +175,14 @@ def test_a_column_of_another_form_or_missing_is_fatal() -> None:
         sort_out(text, batch(y=[1, 2]), "new.csv", BadRows())
 
 
+def test_another_delimiter_is_to_be_mended_in_the_file(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "new.csv").write_text("x;y\n1;2\n")
+    source = Csv(kind="csv", path="old.csv")
+    with pytest.raises(DataError, match=r"the file has one column, called 'x;y'") as caught:
+        list(NewData.at(source, tmp_path / "new.csv", number("x", None)))
+    assert caught.value.hint == 'save the file with "," between values'
+
+
 def test_numbers_of_rows() -> None:
     assert numbered([4]) == "row 5"
     assert numbered([8, 0, 2, 1, 8]) == "rows 1-3, 9"
@@ -195,6 +204,10 @@ def test_the_times_of_the_next_steps() -> None:
     months = np.array(["2020-11-01", "2020-12-01"], "datetime64[us]")
     assert [str(time)[:10] for time in series("break").next_times(months, np.array([1]))[0]] == [
         *("2021-01-01", "2021-02-01", "2021-03-01"),
+    ]
+    quarters = np.array(["2020-07-15", "2020-10-15"], "datetime64[us]")
+    assert [str(time)[:10] for time in series("break").next_times(quarters, np.array([1]))[0]] == [
+        *("2021-01-15", "2021-04-15", "2021-07-15"),
     ]
 
 

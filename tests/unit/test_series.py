@@ -111,6 +111,33 @@ def test_changes_are_summed_up_again(season: int, horizon: int, count: int) -> N
     assert examples.truth[0].tolist() == values[first + 1 : first + 1 + horizon].tolist()
 
 
+def test_changes_over_a_hole_or_into_another_series_are_not_learned_from() -> None:
+    """Each value is 1 more than the one before, but for one jump: where there is a hole, or another shop begins."""
+    y = np.array([0.0, 1, 2, 3, 500, 501, 502, 503])
+    times = np.concatenate([hours(4), hours(4) + 50 * HOUR])
+    feature = {"kind": "series", "window": 1, "difference": 1}
+    over = fitted({"y": feature | {"holes": "ignore"}}, {"y": y, "time": times}).series
+    assert over is not None
+    assert over.offset == np.mean(np.diff(y))
+    within = fitted({"y": feature}, {"y": y, "time": times}).series
+    assert within is not None
+    assert (within.offset, within.scale) == (1, 1)
+    shops = {"y": y, "time": np.tile(hours(4), 2), "shop": texts(["a"] * 4 + ["b"] * 4)}
+    by_shop = fitted({"y": feature}, shops, series_by="shop").series
+    assert by_shop is not None
+    assert (by_shop.offset, by_shop.scale) == (1, 1)
+
+
+def test_the_step_is_that_within_each_series() -> None:
+    shops = texts(["a", "a", "b", "c", "d"])
+    times = START + np.array([0, 1, 50, 100, 150]) * HOUR
+    series = fitted(
+        {"y": plain(window=1)}, {"y": np.arange(5.0), "time": times, "shop": shops}, series_by="shop"
+    ).series
+    assert series is not None
+    assert series.step == 3600
+
+
 def test_the_changes_of_a_whole_are_whole() -> None:
     columns = {"y": np.array([1.0, 3, 6, 10, 15, 21]), "time": hours(6)}
     preparation = fitted({"y": plain(window=1, horizon=4, difference=1)}, columns)
@@ -199,6 +226,14 @@ def test_nothing_of_the_unknown_future_enters() -> None:
     assert now[:-3, 3].tolist() == then[:-3, 3].tolist()
 
 
+def test_a_window_has_what_is_compared_with_of_every_variable() -> None:
+    columns = {"x": np.arange(12.0) ** 2, "y": np.arange(12.0), "time": hours(12)}
+    preparation = fitted({"y": plain(window=2), "x": plain(difference=5)}, columns)
+    examples = preparation.encode(Table("t", columns))
+    assert examples.rows.tolist() == [6, 7, 8, 9, 10]
+    assert examples.inputs["series"][0].tolist() == [[5, 25], [6, 35]]
+
+
 def shops(late: float = 0) -> dict[str, np.ndarray]:
     """Two shops of very different size, hour by hour, `late` added behind the train rows."""
     time = np.repeat(hours(100), 2)
@@ -219,6 +254,10 @@ def test_each_series_by_its_own_train_rows() -> None:
         assert series.each[name] == (own.mean(), own.std())
     examples = preparation.encode(Table("t", columns))
     np.testing.assert_allclose(examples.inputs["y"][0], examples.inputs["y"][1], atol=1e-5)
+    small = columns["y"][::2]
+    np.testing.assert_allclose(
+        examples.inputs["y"][0, :, 0], (small[:4] - small[:80].mean()) / small[:80].std(), atol=1e-5
+    )
     np.testing.assert_allclose(examples.target[0], examples.target[1], atol=1e-5)
     assert isinstance(preparation.target, FittedNumbers)
     np.testing.assert_allclose(preparation.target.restore(examples.target, examples.past), examples.truth, rtol=1e-5)
@@ -284,6 +323,8 @@ def test_new_data_with_the_known_part_of_the_horizon() -> None:
     assert examples.past.next_times(preparation.series, given=True).tolist() == [hours(5)[3:].tolist()]
     every = preparation.encode(table, target=False)
     assert every.rows.tolist() == [1, 2]
+    further = ahead([1, 2, 3, 4, 5, 6, 7], [10, 20, 30, None, None, None, None])
+    assert preparation.encode(further, target=False).rows.tolist() == [1, 2], "none begins where y is not known"
     with pytest.raises(DataError) as caught:
         preparation.encode(ahead([1, 2, 3, 4], [10, 20, 30, None]), target=False, last=True)
     assert caught.value.message == (
@@ -306,6 +347,10 @@ def test_new_data_of_several_series() -> None:
     assert examples.past.ids is not None
     assert examples.past.ids.tolist() == ["b", "a"]
     assert examples.inputs["series"].tolist() == [[[20, 2, 3], [30, 3, 6]], [[10, 1, 4], [40, 4, 5]]]
+    behind = {"known": np.arange(8.0), "y": np.array([1, 2, 3, None] * 2, float), "time": np.tile(hours(4), 2)}
+    one_after_the_other = Table("new.csv", {**behind, "shop": texts(list("aaaabbbb"))})
+    assert preparation.faults(one_after_the_other, np.arange(8)) == []
+    assert preparation.encode(one_after_the_other, target=False, last=True).rows.tolist() == [2, 6]
     cut = Table("new.csv", {name: values[:5] for name, values in table.columns.items()})
     with pytest.raises(DataError, match="the next row of shop b after row 3, with time and known, but there is none"):
         preparation.encode(cut, target=False, last=True)
@@ -332,6 +377,25 @@ def test_series_with_a_hole_or_too_short_at_the_end_are_left_out() -> None:
     ]
     assert not any("window" in hint and "every" not in hint for hint in bad.hints)
     assert preparation.encode(table, good, target=False, last=True).rows.tolist() == [len(table) - 3]
+
+
+def test_a_time_that_is_not_named_is_told_once(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "t.csv").write_text("time,y\n" + "".join(f"2024-01-{day:02},{day}\n" for day in range(1, 29)))
+    features = {"y": plain(window=3), "time": {"kind": "date", "parts": ["weekday"]}}
+    tree = {"source": {"kind": "csv", "path": "t.csv"}, "target": "y", "features": features}
+    [problem] = Data.parse(tree).check(tmp_path)
+    assert problem.message == "a series needs a time column"
+
+
+def test_new_data_is_to_be_mended_and_not_the_spec() -> None:
+    preparation = fitted({"y": plain(window=9)}, {"y": np.arange(30.0), "time": hours(30)})
+    table = Table("new.csv", {"y": np.arange(5.0), "time": hours(5)})
+    with pytest.raises(DataError) as caught:
+        preparation.encode(table, new=True)
+    assert caught.value.hint == "more rows, or those that are missing between others"
+    with pytest.raises(DataError) as caught:
+        preparation.encode(table)
+    assert "a smaller window" in str(caught.value.hint)
 
 
 def test_a_calendar_goes_on_by_itself() -> None:

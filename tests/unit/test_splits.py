@@ -157,6 +157,14 @@ def test_rows_are_stratified_by_their_own_classes_wherever_the_own_test_part_sta
         assert parts.test.tolist() == list(range(40))
 
 
+def test_groups_stay_whole_wherever_the_own_test_part_stands() -> None:
+    by = np.concatenate([np.arange(20), np.arange(40) // 4])
+    own = Table("t", {"by": by}, np.arange(60) < 20)
+    parts = GroupSplit(kind="group", by="by", validation=0.3).parts(own, seed=0, roles=Roles())
+    assert not set(by[parts.train].tolist()) & set(by[parts.validation].tolist())
+    assert len(parts.validation) == 12
+
+
 def test_too_few_rows_groups_and_times_are_told() -> None:
     with pytest.raises(DataError, match="with 2 in all, there are too few rows"):
         split(RandomSplit(), table(2))
@@ -175,6 +183,13 @@ def test_a_row_without_group_is_told() -> None:
 def test_stratify_without_target_is_told() -> None:
     with pytest.raises(DataError, match="no target"):
         RandomSplit(stratify=True).parts(table(20), seed=0, roles=Roles())
+
+
+def test_auto_hands_on_what_it_is_told() -> None:
+    told = {"stratify": True, "bins": 4, "keep_together": ("duplicates", "visit"), "validation": 0.0}
+    auto = AutoSplit(**told)
+    assert auto.choose(series=False, group="year") == GroupSplit(kind="group", by="year", **told)
+    assert auto.choose(series=False, group=None) == RandomSplit(**told)
 
 
 def test_auto_follows_the_source() -> None:
