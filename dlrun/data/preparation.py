@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns import Table
 from dlrun.data.features import Fitted, FittedCategory, FittedDate, FittedNumber, FittedSeries
 from dlrun.data.features.values import Fault, complaint
+from dlrun.data.fitted_target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.data.layout import Past
 from dlrun.data.series_windows import SeriesInput
 from dlrun.data.signature import PACKED, Input, Output, Signature
 from dlrun.data.signature import input_name as input_name
-from dlrun.data.target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 from dlrun.spec.near import nearest

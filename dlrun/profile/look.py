@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from dlrun.data.dataset import Dataset
 from dlrun.data.features import Series, Text
 from dlrun.data.features.values import row_list
+from dlrun.data.fitted_target import FittedClasses
 from dlrun.data.layout import lay_out
 from dlrun.data.preparation import input_name
 from dlrun.data.splits import RandomSplit
-from dlrun.data.target import FittedClasses
 from dlrun.profile.classes import look_at_classes
 from dlrun.profile.drift import look_for_drift
 from dlrun.profile.finding import Finding, counted, examples

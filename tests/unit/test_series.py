@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from dlrun.data.bad_rows import BadRows, with_ends
 from dlrun.data.columns import Batch, Column, Table
 from dlrun.data.dataset import Data, Dataset
+from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.preparation import Preparation
 from dlrun.data.shared_window import resolve_series
 from dlrun.data.splits import Parts
-from dlrun.data.target import FittedNumbers
 from dlrun.errors import DataError
 
 START = np.datetime64("2024-01-01T00", "us")
