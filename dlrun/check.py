@@ -87,7 +87,7 @@ def check(spec: Path, *, overrides: Sequence[str] = (), deep: bool = False) -> C
     experiment, dataset = load_data(experiment, document, spec)
     profile = profile_dataset(dataset)
     weighted = experiment.training.oversample or getattr(experiment.loss, "class_weights", None)
-    findings = look(dataset, profile, weighted=weighted is not None)
+    findings = look(dataset, profile, weighted=weighted is not None, watched=experiment.training.watches_validation)
     experiment.runtime.prepare()
     signature = dataset.preparation.signature
     model = build_model(experiment, document, signature)

@@ -194,7 +194,7 @@ def say(judges: Sequence[Judge], table: Table, rows: np.ndarray | None, *, targe
     from dlrun.evaluation.folds import ensemble
 
     return ensemble(
-        [judge.predict(table.name, judge.preparation.encode(table, rows, target=target)) for judge in judges]
+        [judge.predict(table.name, judge.preparation.encode(table, rows, target=target, new=True)) for judge in judges]
     )
 
 

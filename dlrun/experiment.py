@@ -1,4 +1,4 @@
-"""The whole spec, and the checks that cross its sections."""
+"""The whole spec, and what is built of it."""
 
 from __future__ import annotations
 
@@ -10,29 +10,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field
 
 from dlrun.data.dataset import Data, Dataset
-from dlrun.data.encoders import build_combined, check_encoders, check_unread, with_encoders
+from dlrun.data.encoders import build_combined, with_encoders
 from dlrun.data.features import FittedImage, Image
+from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.on_disk import Range
 from dlrun.data.preparation import Examples, Preparation, input_name
-from dlrun.data.signature import Output, Signature
+from dlrun.data.signature import Signature
 from dlrun.data.splits import KFoldSplit
 from dlrun.data.streaming import on_disk, row_bytes, window
-from dlrun.data.target import FittedNumbers, Targets
+from dlrun.data.target import Targets
 from dlrun.errors import DataError
 from dlrun.evaluation.settings import Evaluation
+from dlrun.experiment_checks import check_alone, check_names, check_signature
 from dlrun.models import Architecture
 from dlrun.models.autoencoder import Autoencoder
 from dlrun.models.blocks import Units
 from dlrun.models.combined import Combined
-from dlrun.models.pretrained import check_size, sized
+from dlrun.models.pretrained import sized
 from dlrun.models.regularization import Regularization
 from dlrun.seeds import keras_seeds
 from dlrun.spec.base import Spec
-from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
 from dlrun.training.device import Runtime
-from dlrun.training.followed import Followed, all_followed_columns, followed_columns, followed_metric
-from dlrun.training.losses import Loss, check_loss, default_loss, describe, output_units, sample_weights
+from dlrun.training.followed import Followed, followed_metric
+from dlrun.training.losses import Loss, default_loss, output_units, sample_weights
 from dlrun.training.optimizers import Adam, Optimizer
 from dlrun.training.settings import Training
 from dlrun.training.team import Team
@@ -114,12 +115,19 @@ class Experiment(Spec):
         """
         problems = [problem.under("data") for problem in self.data.check(folder, reconstructs=self.reconstructs)]
         signature = None if problems else self.preview(folder)
-        problems += self._check_alone()
-        if signature is not None:
-            problems += self.check_signature(signature)
-        else:
-            problems += self._check_names()
+        problems += check_alone(self)
+        problems += check_names(self) if signature is None else self.check_signature(signature)
         return problems
+
+    def check_signature(self, signature: Signature, *, validation: bool | None = None) -> Iterator[Problem]:
+        """Whether architecture, loss, metrics and monitors fit the data.
+
+        Args:
+            validation: whether there is a validation part; None: as far as the split tells.
+        """
+        return check_signature(
+            self, signature, validation=self.data.split.has_validation if validation is None else validation
+        )
 
     def preview(self, folder: pathlib.Path) -> Signature | None:
         """The signature as far as it is known without reading the data; None where it is not."""
@@ -144,134 +152,6 @@ class Experiment(Spec):
     @property
     def _loss_kind(self) -> str | None:
         return None if self.loss is None else self.loss.kind
-
-    def _check_alone(self) -> Iterator[Problem]:
-        """What is wrong whatever the data is."""
-        yield from (problem.under("optimizer") for problem in self.optimizer.check_alone())
-        if hasattr(self.architecture, "check_alone"):
-            yield from (problem.under("architecture") for problem in self.architecture.check_alone())
-        if not isinstance(self.architecture, Combined):
-            yield from (problem.under("data") for problem in check_unread(self.data.features or {}, self.architecture))
-        if self.loss is not None and isinstance(self.data.target, Targets):
-            yield Problem(
-                ("loss",),
-                "several targets have a loss each, beside what they are",
-                expected="data: {target: {<column>: {loss: <kind>}}}",
-                received=self.loss.kind,
-                hint="take the section out",
-                at="key",
-            )
-        if self.optimizer.schedule is not None and self.training.reduce_on_plateau is not None:
-            yield Problem(
-                ("training", "reduce_on_plateau"),
-                "the learning rate would follow two rules",
-                expected="optimizer.schedule or training.reduce_on_plateau",
-                received="both",
-                hint="take one of them out",
-                at="key",
-            )
-        if self.regularization.weight_decay == 0 and self.optimizer.kind == "adamw":
-            yield Problem(
-                ("regularization", "weight_decay"),
-                "adamw without weight decay is adam",
-                expected="a number above 0",
-                received="0",
-                hint="write `optimizer: {kind: adam}`, or take weight_decay out for 0.004",
-            )
-
-    def _check_names(self) -> Iterator[Problem]:
-        """Metrics and monitors that no task has, where the task is not known yet."""
-        yield from (problem.under("evaluation") for problem in self.evaluation.check())
-        kinds = {each.column: each.kind for each in self.data.targets}
-        columns = all_followed_columns(kinds, validation=self.data.split.has_validation)
-        yield from (problem.under("training") for problem in self.training.check(columns))
-
-    def check_signature(self, signature: Signature, *, validation: bool | None = None) -> Iterator[Problem]:
-        """Whether architecture, loss, metrics and monitors fit the data.
-
-        Args:
-            validation: whether there is a validation part; None: as far as the split tells.
-        """
-        validation = self.data.split.has_validation if validation is None else validation
-        output = signature.output
-        yield from (problem.under("architecture") for problem in self.architecture.check(signature))
-        if len(signature.inputs) == 1:
-            yield from (problem.under("architecture") for problem in check_size(self.architecture, signature.inputs[0]))
-        if isinstance(self.architecture, Combined):
-            yield from (problem.under("data") for problem in check_encoders(self.data.features or {}, signature))
-        for one, stated, path in self._stated_losses(signature):
-            yield from (problem.under(*path) for problem in check_loss(stated, one))
-        loss = self.loss or default_loss(output.task)
-        if self.regularization.label_smoothing and not any(one.is_classification for one in signature.outputs):
-            yield Problem(
-                ("regularization", "label_smoothing"),
-                f"{describe(output)} has no labels to smooth",
-                expected="0",
-                received=f"{self.regularization.label_smoothing:g}",
-                hint="take label_smoothing out",
-            )
-        if isinstance(self.architecture, Autoencoder):
-            yield from self._check_reconstruction(self.architecture, loss.kind)
-        tasks = [one.task for one in signature.outputs]
-        yield from (problem.under("evaluation") for problem in self.evaluation.check(*tasks))
-        if not validation and not isinstance(self.evaluation.threshold, float | None):
-            yield Problem(
-                ("evaluation", "threshold"),
-                "the threshold is chosen on the validation part, and there is none",
-                hint="set data.split.validation above 0, or write the threshold as a number",
-                at="key",
-            )
-        yield from (problem.under("training") for problem in self._check_oversampling(output))
-        columns = followed_columns(signature.outputs, validation=validation)
-        yield from (problem.under("training") for problem in self.training.check(columns))
-
-    def _check_oversampling(self, output: Output) -> Iterator[Problem]:
-        how = self.training.oversample
-        if how is None:
-            return
-        if not output.is_classification:
-            yield Problem(
-                ("oversample",), f"{describe(output)} has no classes to see more often", hint="take oversample out"
-            )
-        elif not isinstance(how, str) and output.classes and (unknown := sorted(set(how) - set(output.classes))):
-            yield Problem(
-                ("oversample", unknown[0]),
-                f"there is no class {unknown[0]}",
-                expected=f"some of {', '.join(output.classes)}",
-                received=unknown[0],
-                hint=f"write `{near}`" if (near := nearest(unknown[0], output.classes)) else None,
-                at="key",
-            )
-        elif getattr(self.loss, "class_weights", None) is not None:
-            yield Problem(
-                ("oversample",),
-                "rare classes would count twice: by their weight, and by how often they are seen",
-                expected="training.oversample or loss.class_weights",
-                received="both",
-                hint="take one of them out",
-                at="key",
-            )
-
-    def _check_reconstruction(self, architecture: Autoencoder, loss: str) -> Iterator[Problem]:
-        if loss == "binary_crossentropy" and architecture.output_activation == "sigmoid":
-            yield Problem(
-                ("architecture", "output_activation"),
-                "binary_crossentropy takes logits and applies the sigmoid itself",
-                expected="linear",
-                received="sigmoid",
-                hint="take output_activation out",
-            )
-        inputs = self.data.features or {}
-        ranges = [getattr(feature, "rescale", None) for feature in inputs.values()]
-        bounded = loss == "binary_crossentropy" or architecture.output_activation == "sigmoid"
-        if bounded and inputs and any(not _within_unit(limits) for limits in ranges):
-            yield Problem(
-                ("architecture", "output_activation") if loss != "binary_crossentropy" else ("loss", "kind"),
-                "the reconstruction is within [0, 1], and the input is not",
-                expected="features with `rescale: [0, 1]`",
-                received=", ".join(f"{name}: {feature.kind}" for name, feature in inputs.items()),
-                hint="rescale the input to [0, 1], or take a linear output with mse",
-            )
 
     def resolve(self, dataset: Dataset, name: str) -> Experiment:
         """The same experiment with nothing left out: what the data and the task name is filled in.
@@ -317,15 +197,6 @@ class Experiment(Spec):
         if len(found) < len(losses):
             raise ValueError("the experiment is not resolved")
         return found
-
-    def _stated_losses(self, signature: Signature) -> Iterator[tuple[Output, Loss, tuple[str, ...]]]:
-        """The losses that the spec states, with what they are for and where they stand."""
-        if isinstance(self.data.target, Targets):
-            for output in signature.outputs:
-                if (loss := self.data.target.root[output.name].loss) is not None:
-                    yield output, loss, ("data", "target", output.name, "loss")
-        elif self.loss is not None:
-            yield signature.output, self.loss, ("loss",)
 
     def build(self, signature: Signature) -> Any:
         """The Keras model, its first weights a function of the seed.
@@ -487,7 +358,3 @@ class Experiment(Spec):
             return Learner(model, optimizer, loss, metric, team)
         weighted = WeightedLosses(losses, {name: head.weight for name, head in self.data.target.root.items()})
         return Learner(model, optimizer, weighted, FollowedSeveral(weighted, metrics), team)
-
-
-def _within_unit(limits: Sequence[float] | None) -> bool:
-    return limits is not None and limits[0] >= 0 and limits[1] <= 1

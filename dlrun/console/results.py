@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.console.numbers import duration, number, printable, setting, spread
 from dlrun.console.streams import standard_console
-from dlrun.evaluation.names import label
+from dlrun.evaluation.names import higher_is_better, label
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,6 +68,8 @@ def print_summary(run: RunFolder, console: Console | None = None) -> None:
         for name, value in it.baselines.items():
             headline.append(f"  {name} {number(value)}", "dim")
         console.print(headline)
+    if unbeaten := _unbeaten(it):
+        console.print(f"The model is not better than its trivial model, {unbeaten}.", style="yellow")
     how_far = f"{status.epoch} of {status.epochs} epochs"
     if status.folds is not None:
         how_far = f"{status.folds_done} of {status.folds} folds"
@@ -88,6 +90,17 @@ def print_summary(run: RunFolder, console: Console | None = None) -> None:
         ("    ", f"dlrun compare {_argument(run.path.parent)}", ""),
     ]:
         console.print(Text.assemble((title, "dim"), "  ", (line, style)), soft_wrap=True)
+
+
+def _unbeaten(run: Run) -> str | None:
+    """The trivial baseline that a run is not better than by its main metric, the best of them; None where there is
+    none."""
+    if run.main_metric is None or run.main is None or not run.baselines:
+        return None
+    higher = higher_is_better(run.main_metric)
+    name = (max if higher else min)(run.baselines, key=lambda name: run.baselines[name])
+    is_better = run.main > run.baselines[name] if higher else run.main < run.baselines[name]
+    return None if is_better else name
 
 
 def _kept_weights(run: Run) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Batch
+from dlrun.data.features import FittedImage
 from dlrun.data.preparation import Preparation
 from dlrun.errors import DataError
 
@@ -73,7 +74,7 @@ def sort_out(preparation: Preparation, batch: Batch, file: str, bad: BadRows) ->
         else:
             bad.add(file, row, why)
     if missing := preparation.missing(table):
-        raise DataError(f"{file}: " + "; ".join(missing))
+        raise DataError(f"{file}: " + "; ".join(missing), hint=wanted(preparation))
     good = np.arange(len(table), dtype=np.int64)
     while faults := preparation.faults(
         table, good
@@ -87,6 +88,13 @@ def sort_out(preparation: Preparation, batch: Batch, file: str, bad: BadRows) ->
             faulty[fault.positions] = True
         good = good[~faulty]
     return _timed(preparation, batch, good, file, bad)
+
+
+def wanted(preparation: Preparation) -> str | None:
+    """What a model takes that was trained on image files; None for others."""
+    if not any(isinstance(each, FittedImage) and each.form for each in preparation.features.values()):
+        return None
+    return "the model takes image files, a folder of them, or a table (.csv, .parquet, .jsonl) that names them"
 
 
 def with_ends(preparation: Preparation, batch: Batch, good: np.ndarray, file: str, bad: BadRows) -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Column, near
+from dlrun.data.decode import ENDINGS
 from dlrun.data.features import Category, Date, Image, Number, Series, Text
 from dlrun.data.preparation import input_name
 from dlrun.data.series_checks import check_series
@@ -114,7 +115,7 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
                 f"the column {name} is no {feature.kind}",
                 expected=_fitting(column),
                 received=feature.kind,
-                hint=f"the source says: {column.kind}{shape}",
+                hint=f"the source says: {column.kind}{shape}" + _likely_wish(column),
             )
         taken = input_name(name)
         shares = isinstance(feature, Number | Category | Date) and feature.encoder is None
@@ -127,6 +128,14 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
                 at="key",
             )
         names[taken] = name
+
+
+def _likely_wish(column: Column) -> str:
+    """That texts may be meant to name images; nothing where their values are known to be others."""
+    names = column.classes if isinstance(column.classes, tuple) else ()
+    if not Image(kind="image").takes(column) or not all(name.lower().endswith(ENDINGS) for name in names):
+        return ""
+    return "; if its texts name image files, write {kind: image}" if column.kind in ("text", "category") else ""
 
 
 def _fitting(column: Column) -> str:

@@ -15,6 +15,7 @@ from dlrun.data.content import content_hashes
 from dlrun.data.features import Feature, Fitted, FittedSeries, Series, Text
 from dlrun.data.features.values import complaint, missing_fault, row_list
 from dlrun.data.findings import FindingKind
+from dlrun.data.fitted_target import FittedClasses, FittedTarget
 from dlrun.data.image_files import with_pixels
 from dlrun.data.inference import describe, infer
 from dlrun.data.layout import Layout, lay_out
@@ -26,7 +27,7 @@ from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.streaming import allowed_bytes, check_fits, encoded_on_disk, forget, is_on_disk, is_streamed
-from dlrun.data.target import FittedClasses, FittedTarget, Target, TargetField, TargetKind, known_classes, target_kind
+from dlrun.data.target import Target, TargetField, TargetKind, known_classes, target_kind
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -300,7 +301,9 @@ class Data(Spec):
             name = target.column
             series = all_series.get(name) or next(iter(all_series.values()), None)
             values = table.columns[name][parts.train]
-            fitted.append(target.fit(values, parts.train, target.kind or "number", series, same=name in features))
+            others = [each.column for each in self.targets if each is not target]
+            kind = target.kind or "number"
+            fitted.append(target.fit(values, parts.train, kind, series, same=name in features, others=others))
         main, further = (fitted[0], tuple(fitted[1:])) if fitted else (None, ())
         return Preparation(
             features=features,

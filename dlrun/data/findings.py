@@ -21,6 +21,7 @@ FindingKind = Literal[
     "rare_class",
     "absent_class",
     "imbalance",
+    "few_validation",
     "holes",
     "drift",
 ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import IO
 
+from dlrun.data.bad_rows import wanted
 from dlrun.data.columns import Batch, Table
 from dlrun.data.decode import ENDINGS as IMAGE_ENDINGS
 from dlrun.data.decode import Form
@@ -15,7 +17,7 @@ from dlrun.data.preparation import Preparation
 from dlrun.data.sources import Source
 from dlrun.data.sources.arrays import Arrays
 from dlrun.data.sources.class_folders import files_below
-from dlrun.data.sources.csv_file import Csv
+from dlrun.data.sources.csv_file import DELIMITERS, Csv
 from dlrun.data.sources.files import is_pattern, near_file, opened, parts, plain_name
 from dlrun.data.sources.frames import Types
 from dlrun.data.sources.image_folder import ImageFiles, ImageFolder
@@ -27,6 +29,7 @@ from dlrun.data.sources.text_folder import ENDINGS, LARGEST, TEXT, TextFile, Tex
 from dlrun.data.sources.tfrecord import TfRecord
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
+from dlrun.spec.problem import Problem
 
 KINDS: Mapping[type[Tabular], str] = {Csv: "csv", Parquet: "parquet", Json: "json"}
 """The sources of tables."""
@@ -100,6 +103,13 @@ def files_of(found: Spec, path: pathlib.Path) -> list[pathlib.Path]:
     return [path]
 
 
+def _mend_file(part: Spec, problem: Problem) -> str | None:
+    """What to do to a file that a source cannot read, whose fields a run has fixed."""
+    if not isinstance(part, Csv) or problem.path == ("path",):
+        return problem.hint
+    return f"save the file with {DELIMITERS.get(part.delimiter, part.delimiter)} between values"
+
+
 def _piped_text(piped: IO[bytes]) -> Table:
     import numpy as np
 
@@ -152,7 +162,7 @@ class NewData:
             part = found.model_copy(update={"path": str(file.absolute())})
             for problem in part.check(pathlib.Path()):
                 if problem.path == ("path",) or problem.path[0] in ("delimiter", "decimal_comma"):
-                    raise DataError(f"{file}: {problem.message}", hint=problem.hint)
+                    raise DataError(f"{file}: {problem.message}", hint=wanted(preparation) or _mend_file(part, problem))
             yield cls(part, file, preparation)
 
     @property
@@ -181,11 +191,11 @@ class NewData:
         time = self.preparation.time if self.preparation.series else None
         source = self.source.model_copy(update={"time": time, "types": self._types()})
         size = -1 if self.preparation.series else BLOCK
-        if self.path is None:
-            yield from source.batches(piped, self.name, size)
-            return
-        with opened(self.path) as stream:
-            yield from source.batches(stream, self.name, size)
+        try:
+            with nullcontext(piped) if self.path is None else opened(self.path) as stream:
+                yield from source.batches(stream, self.name, size)
+        except DataError as error:
+            raise DataError(error.message, hint=wanted(self.preparation) or error.hint) from None
 
     @property
     def is_images(self) -> bool:

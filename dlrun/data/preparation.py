@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns import Table
 from dlrun.data.features import Fitted, FittedCategory, FittedDate, FittedNumber, FittedSeries
 from dlrun.data.features.values import Fault, complaint
+from dlrun.data.fitted_target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.data.layout import Past
 from dlrun.data.series_windows import SeriesInput
 from dlrun.data.signature import PACKED, Input, Output, Signature
 from dlrun.data.signature import input_name as input_name
-from dlrun.data.target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 from dlrun.spec.near import nearest
@@ -147,7 +147,13 @@ class Preparation(Spec):
         return self.target.scale if isinstance(self.target, FittedNumbers) else 1.0
 
     def encode(
-        self, table: Table, rows: np.ndarray | None = None, *, target: bool = True, last: bool = False
+        self,
+        table: Table,
+        rows: np.ndarray | None = None,
+        *,
+        target: bool = True,
+        last: bool = False,
+        new: bool = False,
     ) -> Examples:
         """Encodes rows of any table in the source's form.
 
@@ -156,6 +162,7 @@ class Preparation(Spec):
             rows: which, (n,), sorted; None: all. A series takes them as rows that follow one another.
             target: whether to encode the target too.
             last: of series, whether to encode the last window of each only.
+            new: whether the table is new to a trained model: what is told then is to be mended in it.
 
         Raises:
             DataError: columns are missing or of another form, values are missing or cannot be read: all at once,
@@ -166,7 +173,8 @@ class Preparation(Spec):
         rows = np.arange(len(table), dtype=np.int64) if rows is None else rows
         columns = self._columns(table, rows, target)
         if self.series_input is not None:
-            return self._encode_series(self.series_input, table, rows, target, last)
+            past = self.series_input.find(table, rows, target=target, last=last, new=new)
+            return self._encode_series(self.series_input, table, past, target)
         inputs = self._encode_inputs(columns)
         if not target:
             nothing = np.zeros((len(rows), 0), np.float32), np.zeros((len(rows), 0))
@@ -177,10 +185,9 @@ class Preparation(Spec):
         (main, truth), *further = (_encoded(each, columns[each.column]) for each in self.targets)
         return Examples(rows, inputs, main, truth, further=tuple(further))
 
-    def _encode_series(self, series: SeriesInput, table: Table, rows: np.ndarray, target: bool, last: bool) -> Examples:
+    def _encode_series(self, series: SeriesInput, table: Table, past: Past, target: bool) -> Examples:
         import numpy as np
 
-        past = series.find(table, rows, target=target, last=last)
         inputs = {series.input.name: series.encode(table.columns, past)}
         numbers = self.target if isinstance(self.target, FittedNumbers) else None
         if numbers is not None and (target or numbers.column in series.features):

@@ -55,12 +55,13 @@ def _check_no_series(data: Data) -> Iterator[Problem]:
 
 
 def _check_others(data: Data, features: Mapping[str, Feature], time: str | None) -> Iterator[Problem]:
-    """That beside series there are only the calendar of their times and the name of each."""
+    """That beside series there are only the calendar of their times and the name of each; any date may be that of the
+    times where the source does not name them, which is told by itself."""
     if others := [
         name
         for name, each in features.items()
         if not isinstance(each, Series)
-        and not (isinstance(each, Date) and name == time)
+        and not (isinstance(each, Date) and time in (None, name))
         and not (isinstance(each, Category) and name == data.series_by)
     ]:
         yield Problem(

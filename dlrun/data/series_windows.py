@@ -131,13 +131,14 @@ class SeriesInput:
         ahead: np.ndarray = places > last[series]
         return ahead
 
-    def find(self, table: Table, rows: np.ndarray, *, target: bool, last: bool) -> Past:
+    def find(self, table: Table, rows: np.ndarray, *, target: bool, last: bool, new: bool = False) -> Past:
         """Where windows end, in the order of the rows.
 
         Args:
             rows: which rows, (n,), sorted; they follow one another.
             target: whether an example has the steps that are forecast.
             last: whether only the last window of each series is wanted.
+            new: whether the table is new to a trained model, whose window stands.
 
         Raises:
             DataError: the times of a series do not rise, there is no window, or, with `last`, a series has none at
@@ -157,7 +158,7 @@ class SeriesInput:
         origins = self.main.origins(layout.stamps, steps, past=self.past, series=layout.series)
         origins = origins[~behind[origins]]
         if len(rows) and not len(origins):
-            raise self._none(table.name, len(layout), steps, new=not target)
+            raise self._none(table.name, len(layout), steps, new=new or not target)
         return Past(layout, origins[np.argsort(layout.rows[origins], kind="stable")])
 
     def without_end(self, table: Table, rows: np.ndarray) -> list[tuple[np.ndarray, EndFault]]:

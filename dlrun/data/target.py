@@ -1,4 +1,4 @@
-"""The target: what is predicted, as classes or as numbers."""
+"""The target: what is predicted, as classes or as numbers; one or several."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, RootMode
 from dlrun.data.columns import Column
 from dlrun.data.features.category import sort_texts
 from dlrun.data.features.number import usable
-from dlrun.data.features.scales import raw_scales, scales
-from dlrun.data.features.series import FittedSeries, one_number_faults, windows
-from dlrun.data.features.values import Fault, as_numbers, as_text, complaint, missing_fault, row_list
-from dlrun.data.layout import Past
+from dlrun.data.features.series import FittedSeries, one_number_faults
+from dlrun.data.features.values import as_numbers, as_text, complaint, row_list
+from dlrun.data.fitted_target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.data.signature import Output
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
@@ -22,7 +21,6 @@ from dlrun.training.losses import LossField, default_loss
 
 if TYPE_CHECKING:
     import numpy as np
-    from keras import KerasTensor
 
 NUMBER_LOSSES = frozenset({"mse", "mae", "huber"})
 """Losses that say that the target is a number; all others say that it is a class."""
@@ -32,150 +30,6 @@ MOST_CLASSES = 20
 
 KINDS = ("category", "number")
 TargetKind = Literal["category", "number"]
-
-
-class FittedClasses(Spec):
-    """A target that is one of several classes, as the train rows have them."""
-
-    kind: Literal["classes"]
-    """Which target this is."""
-    column: str
-    """The target's column."""
-    classes: tuple[str, ...]
-    """The classes as text, in the order of their indexes."""
-
-    @property
-    def output(self) -> Output:
-        binary = len(self.classes) == 2
-        shape = (1,) if binary else (len(self.classes),)
-        return Output(self.column, "binary" if binary else "multiclass", shape, self.classes)
-
-    def faults(self, values: np.ndarray) -> list[Fault]:
-        """Missing values and classes that the train rows do not have."""
-        import numpy as np
-
-        if values.ndim != 1:
-            return [Fault("not one class a row")]
-        if missing := missing_fault(values):
-            return missing
-        texts = as_text(values)
-        known = frozenset(self.classes)
-        strange = np.array([position for position, text in enumerate(texts) if text not in known], np.int64)
-        if not len(strange):
-            return []
-        names = sorted({str(texts[position]) for position in strange.tolist()})
-        shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-        return [Fault(f"a class that the train rows do not have ({shown})", strange)]
-
-    def encode(self, values: np.ndarray) -> np.ndarray:
-        """(rows,) to int32 (rows,): the index of the class."""
-        import numpy as np
-
-        index = {name: position for position, name in enumerate(self.classes)}
-        return np.array([index[text] for text in as_text(values) if text is not None], np.int32)
-
-
-class FittedNumbers(Spec):
-    """A target that is a number, or the next numbers of a series: `(value - offset) / scale`, in float32; with
-    `difference`, of the change since that many steps before."""
-
-    kind: Literal["numbers"]
-    """Which target this is."""
-    column: str
-    """The target's column."""
-    offset: float
-    """What is subtracted from a value."""
-    scale: float
-    """What it is then divided by."""
-    horizon: int | None = None
-    """How many next steps of a series are predicted; none where it is not one."""
-    difference: int | None = None
-    """How many steps before is what a value is compared with; none where the value itself is predicted."""
-    each: dict[str, tuple[float, float]] | None = None
-    """Offset and scale of each series; none where all share one. Offset 0 and scale 1 then stand above."""
-
-    @property
-    def output(self) -> Output:
-        if self.horizon is None:
-            return Output(self.column, "regression", (1,))
-        return Output(self.column, "forecast", (self.horizon,))
-
-    def faults(self, values: np.ndarray) -> list[Fault]:
-        """What keeps the values from being encoded."""
-        return one_number_faults(values)
-
-    def truth(self, values: np.ndarray, origins: np.ndarray | None = None) -> np.ndarray:
-        """(rows,) to float64 in the units of the data: (rows,), or, for a series, (windows, horizon)."""
-        numbers = as_numbers(values)[0]
-        if self.horizon is None or origins is None:
-            return numbers
-        return windows(numbers, origins + 1, self.horizon)
-
-    def scaled(self, truth: np.ndarray, past: Past | None = None) -> np.ndarray:
-        """The truth as the network is to give it: float32 (rows, 1) or (windows, horizon).
-
-        Args:
-            past: of a series: what came before.
-        """
-        import numpy as np
-
-        if self.difference is not None and past is not None:
-            steps = np.concatenate([past.last(self.difference), truth], axis=1)
-            truth = steps[:, self.difference :] - steps[:, : -self.difference]
-        offset, scale = self._scales(past)
-        scaled = np.asarray((truth - offset) / scale, np.float32)
-        return scaled[:, None] if self.horizon is None else scaled
-
-    def restore(self, outputs: np.ndarray, past: Past | None = None) -> np.ndarray:
-        """Outputs of the network, (rows, 1) or (windows, horizon), in the units of the data: float64 (rows,) or
-        (windows, horizon).
-
-        Args:
-            past: of a series: what came before.
-        """
-        import numpy as np
-
-        offset, scale = self._scales(past)
-        numbers: np.ndarray = outputs.astype(np.float64) * scale + offset
-        if self.horizon is None:
-            return numbers.reshape(len(outputs))
-        if self.difference is None or past is None:
-            return numbers
-        seasons = np.pad(numbers, ((0, 0), (0, -self.horizon % self.difference)))
-        seasons = seasons.reshape(len(numbers), -1, self.difference).cumsum(axis=1)
-        seasons += past.last(self.difference)[:, None]
-        return np.asarray(seasons.reshape(len(numbers), -1)[:, : self.horizon])
-
-    def _scales(self, past: Past | None) -> tuple[Any, Any]:
-        """Offset and scale, a number or (windows, 1) each."""
-        if self.each is None or past is None:
-            return self.offset, self.scale
-        offset, scale = scales(self, past.ids)
-        return offset[:, None], scale[:, None]
-
-    def restore_raw(self, outputs: KerasTensor, past: KerasTensor | None, series: KerasTensor | None) -> KerasTensor:
-        """The same as `restore`, built of Keras layers.
-
-        Args:
-            past: of a series whose changes are predicted: its values up to the last known one, (batch, past, 1).
-            series: its name, (batch, 1), where each is scaled by itself.
-        """
-        from keras import layers, ops
-
-        if self.each is None:
-            numbers = layers.Rescaling(self.scale, self.offset, dtype="float32", name="restored")(outputs)
-        else:
-            offset, scale = (ops.squeeze(each, -1) for each in raw_scales(self, series))
-            numbers = ops.cast(outputs, "float32") * scale + offset
-        if self.difference is None or self.horizon is None or past is None:
-            return numbers
-        seasons = ops.pad(numbers, ((0, 0), (0, -self.horizon % self.difference)))
-        seasons = ops.cumsum(ops.reshape(seasons, (-1, seasons.shape[1] // self.difference, self.difference)), axis=1)
-        seasons = seasons + ops.expand_dims(past[:, -self.difference :, 0], 1)
-        return ops.reshape(seasons, (-1, seasons.shape[1] * self.difference))[:, : self.horizon]
-
-
-FittedTarget = Annotated[FittedClasses | FittedNumbers, Field(discriminator="kind")]
 
 
 class Target(Spec):
@@ -237,7 +91,14 @@ class Target(Spec):
                 return None
 
     def fit(
-        self, values: np.ndarray, rows: np.ndarray, kind: TargetKind, series: FittedSeries | None, same: bool
+        self,
+        values: np.ndarray,
+        rows: np.ndarray,
+        kind: TargetKind,
+        series: FittedSeries | None,
+        *,
+        same: bool,
+        others: Sequence[str] = (),
     ) -> FittedTarget:
         """Learns from the values of the train rows, (rows,).
 
@@ -247,16 +108,17 @@ class Target(Spec):
             kind: what `resolved_kind` gave.
             series: the feature that is forecast, where there is one.
             same: whether that feature is the target's own column: both are then scaled alike.
+            others: the columns that are predicted besides.
 
         Raises:
             DataError: a category has one class only, or a number is none.
         """
         if kind == "category" and series is None:
-            return self._fit_classes(values)
+            return self._fit_classes(values, others)
         if faults := one_number_faults(values):
             raise DataError(
                 complaint(f"the target {self.column}", faults[0], rows),
-                hint=f"target: {{column: {self.column}, kind: category}} if it is a class",
+                hint=f"{self._as('category', others)} if it is a class",
             )
         standard = self.normalise == "standard"
         numbers = as_numbers(values)[0]
@@ -277,7 +139,13 @@ class Target(Spec):
             each=each,
         )
 
-    def _fit_classes(self, values: np.ndarray) -> FittedClasses:
+    def _as(self, kind: TargetKind, others: Sequence[str]) -> str:
+        """How a spec says the kind."""
+        if not others:
+            return f"target: {{column: {self.column}, kind: {kind}}}"
+        return f"target: {{{self.column}: {kind}}}, with {', '.join(others)} beside it as before,"
+
+    def _fit_classes(self, values: np.ndarray, others: Sequence[str]) -> FittedClasses:
         texts = [text for text in as_text(values) if text is not None]
         classes = sort_texts(list(collections.Counter(texts)))
         if len(classes) < 2:
@@ -289,7 +157,7 @@ class Target(Spec):
         if len(classes) > 2 and len(classes) > 0.5 * len(texts) and len(texts) > MOST_CLASSES:
             raise DataError(
                 f"the target {self.column} has {len(classes)} classes in {len(texts)} train rows",
-                hint=f"target: {{column: {self.column}, kind: number}} if it is a number",
+                hint=f"{self._as('number', others)} if it is a number",
             )
         return FittedClasses(kind="classes", column=self.column, classes=tuple(classes))
 

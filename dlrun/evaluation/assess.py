@@ -9,8 +9,8 @@ from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.preparation import Examples, Preparation
-from dlrun.data.target import FittedNumbers
 from dlrun.evaluation.baselines import baselines
 from dlrun.evaluation.metrics import measure, measure_several
 from dlrun.evaluation.predictions import Predictions

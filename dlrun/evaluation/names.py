@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal, get_args
 
 from dlrun.data.signature import Output, Task
@@ -111,6 +112,15 @@ def label(column: str) -> str:
     if column.endswith("_loss"):
         return f"{column.removesuffix('_loss')}: loss"
     return column.replace("_", " ").capitalize()
+
+
+def bounds(column: str) -> tuple[float, float]:
+    """The least and the greatest value that a metric can have; infinite where it has none, or is not known."""
+    found = of_target(column)
+    metric = ALL_METRICS.get(column) or (found[1] if found else None)
+    if metric is None:
+        return -inf, inf
+    return (-inf if metric.unit == "none" else 0.0), (1.0 if metric.higher_is_better else inf)
 
 
 def higher_is_better(column: str) -> bool:

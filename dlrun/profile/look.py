@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from dlrun.data.dataset import Dataset
 from dlrun.data.features import Series, Text
 from dlrun.data.features.values import row_list
+from dlrun.data.fitted_target import FittedClasses
 from dlrun.data.layout import lay_out
 from dlrun.data.preparation import input_name
 from dlrun.data.splits import RandomSplit
-from dlrun.data.target import FittedClasses
 from dlrun.profile.classes import look_at_classes
 from dlrun.profile.drift import look_for_drift
 from dlrun.profile.finding import Finding, counted, examples
@@ -26,14 +26,20 @@ if TYPE_CHECKING:
     import polars
 
 
-def look(dataset: Dataset, profile: Profile, *, weighted: bool) -> list[Finding]:
+FEWEST_WATCHED = 30
+"""Validation examples below which a better epoch may be chance."""
+
+
+def look(dataset: Dataset, profile: Profile, *, weighted: bool, watched: bool = False) -> list[Finding]:
     """What a careful colleague would say of the data, errors first; what the spec accepts is left out.
 
     Args:
         profile: of that data set.
         weighted: whether training does something about classes that are outnumbered.
+        watched: whether training looks at the validation part to stop, or to learn more slowly.
     """
     found = list(_findings(dataset, profile, weighted))
+    found += _few_watched(dataset) if watched else ()
     accepted = dataset.resolved.accept
     return sorted((each for each in found if each.kind not in accepted), key=lambda each: each.severity)
 
@@ -65,6 +71,25 @@ def _findings(dataset: Dataset, profile: Profile, weighted: bool) -> Iterator[Fi
             dataset.preparation.time, lay_out(table, dataset.preparation.time, data.series_by), series[1]
         )
     yield from look_for_drift(frame, parts, _numbers(frame, [*features, *(each.column for each in data.targets)]))
+
+
+def _few_watched(dataset: Dataset) -> Iterator[Finding]:
+    """A validation part that is too small to tell one epoch from another."""
+    validation = dataset.splits.get("validation")
+    count = 0 if validation is None else len(validation)
+    if not 0 < count < FEWEST_WATCHED:
+        return
+    many = dataset.preparation.series is not None
+    what = (
+        f"early stopping or a plateau is told by {counted(count, 'window' if many else 'row')} of the validation part: "
+        "which epoch is the best is chance then"
+    )
+    mend = (
+        "a greater validation in data.split, or more patience"
+        if not many
+        else ("a greater validation in data.split, or a shorter window or horizon")
+    )
+    yield Finding("few_validation", what, mend, count)
 
 
 def _numbers(frame: polars.DataFrame, names: list[str]) -> list[str]:

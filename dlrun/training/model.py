@@ -5,8 +5,8 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.preparation import Preparation
-from dlrun.data.target import FittedNumbers
 from dlrun.errors import RunError
 from dlrun.models.quick import quick_layers
 

@@ -128,6 +128,12 @@ class Training(Spec):
         """How many examples move the weights once."""
         return self.batch_size * self.gradient_accumulation
 
+    @property
+    def watches_validation(self) -> bool:
+        """Whether the validation part tells when to stop, or to learn more slowly."""
+        sections = [each for each in (self.early_stopping, self.reduce_on_plateau) if each is not None]
+        return any(each.monitor.startswith("validation_") for each in sections)
+
     def monitored(self, columns: Iterable[str]) -> str:
         """The column of the history that tells the best epoch: that of early stopping, or the (validation) loss."""
         default = "validation_loss" if "validation_loss" in columns else "loss"

@@ -19,8 +19,8 @@ from kinds import kinds
 
 from dlrun.data.dataset import Dataset
 from dlrun.data.features import FittedSeries
+from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.preparation import Examples, input_name
-from dlrun.data.target import FittedNumbers
 from dlrun.errors import MisfitError, RunError
 from dlrun.experiment import Experiment
 from dlrun.models import Architecture

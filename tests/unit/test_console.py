@@ -7,6 +7,7 @@ import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -293,6 +294,34 @@ def test_which_weights_are_kept(tmp_path: Path, early_stopping: object, best: in
     print_summary(run, where)
     [line] = [line for line in said(where).splitlines() if line.startswith("interrupted after 5 of 9 epochs")]
     assert line.partition(" s")[2].rstrip() == expected
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "baselines", "unbeaten"),
+    [
+        ("accuracy", 0.5, {"majority class": 0.6}, "majority class"),
+        ("accuracy", 0.6, {"majority class": 0.6}, "majority class"),
+        ("accuracy", 0.7, {"majority class": 0.6}, None),
+        ("mae", 2.0, {"last value": 3.0, "same hour yesterday": 1.0}, "same hour yesterday"),
+        ("mae", 0.5, {"last value": 3.0, "same hour yesterday": 1.0}, None),
+        ("mae", 2.0, {}, None),
+    ],
+)
+@pytest.mark.parametrize("folds", [False, True])
+def test_a_run_that_beats_no_trivial_model_says_so(
+    tmp_path: Path, folds: bool, metric: str, value: float, baselines: dict[str, float], unbeaten: str | None
+) -> None:
+    run = RunFolder.create(tmp_path, "cnn", datetime(2026, 11, 23))
+    run.write_resolved({"name": "cnn"})
+    run.start(5, metric)
+    run.finish()
+    tree: dict[str, Any] = {name: {metric: each} for name, each in baselines.items()}
+    spread = {"deviation": {"test": {metric: 0.1}}} if folds else {}
+    run.write_metrics({"test": {metric: value}, "baseline": tree, **spread})
+    where = console(200)
+    print_summary(run, where)
+    lines = [line.strip() for line in said(where).splitlines() if "trivial" in line]
+    assert lines == ([f"The model is not better than its trivial model, {unbeaten}."] if unbeaten else [])
 
 
 def test_it_is_light() -> None:

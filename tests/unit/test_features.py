@@ -18,9 +18,10 @@ from dlrun.data.features.siphash import siphash
 from dlrun.data.features.subword import Pieces, learn_pieces
 from dlrun.data.features.times import as_times, parts_of
 from dlrun.data.features.values import as_numbers, complaint, text_of
+from dlrun.data.fitted_target import FittedClasses, FittedNumbers
 from dlrun.data.inference import describe
 from dlrun.data.layout import check_stamps
-from dlrun.data.target import FittedClasses, FittedNumbers, Target
+from dlrun.data.target import Target
 from dlrun.errors import DataError, MissingExtraError
 
 UNKNOWN = Column("unknown")

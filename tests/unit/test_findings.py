@@ -20,6 +20,7 @@ from dlrun.profile.pictures import shrink, similar
 from dlrun.profile.rows import hashes
 from dlrun.profile.table import frame_of, profile_dataset
 from dlrun.reading import load_data, read_experiment
+from dlrun.training.settings import Training
 
 ROOT = Path(__file__).parents[2]
 ROWS = 200
@@ -272,6 +273,25 @@ def test_holes_of_a_series(tmp_path: Path) -> None:
     finding = only(holed, "holes")
     assert (finding.count, finding.rows) == (2, (100, 248))
     assert "after row 100, 2020-01-05 03:00:00, after row 248, 2020-01-11 09:00:00" in finding.what
+
+
+def test_few_validation_examples_that_training_looks_at(tmp_path: Path) -> None:
+    few = loaded(tmp_path, sound(), split={"kind": "random", "validation": 0.14, "stratify": True})
+    [finding] = look(few, profile_dataset(few), weighted=False, watched=True)
+    assert (finding.kind, finding.count, finding.severity) == ("few_validation", 28, "warning")
+    assert look(few, profile_dataset(few), weighted=False) == []
+    enough = loaded(tmp_path, sound(), split={"kind": "random", "validation": 0.15, "stratify": True})
+    assert look(enough, profile_dataset(enough), weighted=False, watched=True) == []
+
+
+def test_what_training_looks_at() -> None:
+    for section, watches in [
+        ({}, False),
+        ({"early_stopping": {"patience": 2}}, True),
+        ({"early_stopping": {"monitor": "loss"}}, False),
+        ({"reduce_on_plateau": {"patience": 2}}, True),
+    ]:
+        assert Training.parse({"epochs": 1, **section}).watches_validation is watches
 
 
 def test_drift(tmp_path: Path) -> None:

@@ -176,3 +176,18 @@ def test_the_metric_of_each_fold_is_drawn_with_mean_and_band() -> None:
     assert list(points.get_ydata()) == values
     assert list(points.get_xdata()) == [1, 2, 3]
     assert png(figure).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "band"),
+    [
+        ("accuracy", [0.5, 1.0, 1.0], (np.mean([0.5, 1, 1]) - np.std([0.5, 1, 1], ddof=1), 1.0)),
+        ("price_mae", [0.1, 0.1, 3.0], (0.0, np.mean([0.1, 0.1, 3]) + np.std([0.1, 0.1, 3], ddof=1))),
+        ("r2", [-2.0, 0.9, 0.9], (np.mean([-2, 0.9, 0.9]) - np.std([-2, 0.9, 0.9], ddof=1), 1.0)),
+    ],
+)
+def test_the_band_ends_where_the_metric_does(name: str, values: list[float], band: tuple[float, float]) -> None:
+    figure = draw_folds(across_folds([{"validation": {name: each}, "baseline": {}} for each in values]), name)
+    [area] = figure.axes[0].patches
+    box = area.get_extents().transformed(figure.axes[0].transData.inverted())
+    assert (box.y0, box.y1) == pytest.approx(band)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pathlib
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dlrun.data.bad_rows import BadRows, sort_out
 from dlrun.data.dataset import Data
 from dlrun.data.decode import Channels, Form, Header
 from dlrun.data.features import Image as ImageFeature
 from dlrun.data.image_files import folder_of
+from dlrun.data.new_data import NewData
 from dlrun.data.pictures import Pictures, common_form
 from dlrun.data.sources.image_folder import ImageFolder
 from dlrun.errors import DataError, MisfitError
@@ -200,6 +203,30 @@ def test_a_table_names_its_images(tmp_path: pathlib.Path) -> None:
     again = Data.parse({**tree, "source": {"kind": "csv", "path": "moved.csv"}}).load(tmp_path, seed=0)
     np.testing.assert_array_equal(again.table.columns["photo"], loaded.table.columns["photo"])
     assert (again.resolved.features or {})["photo"].tree()["folder"] == str(tmp_path / "photos")
+    number = {**tree, "features": {"photo": {"kind": "number"}}}
+    with pytest.raises(MisfitError) as caught:
+        Data.parse(number).load(tmp_path, seed=0)
+    assert "if its texts name image files, write {kind: image}" in str(caught.value.problems[0].hint)
+
+
+def test_a_model_of_images_says_that_it_takes_files(tmp_path: pathlib.Path) -> None:
+    for index in range(8):
+        save(tmp_path / "ab"[index % 2] / f"{index}.png")
+    preparation = data(tmp_path).load(tmp_path, seed=0).preparation
+    piped = io.BytesIO((tmp_path / "a" / "0.png").read_bytes())
+    with pytest.raises(DataError, match="stdin is not UTF-8") as caught:
+        list(NewData.piped(source(tmp_path), preparation).batches(piped))
+    assert "the model takes image files" in str(caught.value.hint)
+    (tmp_path / "note.txt").write_text("A cat,\nand a dog,\n")
+    with pytest.raises(DataError) as caught:
+        list(NewData.at(source(tmp_path), tmp_path / "note.txt", preparation))
+    assert "the model takes image files" in str(caught.value.hint)
+    (tmp_path / "list.txt").write_text("cat\ndog\n")
+    [names] = NewData.at(source(tmp_path), tmp_path / "list.txt", preparation)
+    [batch] = names.batches(piped)
+    with pytest.raises(DataError, match="the column image is missing") as caught:
+        sort_out(preparation, batch, names.name, BadRows())
+    assert "the model takes image files" in str(caught.value.hint)
 
 
 def test_what_is_for_files_alone(tmp_path: pathlib.Path) -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from dlrun.data.bad_rows import BadRows, numbered, sort_out
 from dlrun.data.columns import Batch, Table
 from dlrun.data.features import FittedNumber, FittedSeries, FittedText, Text
+from dlrun.data.new_data import NewData
 from dlrun.data.preparation import Preparation
 from dlrun.data.sources.csv_file import Csv
 from dlrun.data.sources.csv_text import Dialect, frame_of, frames_of
@@ -172,6 +173,14 @@ def test_a_column_of_another_form_or_missing_is_fatal() -> None:
         sort_out(text, batch(x=[1, 2]), "new.csv", BadRows())
     with pytest.raises(DataError, match=r"new\.csv: the column x is missing; the columns are: y"):
         sort_out(text, batch(y=[1, 2]), "new.csv", BadRows())
+
+
+def test_another_delimiter_is_to_be_mended_in_the_file(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "new.csv").write_text("x;y\n1;2\n")
+    source = Csv(kind="csv", path="old.csv")
+    with pytest.raises(DataError, match=r"the file has one column, called 'x;y'") as caught:
+        list(NewData.at(source, tmp_path / "new.csv", number("x", None)))
+    assert caught.value.hint == 'save the file with "," between values'
 
 
 def test_numbers_of_rows() -> None:

@@ -300,6 +300,12 @@ def test_comparison(runs):
     assert overlaps(sorted(labels, key=lambda text: text.get_window_extent().y0), figure) == []
 
 
+def test_all_lines_of_a_comparison_have_dots_or_none_has():
+    figure = draw_comparison({"short": history(5), "long": history(60)})
+    lines = [line for line in figure.axes[0].lines if len(line.get_xdata()) > 1]
+    assert [line.get_marker() for line in lines] == ["None", "None"]
+
+
 def test_comparison_takes_the_train_column_where_there_is_no_other():
     figure = draw_comparison({"plain": [{"epoch": 1, "loss": 0.5}], "none": [{"epoch": 1, "mae": 1.0}]})
     assert says(figure, "plain reaches 0.5000")

@@ -15,11 +15,11 @@ from dlrun.data.columns import Column, Table
 from dlrun.data.content import content_hash
 from dlrun.data.dataset import Data, Dataset
 from dlrun.data.features import Category, Number
+from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.new_data import load_file
 from dlrun.data.preparation import Preparation
 from dlrun.data.signature import Input, Output
 from dlrun.data.splits import AutoSplit, GroupSplit, RandomSplit, TimeSplit
-from dlrun.data.target import FittedNumbers
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.problem import Problem
 

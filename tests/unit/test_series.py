@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from dlrun.data.bad_rows import BadRows, with_ends
 from dlrun.data.columns import Batch, Column, Table
 from dlrun.data.dataset import Data, Dataset
+from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.preparation import Preparation
 from dlrun.data.shared_window import resolve_series
 from dlrun.data.splits import Parts
-from dlrun.data.target import FittedNumbers
 from dlrun.errors import DataError
 
 START = np.datetime64("2024-01-01T00", "us")
@@ -377,6 +377,25 @@ def test_series_with_a_hole_or_too_short_at_the_end_are_left_out() -> None:
     ]
     assert not any("window" in hint and "every" not in hint for hint in bad.hints)
     assert preparation.encode(table, good, target=False, last=True).rows.tolist() == [len(table) - 3]
+
+
+def test_a_time_that_is_not_named_is_told_once(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "t.csv").write_text("time,y\n" + "".join(f"2024-01-{day:02},{day}\n" for day in range(1, 29)))
+    features = {"y": plain(window=3), "time": {"kind": "date", "parts": ["weekday"]}}
+    tree = {"source": {"kind": "csv", "path": "t.csv"}, "target": "y", "features": features}
+    [problem] = Data.parse(tree).check(tmp_path)
+    assert problem.message == "a series needs a time column"
+
+
+def test_new_data_is_to_be_mended_and_not_the_spec() -> None:
+    preparation = fitted({"y": plain(window=9)}, {"y": np.arange(30.0), "time": hours(30)})
+    table = Table("new.csv", {"y": np.arange(5.0), "time": hours(5)})
+    with pytest.raises(DataError) as caught:
+        preparation.encode(table, new=True)
+    assert caught.value.hint == "more rows, or those that are missing between others"
+    with pytest.raises(DataError) as caught:
+        preparation.encode(table)
+    assert "a smaller window" in str(caught.value.hint)
 
 
 def test_a_calendar_goes_on_by_itself() -> None:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from dlrun.data.target import Target, Targets
+from dlrun.errors import DataError
 from dlrun.evaluation.metrics import measure, measure_several
 from dlrun.evaluation.names import higher_is_better, label, main_metric
 from dlrun.evaluation.predictions import Predictions, of_target
@@ -23,6 +24,17 @@ def target(written: object) -> object:
 def test_one_target_stays_one() -> None:
     assert target("era") == target({"column": "era"}) == Target(column="era")
     assert target({"column": "number"}) == Target(column="number")
+
+
+def test_a_wrong_kind_is_mended_in_the_form_it_was_written_in() -> None:
+    values, rows = np.array(["yes", "no"], object), np.arange(2)
+    for others, hint in [
+        ([], "target: {column: sold, kind: category} if it is a class"),
+        (["price"], "target: {sold: category}, with price beside it as before, if it is a class"),
+    ]:
+        with pytest.raises(DataError) as caught:
+            Target(column="sold").fit(values, rows, "number", None, same=False, others=others)
+        assert caught.value.hint == hint
 
 
 def test_several_are_a_mapping_of_columns() -> None:

@@ -159,9 +159,10 @@ def draw_comparison(
     for name in ranked[len(COLOURS) :]:
         axes.plot(*lines[name], color=FAINT, linewidth=1, marker="." if len(lines[name][0]) == 1 else None)
     coloured = list(zip(ranked, COLOURS, strict=False))
+    marker = "." if max(len(epochs) for epochs, _ in lines.values()) <= MARKED else None
     for name, colour in reversed(coloured):
         epochs, values = lines[name]
-        axes.plot(epochs, values, color=colour, marker="." if len(epochs) <= MARKED else None)
+        axes.plot(epochs, values, color=colour, marker=marker)
         place = int(np.nanargmin(values) if best is min else np.nanargmax(values))
         axes.plot([epochs[place]], [values[place]], "o", markersize=7, markerfacecolor="none", markeredgecolor=colour)
     _epoch_axis(axes, [min(epochs[0] for epochs, _ in lines.values()), max(epochs[-1] for epochs, _ in lines.values())])

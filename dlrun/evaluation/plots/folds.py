@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlrun.evaluation.names import label, main_metric
+from dlrun.evaluation.names import bounds, label, main_metric
 from dlrun.evaluation.plots.style import BLUE, INK, QUIET, house_style, new_figure, with_spread
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ def _draw_metric(axes: Axes, name: str, values: Sequence[float], mean: float, de
     from matplotlib.ticker import MaxNLocator
 
     numbers = np.arange(1, len(values) + 1)
-    axes.axhspan(mean - deviation, mean + deviation, color=BLUE, alpha=0.12, linewidth=0)
+    least, greatest = bounds(name)
+    axes.axhspan(max(mean - deviation, least), min(mean + deviation, greatest), color=BLUE, alpha=0.12, linewidth=0)
     axes.axhline(mean, color=BLUE, linewidth=1.2)
     axes.plot(numbers, values, "o", color=INK, markersize=5, clip_on=False)
     axes.set_xlim(0.5, len(values) + 0.5)
