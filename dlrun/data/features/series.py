@@ -79,11 +79,8 @@ class FittedSeries(Spec):
         positions: np.ndarray = np.arange(first, max(first, last), dtype=np.int64)
         if not len(positions):
             return positions
-        breaks = np.zeros(len(stamps) - 1, bool) if series is None else np.diff(series) != 0
-        if self.holes == "break":
-            breaks |= np.diff(stamps) / np.timedelta64(1, "s") > 1.5 * self.step
-        holes = np.concatenate([[0], np.cumsum(breaks)])  # how many lie before each row
-        whole: np.ndarray = positions[holes[positions - first] == holes[positions + ahead]]
+        before = breaks_before(stamps, series, self.step, self.holes)
+        whole: np.ndarray = positions[before[positions - first] == before[positions + ahead]]
         return whole
 
     def encode(self, values: np.ndarray, origins: np.ndarray, ids: np.ndarray | None = None) -> np.ndarray:
@@ -210,23 +207,15 @@ class Series(Spec):
             raise ValueError("the data section is not resolved")
         if len(values) < 2:
             raise DataError(f"a series needs at least 2 train rows, but there is {len(values)}")
-        numbers, holes = as_numbers(values)[0], self.holes or "break"
-        seconds = np.diff(stamps) / np.timedelta64(1, "s")
-        same = np.ones(len(seconds), bool) if ids is None else ids[1:] == ids[:-1]
-        step = float(np.median(seconds[same])) if same.any() else 0.0
+        numbers, holes, step = as_numbers(values)[0], self.holes or "break", usual_step(stamps, ids)
         if self.difference is not None:
-            breaks = ~same | ((seconds > 1.5 * step) & (holes == "break"))
-            before = np.concatenate([[0], np.cumsum(breaks)])
+            before = breaks_before(stamps, ids, step, holes)
             whole = np.zeros(len(values), bool)
             whole[self.difference :] = before[self.difference :] == before[: -self.difference]
             numbers, ids = changes(numbers, self.difference)[whole], None if ids is None else ids[whole]
             if len(numbers) < 2:
                 raise DataError(f"a difference of {self.difference} needs more train rows than {len(values)}")
-        each = None
-        if self.normalise_each and ids is not None:
-            first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
-            parts = np.split(numbers, first[1:])
-            each = {str(ids[at]): self._scale(part) for at, part in zip(first, parts, strict=True)}
+        each = self._scales(numbers, ids) if self.normalise_each and ids is not None else None
         offset, scale = self._scale(numbers) if each is None else (0.0, 1.0)
         return FittedSeries(
             kind="series",
@@ -240,6 +229,14 @@ class Series(Spec):
             difference=self.difference,
             each=each,
         )
+
+    def _scales(self, numbers: np.ndarray, ids: np.ndarray) -> dict[str, tuple[float, float]]:
+        """Offset and scale of each series, by its name."""
+        import numpy as np
+
+        first = np.flatnonzero(np.concatenate([[True], ids[1:] != ids[:-1]]))
+        parts = np.split(numbers, first[1:])
+        return {str(ids[at]): self._scale(part) for at, part in zip(first, parts, strict=True)}
 
     def _scale(self, numbers: np.ndarray) -> tuple[float, float]:
         """Offset and scale of some numbers."""
@@ -256,6 +253,33 @@ class Series(Spec):
 def variables(name: str, horizon: int, known: bool) -> tuple[str, ...]:
     """What each number is called that a series adds to a step."""
     return (name, f"{name} +{horizon}") if known else (name,)
+
+
+def usual_step(stamps: np.ndarray, ids: np.ndarray | None) -> float:
+    """The median time from one row to the next of the same series, in seconds; 0 where none has two rows.
+
+    Args:
+        stamps: the time of each row, datetime64[us] (rows,).
+        ids: which series each row belongs to, (rows,), those of one side by side; None: all to one.
+    """
+    import numpy as np
+
+    seconds = np.diff(stamps) / np.timedelta64(1, "s")
+    same = np.ones(len(seconds), bool) if ids is None else ids[1:] == ids[:-1]
+    return float(np.median(seconds[same])) if same.any() else 0.0
+
+
+def breaks_before(
+    stamps: np.ndarray, ids: np.ndarray | None, step: float, holes: Literal["break", "ignore"]
+) -> np.ndarray:
+    """How many times, up to each row, another series or a hole came before it: what lies between two rows with the same
+    number is whole, (rows,) int64. Arguments as of `usual_step` and of `FittedSeries`."""
+    import numpy as np
+
+    breaks = np.zeros(len(stamps) - 1, bool) if ids is None else ids[1:] != ids[:-1]
+    if holes == "break":
+        breaks |= np.diff(stamps) / np.timedelta64(1, "s") > 1.5 * step
+    return np.concatenate([[0], np.cumsum(breaks)])
 
 
 def changes(values: np.ndarray, difference: int) -> np.ndarray:
