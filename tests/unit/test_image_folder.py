@@ -12,12 +12,14 @@ import pytest
 from PIL import Image
 
 from dlrun.data.bad_rows import BadRows, sort_out
+from dlrun.data.columns import Batch, Column, Table
 from dlrun.data.dataset import Data
 from dlrun.data.decode import Channels, Form, Header
 from dlrun.data.features import Image as ImageFeature
-from dlrun.data.image_files import folder_of
+from dlrun.data.image_files import folder_of, pixels_of
 from dlrun.data.new_data import NewData
 from dlrun.data.pictures import Pictures, common_form
+from dlrun.data.preparation import Preparation
 from dlrun.data.sources.image_folder import ImageFolder
 from dlrun.errors import DataError, MisfitError
 
@@ -227,6 +229,27 @@ def test_a_model_of_images_says_that_it_takes_files(tmp_path: pathlib.Path) -> N
     with pytest.raises(DataError, match="the column image is missing") as caught:
         sort_out(preparation, batch, names.name, BadRows())
     assert "the model takes image files" in str(caught.value.hint)
+
+
+def test_new_pictures_are_decoded_in_parts_and_stay_beside_their_other_columns(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dlrun.data.image_files.MOST_PIXELS", 8)  # two pictures of 2x2
+    names = [f"{index}.png" for index in range(5)]
+    for index, name in enumerate(names):
+        Image.fromarray(np.full((2, 2), index, np.uint8)).save(tmp_path / name)
+    (tmp_path / "2.png").write_bytes(b"no picture")
+    form = Form(height=2, width=2, channels=1)
+    column = Column("image", form.shape, form=form)
+    fitted = ImageFeature(kind="image", rescale=None).fit(np.zeros((2, *form.shape), np.uint8), column)
+    table = Table("new", {"picture": np.array(names, object), "number": np.arange(5)})
+    batch = Batch(table, np.arange(5) + 100, {99: "damaged"})
+    parts = list(pixels_of(Preparation(features={"picture": fitted}), batch, tmp_path, {}))
+    assert [part.rows.tolist() for part in parts] == [[100, 101], [103], [104]]
+    for part in parts:
+        assert part.table.columns["number"].tolist() == (part.rows - 100).tolist()
+        assert part.table.columns["picture"][:, 0, 0, 0].tolist() == (part.rows - 100).tolist()
+    assert [sorted(part.unreadable) for part in parts] == [[99], [102], []]
 
 
 def test_what_is_for_files_alone(tmp_path: pathlib.Path) -> None:
