@@ -115,6 +115,22 @@ def test_brightness_and_contrast() -> None:
         np.testing.assert_allclose(got, tf.image.adjust_contrast(image, factor), atol=1e-5)
 
 
+def test_noise_is_a_share_of_the_range_from_black_to_white() -> None:
+    grey, wide = np.full((6, *SHAPE), 0.5, np.float32), np.full((6, *SHAPE), 127.5, np.float32)
+    usual = run(made(noise=0.1), grey)
+    received = run(made(noise=0.1, white=(255.0, 255.0, 255.0)), wide)
+    np.testing.assert_allclose(received, usual * 255, rtol=1e-4)
+
+
+def test_two_pictures_of_a_row_are_changed_each_in_its_own_way() -> None:
+    augment = Augment.parse({"brightness": 0.4})
+    both = Augmentation(tuple(Augmented(name, augment, BLACK, WHITE) for name in ("front", "back")), 1)
+    both.begin(1)
+    grey = tf.fill([6, *SHAPE], 0.5)
+    x, _ = both(({"front": grey, "back": grey, EXAMPLE: tf.constant(ROWS)}, tf.constant(0)))
+    assert (np.abs(np.asarray(x["front"]) - np.asarray(x["back"])).max(axis=(1, 2, 3)) > 1e-4).all()
+
+
 def test_noise_is_normal_and_its_own_for_each_pixel() -> None:
     images = np.full((20, 16, 16, 3), 0.5, np.float32)
     received = run(made(noise=0.1), images, np.arange(20, dtype=np.int32)) - 0.5

@@ -65,6 +65,12 @@ def by_hand() -> Any:
     return keras.Model({"photo": photo, PACKED: table, "note": note, "title": title}, output)
 
 
+def test_all_layers_of_the_table_stand_one_behind_the_other() -> None:
+    model = experiment(table=[4, 2], dense=[7]).build(SIGNATURE)
+    assert model.get_layer("table_1").kernel.shape == (3, 4)
+    assert model.get_layer("table_2").kernel.shape == (4, 2)
+
+
 def test_it_is_the_network_written_by_hand() -> None:
     model, expected = experiment(table=[4], dense=[7]).build(SIGNATURE), by_hand()
     parts = [{tuple(weight.shape) for weight in each.weights} for each in (model, expected)]
