@@ -353,7 +353,7 @@ def init_spec(
         raise typer.BadParameter("give --kind or --from, not both")
     if target is not None and data is None:
         raise typer.BadParameter("--target goes with --from")
-    written = init_from(data, out, target) if data else init(kind or "cnn", out)
+    written = init_from(data, out, target, warn=console.print_warning) if data else init(kind or "cnn", out)
     console.print_next([str(written)], title="wrote")
     next_ = [f"dlrun check --deep {written}"] if data else []
     console.print_next([*next_, f"dlrun train {written}"], title="next ")

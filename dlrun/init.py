@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -31,13 +32,16 @@ TEMPLATES = {
 """The file in dlrun/templates for each architecture."""
 
 
-def init_from(data: Path, out: Path | None = None, target: str | None = None) -> Path:
+def init_from(
+    data: Path, out: Path | None = None, target: str | None = None, *, warn: Callable[[str], object] | None = None
+) -> Path:
     """Drafts a spec for a file or a folder, and writes the schema beside it; never over a spec that exists.
 
     Args:
         data: a table (.csv, .parquet, .jsonl), arrays (.npz), or a folder of parts, texts or images.
         out: the file; None: called as the data, in the working folder.
         target: the column that is predicted; None: what names and values tell.
+        warn: is told what is wrong with the data that the draft names too.
 
     Returns:
         The file.
@@ -51,8 +55,11 @@ def init_from(data: Path, out: Path | None = None, target: str | None = None) ->
 
     path = out or Path(f"{fitting_name(data.absolute().name.split('.')[0])}.yaml")
     _check_free(path)
-    text = draft(data, path, read_material(data, path.parent), target)
-    return _write(path, text)
+    material = read_material(data, path.parent)
+    written = _write(path, draft(data, path, material, target))
+    if warn is not None and material.damaged:
+        warn(material.damaged)
+    return written
 
 
 def init(kind: str, out: Path | None = None) -> Path:

@@ -11,7 +11,15 @@ answers.py      the answers of the short commands
 diagnosis.py    the answer of doctor
 """
 
-from dlrun.console.answers import print_checked, print_datasets, print_next, print_predicted, print_result, print_shown
+from dlrun.console.answers import (
+    print_checked,
+    print_datasets,
+    print_next,
+    print_predicted,
+    print_result,
+    print_shown,
+    print_warning,
+)
 from dlrun.console.diagnosis import print_diagnosis
 from dlrun.console.errors import print_error
 from dlrun.console.results import print_comparison, print_summary
@@ -33,5 +41,6 @@ __all__ = [
     "print_result",
     "print_shown",
     "print_summary",
+    "print_warning",
     "standard_console",
 ]

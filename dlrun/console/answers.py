@@ -154,6 +154,13 @@ def print_datasets(entries: Sequence[Entry]) -> None:
     print_next(["data: {source: {kind: bundled, name: mnist}}"], title="in a spec")
 
 
+def print_warning(text: str) -> None:
+    """What went well enough to go on, on stderr."""
+    from rich.text import Text
+
+    error_console().print(Text.assemble(("warning: ", "bold yellow"), text), soft_wrap=True)
+
+
 def print_next(commands: Sequence[str], title: str = "next") -> None:
     """What to type next, each in a line that can be copied whole."""
     from rich.text import Text

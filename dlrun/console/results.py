@@ -35,6 +35,9 @@ BEST = " ★"
 NOTHING = "—"
 GAP = 2
 STATE_STYLES = {"finished": "dim", "running": "cyan", "failed": "red", "broken": "red"}
+MOST_NAMED = 20
+"""Columns that are named, at most, where there is no room for them."""
+
 SHARED_NAMES = ("kind", "value", "name")
 """Ends of paths that say nothing without what stands before them."""
 
@@ -192,7 +195,8 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
             console.print(_table(comparison, shown), soft_wrap=True)
             console.print()
     if left_out:
-        console.print(f"No room for {', '.join(left_out)}: see --csv or --json.", style="dim")
+        more = f" and {len(left_out) - MOST_NAMED} more" if len(left_out) > MOST_NAMED else ""
+        console.print(f"No room for {', '.join(left_out[:MOST_NAMED])}{more}: see --csv or --json.", style="dim")
     for run in comparison.runs:
         if run.problem:
             console.print(
@@ -272,7 +276,9 @@ def _short(path: str, everywhere: set[str]) -> str:
 
 def _fitting(columns: Sequence[_Column], width: int) -> tuple[list[_Column], list[str]]:
     """The columns that there is room for, and the titles of the others."""
-    shown = list(columns)
+    first, *others = columns
+    room = width - first.width - GAP
+    shown = [first, *(column for column in others if column.width <= room or column.worth > 0)]  # fields have none
     while len(shown) > 2 and _width(shown) > width:
         shown.remove(min(shown, key=lambda column: column.worth))
     return shown, [column.title for column in columns if column not in shown]

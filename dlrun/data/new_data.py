@@ -23,7 +23,7 @@ from dlrun.data.sources.frames import Types
 from dlrun.data.sources.image_folder import ImageFiles, ImageFolder
 from dlrun.data.sources.json_lines import Json
 from dlrun.data.sources.parquet_file import Parquet
-from dlrun.data.sources.sql import Sql
+from dlrun.data.sources.sql import DATABASES, Sql
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.sources.text_folder import ENDINGS, LARGEST, TEXT, TextFile, TextFolder, text_from
 from dlrun.data.sources.tfrecord import TfRecord
@@ -77,8 +77,10 @@ def of_path(
     kind = next((kind for kind in KINDS if name.endswith(kind.endings)), None)
     if isinstance(source, TfRecord) and kind is None:
         return source.model_copy(update={"path": place, "limit": None})
-    if isinstance(source, Tabular) and (kind is None or isinstance(source, kind)):
+    if isinstance(source, Tabular) and not name.endswith(DATABASES) and (kind is None or isinstance(source, kind)):
         return source.model_copy(update={"path": place, **ALL_ROWS})
+    if kind is None and name.endswith(DATABASES):
+        raise DataError(f"{path} is a database", hint="write the rows to a CSV file, and give that")
     if kind is None:
         raise DataError(
             f"{path} is of no known form",

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from dlrun.data.columns import Table
 from dlrun.data.decode import ENDINGS as IMAGES
+from dlrun.data.decode import Form
+from dlrun.data.pictures import Pictures, headers, unreadable
 from dlrun.data.sources import Source
 from dlrun.data.sources.csv_file import DELIMITERS, Csv
 from dlrun.data.sources.files import near_file, opened, plain_name
 from dlrun.data.sources.json_lines import Json
 from dlrun.data.sources.parquet_file import Parquet
+from dlrun.data.sources.sql import DATABASES
 from dlrun.errors import DataError, UsageError
 from dlrun.profile.column import ColumnProfile
 from dlrun.profile.table import Profile, frame_of, profile_frame, profile_table
@@ -33,7 +36,15 @@ HEAD = 1 << 16
 """Bytes of a CSV file from which its delimiter is told."""
 
 MOST_HEADERS = 500
-"""Image files whose headers are read to tell a size that suits all."""
+"""Image files that are looked at to tell a size that suits all, and whether some are damaged."""
+
+SMALL = 16
+"""Pixels a side to which they are decoded for that."""
+
+QUERY = (
+    "source: {{kind: sql, url: 'sqlite:///{}', table: <table>}}, in a spec that dlrun init begins; "
+    "or write its rows to a CSV file"
+)
 
 LINES = 50
 """Lines of it that are looked at."""
@@ -54,6 +65,7 @@ class Material:
         profile: of all columns.
         target: the column that the source itself says is predicted.
         own_test: whether the source has a test part.
+        damaged: what is wrong with image files, where some of those looked at cannot be decoded.
     """
 
     name: str
@@ -63,6 +75,7 @@ class Material:
     profile: Profile
     target: str | None = None
     own_test: bool = False
+    damaged: str | None = None
 
 
 def read_material(path: pathlib.Path, base: pathlib.Path) -> Material:
@@ -102,6 +115,8 @@ def kind_of(path: pathlib.Path) -> str:
     endings = {ending: kind for kind, source in TABLES.items() for ending in source.endings} | {".npz": "arrays"}
     if not path.is_dir():
         kind = next((kind for ending, kind in endings.items() if plain_name(path).endswith(ending)), None)
+        if kind is None and plain_name(path).endswith(DATABASES):
+            raise UsageError(f"{path} is a database, which is read by a query", hint=QUERY.format(path.name))
         if kind is None:
             raise UsageError(
                 f"{path} ends in none of {', '.join(endings)}", hint="csv, parquet, json lines, .npz, or a folder"
@@ -218,7 +233,23 @@ def _named(path: pathlib.Path, fields: dict[str, Any]) -> Material:
         replace(profile, columns=columns),
         target if target in table.columns else None,
         table.test_rows is not None,
+        next(filter(None, (_damaged(path, table, name) for name in files)), None),
     )
+
+
+def _damaged(folder: pathlib.Path, table: Table, column: str) -> str | None:
+    """What is wrong with some of the image files of a column, decoded small; None where nothing is."""
+    import numpy as np
+
+    names = _some_files(table, column)
+    pictures = Pictures(np.array(names, object), folder, Form(height=SMALL, width=SMALL, channels=3, resize="fill"))
+    _, bad = pictures.try_read(np.arange(len(names)))
+    return unreadable({names[position]: why for position, why in bad.items()}).message if bad else None
+
+
+def _some_files(table: Table, column: str) -> list[str]:
+    names: list[str] = table.columns[column].tolist()
+    return names[:: max(1, len(names) // MOST_HEADERS)]
 
 
 def _image_files(folder: pathlib.Path, table: Table, column: ColumnProfile) -> ColumnProfile:
@@ -227,9 +258,7 @@ def _image_files(folder: pathlib.Path, table: Table, column: ColumnProfile) -> C
     Raises:
         DataError: one cannot be read.
     """
-    from dlrun.data.pictures import headers
-
-    names = table.columns[column.name].tolist()
-    found = headers(folder, names[:: max(1, len(names) // MOST_HEADERS)])
+    found = headers(folder, _some_files(table, column.name))
+    channels = {each.channels for each in found}
     sides = [sorted(getattr(each, side) for each in found)[len(found) // 2] for side in ("height", "width")]
-    return ColumnProfile(column.name, "image", column.rows, shape=(*sides, max(each.channels for each in found)))
+    return ColumnProfile(column.name, "image", column.rows, shape=(*sides, channels.pop() if len(channels) == 1 else 3))

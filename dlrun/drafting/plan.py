@@ -146,6 +146,8 @@ def _lines(
     profile = material.profile
     yield Line(None, reason=f"Drafted from {path}: {profile.rows:,} rows, {len(profile.columns):,} columns. Each line "
                "says why; change what you know better.")  # fmt: skip
+    if material.damaged:
+        yield Line(None, reason=f"{material.damaged}: mend the files, or take them out, before you train.")
     yield Line(None, reason=f"See the data: dlrun check --deep {spec}    Train: dlrun train {spec}")
     yield Line(None)
     yield Line("name", fitting_name(spec.stem))

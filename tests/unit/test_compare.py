@@ -345,3 +345,20 @@ def test_no_heavy_import(tmp_path: Path) -> None:
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, check=True, env=environment
     )
     assert done.stdout.decode("ascii").splitlines()[-1] == "[]"
+
+
+def test_a_field_that_is_wider_than_the_terminal_makes_room_for_others(tmp_path: Path) -> None:
+    for index in range(2):
+        run = RunFolder.create(tmp_path, f"r{index}", datetime(2026, 11, 23))
+        wide = [f"a long name of a column {index} {each}" for each in range(4)]
+        fields = {f"field_{number}": index for number in range(60)}
+        run.write_resolved({"data": {"source": {"kind": "csv", "select": wide}}, "optimizer": fields})
+        run.start(5, "accuracy")
+        run.finish()
+        run.write_metrics({"test": {"accuracy": 0.5 + index / 10}})
+    text = shown(compare([tmp_path]), 80)
+    assert max(map(len, text.splitlines())) <= 80
+    assert "field_0" in text
+    told = " ".join(text.split()).partition("No room for ")[2]
+    assert told.startswith("select, ")
+    assert told.endswith("more: see --csv or --json.")

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dlrun.data.dataset import Dataset
+from dlrun.data.new_data import of_path
+from dlrun.data.sources.csv_file import Csv
 from dlrun.drafting.plan import architecture_kinds
 from dlrun.drafting.yaml_text import Line, flow, text_of_lines
 from dlrun.errors import DataError, UsageError
@@ -281,6 +283,15 @@ def test_images_in_folders(tmp_path: Path) -> None:
     assert experiment.architecture.kind == "cnn"
     assert dataset.preparation.inputs[0].shape == (60, 41, 3)
     assert "files, most of them about 60 × 41 × 3" in text
+    whole = (tmp_path / "pets" / "cat" / "1.png").read_bytes()
+    (tmp_path / "pets" / "cat" / "1.png").write_bytes(whole[: len(whole) // 2])
+    Image.fromarray(np.zeros((60, 40, 4), np.uint8)).save(tmp_path / "pets" / "cat" / "2.png")
+    warned: list[str] = []
+    cut = init_from(tmp_path / "pets", tmp_path / "cut.yaml", warn=warned.append).read_text(encoding="utf-8")
+    [warning] = warned
+    assert warning.startswith("1 image cannot be read: cat/1.png")
+    assert f"# {warning}: mend the files" in cut
+    assert "about 60 × 41 × 3" in cut  # channels differ
     (tmp_path / "pets" / "cat" / "0.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"0\.png"):
         init_from(tmp_path / "pets", tmp_path / "again.yaml")
@@ -316,6 +327,13 @@ def test_what_cannot_be_drafted_is_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="has no column agee") as raised:
         init_from(tmp_path / "a.csv", tmp_path / "draft.yaml", "agee")
     assert raised.value.hint == "did you mean age?"
+    (tmp_path / "shop.db").write_bytes(b"SQLite format 3")
+    with pytest.raises(UsageError, match=r"shop\.db is a database") as caught:
+        init_from(tmp_path / "shop.db", tmp_path / "c.yaml")
+    assert "kind: sql, url: 'sqlite:///shop.db'" in str(caught.value.hint)
+    assert "CSV file" in str(caught.value.hint)
+    with pytest.raises(DataError, match=r"shop\.db is a database"):
+        of_path(Csv(kind="csv", path="a.csv"), tmp_path / "shop.db")
     with pytest.raises(UsageError, match="country cannot be predicted: it has one value"):
         init_from(tmp_path / "a.csv", tmp_path / "draft.yaml", "country")
     (tmp_path / "b.csv").write_text("a,b\n1,x\n1,x\n1,x\n", encoding="utf-8")

@@ -37,6 +37,10 @@ READS = re.compile(r"(\s|--[^\n]*\n|/\*.*?\*/|\()*(select|with|values)\b", re.IG
 Names = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
+DATABASES = (".db", ".sqlite", ".sqlite3")
+"""How files of SQLite are called."""
+
+
 class Sql(Spec):
     """The rows that a query gives, in its order. Nothing is ever written to the database."""
 
