@@ -12,6 +12,7 @@ from keras import layers
 from dlrun.training import streamed
 from dlrun.training.followed import Followed
 from dlrun.training.loop import Loop
+from dlrun.training.order import Oversampled
 from dlrun.training.progress import Progress
 from dlrun.training.settings import Training
 from dlrun.training.step import Learner
@@ -106,6 +107,19 @@ def test_each_window_epoch_and_seed_has_an_order_of_its_own() -> None:
     assert len(places) == len(starts), "examples are shuffled in a window, each time in another way"
     read_together = {frozenset(each.tensors[0]["x"].numpy()[:, 0].tolist()) for each in starts}
     assert len(read_together) == len(starts), "and windows are made of other examples in each epoch"
+
+
+def test_steps_in_memory_follow_the_order_of_their_epoch() -> None:
+    labels = np.repeat([0, 1], [EXAMPLES - 9, 9])
+    oversampled = Oversampled.of({"b": 2.5}, labels, ("a", "b"))
+    for supply in (InMemory(ALL, 3, shuffle=True), InMemory(ALL, 3, shuffle=True, oversampled=oversampled)):
+        steps = -(-len(supply) // BATCH)
+        for epoch in (1, 2, 1):
+            batches = [batch_of(supply, epoch, step) for step in range(steps)]
+            np.testing.assert_array_equal(np.concatenate(batches), X[supply.order(epoch)])
+        assert supply.order(1).tolist() != supply.order(2).tolist()  # type: ignore[union-attr]
+    counts = np.bincount(np.asarray(supply.order(2)))
+    np.testing.assert_array_equal(np.repeat(np.arange(EXAMPLES), counts), oversampled.rows(3, 2))
 
 
 def batch_of(supply: Supply, epoch: int, step: int) -> np.ndarray:

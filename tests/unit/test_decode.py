@@ -67,6 +67,13 @@ def test_jpegs_for_printing_are_colour_too(tmp_path: pathlib.Path) -> None:
     np.testing.assert_array_equal(decoded(tmp_path / "a.jpg", 10, 20), expected)
 
 
+def test_a_picture_on_its_side_is_not_taken_for_one_upright(tmp_path: pathlib.Path) -> None:
+    Image.fromarray(np.full((8, 16, 3), 9, np.uint8)).save(tmp_path / "wide.jpg")
+    form = Form(height=16, width=8, channels=3)
+    with pytest.raises(DataError, match=r"is 8x16 \(height x width\), where 16x8 is needed"):
+        decode(tmp_path / "wide.jpg", form, np.zeros(form.shape, np.uint8))
+
+
 def test_sizes(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "a.png"
     image = photo(60, 30)

@@ -190,6 +190,29 @@ def test_a_row_that_is_there_twice(kind: str, tmp_path: Path) -> None:
     assert f"row {two + 1} = row {one + 1}" in finding.what
 
 
+def test_a_column_that_is_constant_in_the_train_rows_alone(tmp_path: Path) -> None:
+    columns, split = sound(), {"kind": "random"}
+    parts = loaded(tmp_path, columns, split=split).parts
+    columns["x"] = np.where(np.isin(np.arange(ROWS), parts.train), 1.5, 2.5).tolist()
+    assert found(loaded(tmp_path, columns, split=split))["constant"].columns == ("x",)
+
+
+def test_a_twin_of_another_class_is_no_copy_and_one_in_validation_and_test_is_in_two_parts(tmp_path: Path) -> None:
+    columns, split = sound(), {"kind": "random"}
+    parts = loaded(tmp_path, columns, split=split).parts
+    one, two = map(int, parts.train[:2])
+    for name in ("x", "y", "city"):
+        columns[name][two] = columns[name][one]
+    columns["label"][one], columns["label"][two] = "yes", "no"
+    assert set(found(loaded(tmp_path, columns, split=split))) == {"conflicting_labels"}
+    columns = sound()
+    one, two = int(parts.validation[0]), int(parts.test[0])
+    for values in columns.values():
+        values[two] = values[one]
+    finding = only(loaded(tmp_path, columns, split=split), "duplicates_across")
+    assert (finding.count, finding.rows) == (1, (two + 1,))
+
+
 def test_the_same_input_with_another_class(tmp_path: Path) -> None:
     columns = sound()
     for name in ("x", "y", "city"):

@@ -20,9 +20,10 @@ from dlrun.console import print_comparison
 from dlrun.console.numbers import spread
 from dlrun.console.results import print_summary
 from dlrun.data.signature import Output
-from dlrun.evaluation.folds import across_folds, confusion_of, ensemble_of, out_of_fold
+from dlrun.evaluation.folds import across_folds, confusion_of, ensemble, ensemble_of, out_of_fold
 from dlrun.evaluation.plots.folds import draw_folds
 from dlrun.evaluation.plots.style import png, with_spread
+from dlrun.evaluation.predictions import Predictions
 from dlrun.run.folder import RunFolder
 from dlrun.run.status import Status
 
@@ -96,6 +97,21 @@ def test_the_test_rows_are_judged_by_the_mean_of_all_folds() -> None:
     assert low["accuracy"] == ((mean >= 0.01) == (np.arange(30, 34) % 2 == 1)).mean()
     without = [frame.filter(pl.col("split") != "test") for frame in frames()]
     assert ensemble_of(without, [output], [None] * 3) == {}
+
+
+def test_several_models_say_the_mean_of_what_each_says_of_every_target() -> None:
+    def said(yes: float, price: float, threshold: float | None) -> Predictions:
+        one, row = np.array([[1 - yes, yes]]), np.array([7])
+        number = Predictions("test", "regression", "price", (), row, np.array([1.0]), np.array([price]))
+        return Predictions(
+            "test", "binary", "sold", ("no", "yes"), row, np.array([1]), one, threshold=threshold, further=(number,)
+        )
+
+    found = ensemble([said(0.9, 1, 0.5), said(0.8, 2, 0.6), said(0.1, 9, None)])
+    np.testing.assert_allclose(found.scores, [[0.4, 0.6]])
+    assert found.threshold == pytest.approx(0.55)
+    assert [each.scores.tolist() for each in found.further] == [[4]]
+    assert ensemble([said(0.9, 1, 0.5)]).scores.tolist() == said(0.9, 1, 0.5).scores.tolist()
 
 
 def folded(root: Path, done: int = 3) -> RunFolder:

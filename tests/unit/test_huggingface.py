@@ -70,6 +70,22 @@ def test_mistakes(fields: dict[str, object], words: str, tmp_path: pathlib.Path)
         raise DataError(problem.message)
 
 
+def test_the_test_part_stands_behind_the_part_that_is_trained_on(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the library gives is stood in for: how the parts are joined does not need it."""
+    parts = {"train": np.arange(3), "test": np.array([7, 8]), "extra": np.array([9])}
+    monkeypatch.setattr(HuggingFace, "_found", lambda *_: parts)
+    monkeypatch.setattr(HuggingFace, "_columns", lambda _, part, name: {"x": part})
+    table = source(name="numbers").load(tmp_path)
+    assert table.columns["x"].tolist() == [0, 1, 2, 7, 8]
+    assert table.test_rows is not None
+    assert table.test_rows.tolist() == [False] * 3 + [True] * 2
+    assert table.notes == ("numbers: the rows of extra are not used",)
+    alone = source(name="numbers", part="test").load(tmp_path)
+    assert (alone.columns["x"].tolist(), alone.test_rows) == ([7, 8], None)
+
+
 def test_the_library_is_named_where_it_is_not_installed(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

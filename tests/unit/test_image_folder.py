@@ -12,10 +12,14 @@ import pytest
 from PIL import Image
 
 from dlrun.data.bad_rows import BadRows, sort_out
+from dlrun.data.columns import Batch, Column, Table
 from dlrun.data.dataset import Data
-from dlrun.data.decode import Form
+from dlrun.data.decode import Channels, Form, Header
+from dlrun.data.features import Image as ImageFeature
+from dlrun.data.image_files import folder_of, pixels_of
 from dlrun.data.new_data import NewData
-from dlrun.data.pictures import Pictures
+from dlrun.data.pictures import Pictures, common_form
+from dlrun.data.preparation import Preparation
 from dlrun.data.sources.image_folder import ImageFolder
 from dlrun.errors import DataError, MisfitError
 
@@ -135,6 +139,20 @@ def test_pixels_reach_the_network(tmp_path: pathlib.Path) -> None:
     assert again.summary() == loaded.summary()
 
 
+def test_pictures_of_several_kinds_are_all_in_colour() -> None:
+    kinds: list[Channels] = [1, 4, 4]
+    found = [Header(2, 3, channels, deep=False) for channels in kinds]
+    form, [note] = common_form(["a", "b", "c"], found, None, None, None)
+    assert form.channels == 3
+    assert "1 grey, 2 with transparency" in note
+
+
+def test_new_names_are_looked_up_where_the_feature_says() -> None:
+    feature = ImageFeature(kind="image", folder="/pictures")
+    assert folder_of(feature, pathlib.Path("/data")) == pathlib.Path("/pictures")
+    assert folder_of(ImageFeature(kind="image"), pathlib.Path("/data")) == pathlib.Path("/data")
+
+
 def test_sizes_and_channels_that_differ(tmp_path: pathlib.Path) -> None:
     for index in range(8):
         save(tmp_path / "ab"[index % 2] / f"{index}.png", value=index)
@@ -211,6 +229,27 @@ def test_a_model_of_images_says_that_it_takes_files(tmp_path: pathlib.Path) -> N
     with pytest.raises(DataError, match="the column image is missing") as caught:
         sort_out(preparation, batch, names.name, BadRows())
     assert "the model takes image files" in str(caught.value.hint)
+
+
+def test_new_pictures_are_decoded_in_parts_and_stay_beside_their_other_columns(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dlrun.data.image_files.MOST_PIXELS", 8)  # two pictures of 2x2
+    names = [f"{index}.png" for index in range(5)]
+    for index, name in enumerate(names):
+        Image.fromarray(np.full((2, 2), index, np.uint8)).save(tmp_path / name)
+    (tmp_path / "2.png").write_bytes(b"no picture")
+    form = Form(height=2, width=2, channels=1)
+    column = Column("image", form.shape, form=form)
+    fitted = ImageFeature(kind="image", rescale=None).fit(np.zeros((2, *form.shape), np.uint8), column)
+    table = Table("new", {"picture": np.array(names, object), "number": np.arange(5)})
+    batch = Batch(table, np.arange(5) + 100, {99: "damaged"})
+    parts = list(pixels_of(Preparation(features={"picture": fitted}), batch, tmp_path, {}))
+    assert [part.rows.tolist() for part in parts] == [[100, 101], [103], [104]]
+    for part in parts:
+        assert part.table.columns["number"].tolist() == (part.rows - 100).tolist()
+        assert part.table.columns["picture"][:, 0, 0, 0].tolist() == (part.rows - 100).tolist()
+    assert [sorted(part.unreadable) for part in parts] == [[99], [102], []]
 
 
 def test_what_is_for_files_alone(tmp_path: pathlib.Path) -> None:

@@ -40,6 +40,7 @@ def test_factors_multiply_classes_and_what_is_left_over_is_drawn_anew() -> None:
     assert first[:40].tolist() == [1] * 40
     assert sorted(first[40:].tolist()) == sorted(second[40:].tolist()) == [2] * 5 + [3] * 5
     assert first.tolist() != second.tolist()
+    assert first.tolist() != np.bincount(oversampled.rows(1, 1)).tolist(), "another seed draws others"
 
 
 @pytest.mark.parametrize(

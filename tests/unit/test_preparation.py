@@ -281,6 +281,9 @@ def test_the_hash_of_rows_is_of_their_content() -> None:
     hashes = {content_hash(each, rows) for each in others} | {first, content_hash(table(2.0, "b"), rows[::-1])}
     assert len(hashes) == 7
     assert content_hash(table(3.0, "c"), rows[:1]) == content_hash(table(2.0, "b"), rows[:1])
+    nothing, nothing_either = (Table("t", {"x": np.array([1.0, np.copysign(np.nan, sign)])}) for sign in (1, -1))
+    assert nothing.columns["x"].tobytes() != nothing_either.columns["x"].tobytes()
+    assert content_hash(nothing, rows[:2]) == content_hash(nothing_either, rows[:2])
     assert first == "b033e4250e3987ffda1eee569b1bf47d6cd1516e91652b44efa0ce3b5ff1174c"
 
 

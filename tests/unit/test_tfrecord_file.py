@@ -82,6 +82,16 @@ def source(path: str = "data.tfrecord", **columns: object) -> TfRecord:
     return TfRecord.parse({"kind": "tfrecord", "path": path, "columns": given})
 
 
+def test_numbers_that_a_record_does_not_have_are_missing(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "data.tfrecord").write_bytes(framed(made(one=0.5, word=b"a"), made(one=1.5)))
+    columns = {"one": "number", "three": {"kind": "number", "size": 3}, "word": "text"}
+    table = source(**columns).load(tmp_path)
+    assert table.columns["one"].tolist() == [0.5, 1.5]
+    assert table.columns["three"].shape == (2, 3)
+    assert np.isnan(table.columns["three"]).all()
+    assert table.columns["word"].tolist() == ["a", None]
+
+
 def test_a_table(tmp_path: pathlib.Path) -> None:
     (tmp_path / "1.tfrecord").write_bytes(framed(*ROWS[:12]))
     (tmp_path / "2.tfrecord.gz").write_bytes(gzip.compress(framed(*ROWS[12:])))

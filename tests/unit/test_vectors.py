@@ -73,6 +73,7 @@ def test_tokens_without_a_vector_get_random_ones_of_the_same_spread() -> None:
     assert first[502:].std() == pytest.approx(3, rel=0.05)
     np.testing.assert_array_equal(first, first_rows(Found(np.where(known[:, None], rows, 0), known), 7, "text"))
     assert (first[502:] != first_rows(Found(rows, known), 8, "text")[502:]).all()
+    assert (first[502:] != first_rows(Found(rows, known), 7, "title")[502:]).all()
 
 
 def test_the_size_of_the_vectors_is_that_of_the_embedding() -> None:
