@@ -54,7 +54,6 @@ def print_summary(run: RunFolder, console: Console | None = None) -> None:
     """
     from rich.text import Text
 
-    from dlrun.evaluation.intervals import LEVEL
     from dlrun.run.summary import read_run
 
     console = console or standard_console()
@@ -62,15 +61,7 @@ def print_summary(run: RunFolder, console: Console | None = None) -> None:
     it = read_run(run.path)
     console.print()
     if it.main_metric and it.main is not None:
-        main = spread(it.main, it.deviation.get(it.main_metric))
-        headline = Text.assemble((label(it.main_metric), "bold"), "  ", (main, "bold green"))
-        if status.folds is not None:
-            headline.append(f"  mean and standard deviation over {status.folds} folds", "dim")
-        if it.interval:
-            headline.append(f"  {LEVEL:.0%} interval [{number(it.interval[0])}, {number(it.interval[1])}]", "dim")
-        for name, value in it.baselines.items():
-            headline.append(f"  {name} {number(value)}", "dim")
-        console.print(headline)
+        console.print(_headline(it, it.main_metric, it.main, status.folds))
     if unbeaten := _unbeaten(it):
         console.print(f"The model is not better than its trivial model, {unbeaten}.", style="yellow")
     how_far = f"{status.epoch} of {status.epochs} epochs"
@@ -104,6 +95,22 @@ def _unbeaten(run: Run) -> str | None:
     name = (max if higher else min)(run.baselines, key=lambda name: run.baselines[name])
     is_better = run.main > run.baselines[name] if higher else run.main < run.baselines[name]
     return None if is_better else name
+
+
+def _headline(it: Run, name: str, value: float, folds: int | None) -> Text:
+    """The main metric with its interval, beside the baselines."""
+    from rich.text import Text
+
+    from dlrun.evaluation.intervals import LEVEL
+
+    headline = Text.assemble((label(name), "bold"), "  ", (spread(value, it.deviation.get(name)), "bold green"))
+    if folds is not None:
+        headline.append(f"  mean and standard deviation over {folds} folds", "dim")
+    if it.interval:
+        headline.append(f"  {LEVEL:.0%} interval [{number(it.interval[0])}, {number(it.interval[1])}]", "dim")
+    for baseline, reached in it.baselines.items():
+        headline.append(f"  {baseline} {number(reached)}", "dim")
+    return headline
 
 
 def _kept_weights(run: Run) -> list[str]:

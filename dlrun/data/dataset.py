@@ -26,7 +26,7 @@ from dlrun.data.sources import Source
 from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Roles, Split, TimeSplit
-from dlrun.data.streaming import allowed_bytes, check_fits, encoded_on_disk, forget, is_on_disk, is_streamed
+from dlrun.data.streaming import allowed_bytes, check_fits, encoded_parts, is_on_disk, is_streamed
 from dlrun.data.target import Target, TargetField, TargetKind, known_classes, target_kind
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
@@ -159,19 +159,13 @@ class Data(Spec):
             if isinstance(target, FittedClasses):
                 for part, rows in parts.items():
                     known_classes(table.name, target, table.columns[target.column], rows, part)
-        streamed = is_on_disk(table)
-        if memory == "streamed" and not streamed:
-            raise DataError(
-                f"runtime.memory is streamed, and {table.name} can only be held in memory",
-                hint="what is streamed: tables in Parquet files and image files, not for series and autoencoders",
-            )
-        if streamed:
-            examples = encoded_on_disk(table, parts, preparation)
-            forget(table)
-        else:
-            examples = {part: preparation.encode(table, rows) for part, rows in parts.items()}
         return Dataset(
-            resolved=resolved, table=table, parts=parts, preparation=preparation, streamed=streamed, **examples
+            resolved=resolved,
+            table=table,
+            parts=parts,
+            preparation=preparation,
+            streamed=is_on_disk(table),
+            **encoded_parts(table, parts, preparation, memory),
         )
 
     def _table(self, source: Source, base: pathlib.Path, memory: str, *, reconstructs: bool) -> Table:

@@ -63,6 +63,28 @@ def check_fits(source: Source, base: pathlib.Path, what: str) -> None:
         )
 
 
+def encoded_parts(table: Table, parts: Parts, preparation: Preparation, memory: str) -> dict[str, Examples]:
+    """The encoded rows of each part, where the table is: in memory or on disk.
+
+    Args:
+        memory: as `runtime.memory`.
+
+    Raises:
+        DataError: as `encoded_on_disk`; or the table is in memory and was to be streamed.
+    """
+    if is_on_disk(table):
+        found = encoded_on_disk(table, parts, preparation)
+        if isinstance(table.columns, LazyColumns):
+            table.columns.forget()  # the column that was read last
+        return found
+    if memory == "streamed":
+        raise DataError(
+            f"runtime.memory is streamed, and {table.name} can only be held in memory",
+            hint="what is streamed: tables in Parquet files and image files, not for series and autoencoders",
+        )
+    return {part: preparation.encode(table, rows) for part, rows in parts.items()}
+
+
 def encoded_on_disk(table: Table, parts: Parts, preparation: Preparation) -> dict[str, Examples]:
     """The encoded rows of each part, as `Preparation.encode` gives them, but on disk.
 
@@ -104,12 +126,6 @@ def encoded_on_disk(table: Table, parts: Parts, preparation: Preparation) -> dic
             encoded = Selected(whole[name], examples.rows, feature.encode)
             examples.inputs[input_name(name)] = cast("np.ndarray", encoded)
     return found
-
-
-def forget(table: Table) -> None:
-    """Does not keep the column that was read last."""
-    if isinstance(table.columns, LazyColumns):
-        table.columns.forget()
 
 
 def is_on_disk(table: Table) -> bool:

@@ -146,5 +146,16 @@ def test_what_is_missing_is_told(run: Path, tmp_path: Path) -> None:
     done = dlrun("predict", run, tmp_path / "strange.csv")
     assert done.returncode == 1
     assert "row 700: shop is a series that the train rows do not have, such as kiosk" in plain(done.stderr)
+    lines = table(tmp_path / "new.csv", HOURS + HORIZON, HOURS).read_text(encoding="utf-8").splitlines()
+    del lines[2 * HOURS - 4]  # of the mall
+    (tmp_path / "hole.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    done = dlrun("predict", run, tmp_path / "hole.csv")
+    assert done.returncode == 1
+    told = "of shop mall, but after 2024-03-01 16:00:00 comes 2024-03-01 18:00:00"
+    assert told in plain(done.stderr)
+    done = dlrun("predict", run, tmp_path / "hole.csv", "--skip-bad-rows")
+    assert done.returncode == 0
+    assert [row["series"] for row in read_csv(done.stdout)] == ["corner"] * HORIZON
+    assert told in plain(done.stderr)
     shown = dlrun("show", run)
     assert "columns sold, price, price +5, shop=?, shop=corner" in plain(shown.stdout)

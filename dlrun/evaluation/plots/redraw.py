@@ -157,13 +157,7 @@ def draw_all(
 
         yield "residuals", draw_residuals(predictions, title, note)
     else:
-        from dlrun.evaluation.plots.confusion import draw_confusion
-        from dlrun.evaluation.plots.ranking import draw_ranking
-
-        if confusion:
-            yield "confusion_matrix", draw_confusion(confusion, title, note)
-        if ranking := draw_ranking(predictions):
-            yield "roc_and_precision_recall", ranking
+        yield from _draw_classes(predictions, confusion, title, note)
 
 
 def headline(metrics: Mapping[str, Any], split: str, task: Task, count: int) -> tuple[str, str]:
@@ -190,6 +184,18 @@ def _draw_reconstruction(
     if samples:
         yield "reconstructions", draw_reconstructions(samples, title, note)
     yield "error_distribution", draw_error_distribution(frame.filter(frame["split"] == split)["error"], "", split)
+
+
+def _draw_classes(
+    predictions: Predictions, confusion: dict[str, Any] | None, title: str, note: str
+) -> Iterator[tuple[str, Figure]]:
+    from dlrun.evaluation.plots.confusion import draw_confusion
+    from dlrun.evaluation.plots.ranking import draw_ranking
+
+    if confusion:
+        yield "confusion_matrix", draw_confusion(confusion, title, note)
+    if ranking := draw_ranking(predictions):
+        yield "roc_and_precision_recall", ranking
 
 
 def _draw_forecast(
