@@ -13,6 +13,7 @@ import pytest
 
 from dlrun.data.columns import Column
 from dlrun.data.sources import Arrays, Idx
+from dlrun.data.sources.npy import values_of
 from dlrun.errors import DataError
 
 PIXELS = np.random.default_rng(1).integers(0, 256, (12, 5, 4), np.uint8)
@@ -204,3 +205,11 @@ def test_mistakes_in_idx(tmp_path: pathlib.Path) -> None:
         (("test_images",), "add test_labels, or take test_images out"),
         (("labels",), "did you mean labels.gz?"),
     ]
+
+
+def test_times_keep_their_fractions_of_a_second() -> None:
+    times = np.array(["2020-01-01T00:00:00.123456789", "NaT"], "datetime64[ns]")
+    read = values_of(times, "when", "a.npy")
+    assert read.dtype == "datetime64[us]"
+    assert str(read[0]) == "2020-01-01T00:00:00.123456"
+    assert np.isnat(read[1])

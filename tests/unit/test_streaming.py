@@ -84,6 +84,10 @@ def test_columns_that_are_read_one_by_one_are_those_of_the_table(fields: dict[st
     whole, lazily = source.load(small), source.lazily(small)
     assert lazily is not None
     assert (lazily.name, len(lazily), list(lazily.columns)) == (whole.name, len(whole), list(whole.columns))
+    assert [pathlib.Path(file).name for file in lazily.files] == [pathlib.Path(file).name for file in whole.files]
+    assert whole.file_of is not None
+    assert lazily.file_of is not None
+    np.testing.assert_array_equal(lazily.file_of, whole.file_of)
     blocks: dict[str, list[np.ndarray]] = {name: [] for name in whole.columns}
     for name, values in whole.columns.items():
         np.testing.assert_array_equal(lazily.columns[name], values, strict=True)
