@@ -20,7 +20,7 @@ from dlrun.errors import DataError
 from dlrun.spec.problem import Path, Problem
 
 if TYPE_CHECKING:
-    from dlrun.data.dataset import Data
+    from dlrun.data.section import Data
 
 
 def check_data(

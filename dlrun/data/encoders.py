@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 Features = Mapping[str, Feature]
 
 
+def encoded(features: Features) -> tuple[str, ...]:
+    """The columns whose feature states an encoder."""
+    return tuple(name for name, feature in features.items() if feature.encoder is not None)
+
+
 def encoders(features: Features, inputs: Sequence[Input]) -> dict[str, Encoder]:
     """What reads each input, by the input's name; numbers and one-hot categories that share one have no encoder."""
     stated = {input_name(name): feature.encoder for name, feature in features.items()}

@@ -14,7 +14,7 @@ from dlrun.data.splits import AutoSplit, TimeSplit
 from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
-    from dlrun.data.dataset import Data
+    from dlrun.data.section import Data
 
 
 def check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs: bool) -> Iterator[Problem]:

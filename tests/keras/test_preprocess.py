@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlrun.data.columns import Column, Table
-from dlrun.data.dataset import Data
 from dlrun.data.features import Category, Fitted, Image, Number, Series, Text
 from dlrun.data.preparation import Preparation
+from dlrun.data.section import Data
 from dlrun.data.shared_window import resolve_series
 from dlrun.data.splits import Parts
 from dlrun.data.target import FittedNumbers

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dlrun.data.columns import Table
-from dlrun.data.dataset import Data, Dataset
+from dlrun.data.dataset import Dataset
+from dlrun.data.section import Data
 from dlrun.profile.finding import Finding
 from dlrun.profile.look import look
 from dlrun.profile.pictures import shrink, similar

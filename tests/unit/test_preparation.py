@@ -13,11 +13,12 @@ import pytest
 
 from dlrun.data.columns import Column, Table
 from dlrun.data.content import content_hash
-from dlrun.data.dataset import Data, Dataset
+from dlrun.data.dataset import Dataset
 from dlrun.data.features import Category, Number
 from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.new_data import load_file
 from dlrun.data.preparation import Preparation
+from dlrun.data.section import Data
 from dlrun.data.signature import Input, Output
 from dlrun.data.splits import AutoSplit, GroupSplit, RandomSplit, TimeSplit
 from dlrun.errors import DataError, MisfitError
@@ -426,7 +427,7 @@ def test_features_of_a_preparation_by_hand() -> None:
 
 def test_the_section_is_imported_without_numpy_and_friends() -> None:
     code = (
-        "import sys, pathlib; from dlrun.data.dataset import Data;"
+        "import sys, pathlib; from dlrun.data.section import Data;"
         "d = Data.parse({'source': {'kind': 'bundled', 'name': 'mnist'}});"
         "assert not list(d.check(pathlib.Path())); assert d.preview(pathlib.Path());"
         "print([name for name in ('numpy', 'polars', 'sklearn', 'tensorflow', 'keras') if name in sys.modules])"

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from dlrun.data.bad_rows import BadRows, with_ends
 from dlrun.data.columns import Batch, Column, Table
-from dlrun.data.dataset import Data, Dataset
+from dlrun.data.dataset import Dataset
 from dlrun.data.fitted_target import FittedNumbers
+from dlrun.data.fitting import fit
 from dlrun.data.preparation import Preparation
+from dlrun.data.section import Data
 from dlrun.data.shared_window import resolve_series
 from dlrun.data.splits import Parts
 from dlrun.errors import DataError
@@ -46,7 +48,7 @@ def fitted(
     table = Table("t", columns)
     rows = np.arange(len(table))
     parts = Parts(rows[:train], rows[:0], rows[:0])
-    return section(features, **more).fit(table, COLUMNS, parts)
+    return fit(section(features, **more), table, COLUMNS, parts)
 
 
 def plain(**more: Any) -> dict[str, Any]:

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlrun.data import streaming
-from dlrun.data.dataset import Data, Dataset
+from dlrun.data.dataset import Dataset
 from dlrun.data.on_disk import OnDisk, Selected, check_room
+from dlrun.data.section import Data
 from dlrun.data.sources import Arrays, Parquet, lazy
 from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError, MisfitError

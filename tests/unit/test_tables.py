@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlrun.data.columns import Column
-from dlrun.data.dataset import Data
 from dlrun.data.new_data import load_file
+from dlrun.data.section import Data
 from dlrun.data.sources import Csv, Json, Parquet
 from dlrun.data.sources.parquet_file import MARK
 from dlrun.data.sources.tabular import Tabular
