@@ -12,9 +12,10 @@ from dlrun.errors import ClusterError, Interrupted
 
 SECONDS_BETWEEN_LOOKS = 0.1
 
-SECONDS_TO_END = 10.0
-"""How long the chief may take to end by itself when another has died: it notices within a second or so, and writes
-down how far it came."""
+SECONDS_TO_END = 40.0
+"""How long the chief may take to end by itself when another has died, and to write down how far it came: it notices
+within two seconds where it waits for the other's answer, and by a heartbeat that fails, after 8 to 13, where it waits
+to be asked."""
 
 SECONDS_TO_STOP = 60.0
 """How long all may take to write down how far they came when they are told to stop."""
