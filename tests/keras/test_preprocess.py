@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dlrun.data.columns import Column, Table
 from dlrun.data.features import Category, Fitted, Image, Number, Series, Text
+from dlrun.data.fitting import fit
 from dlrun.data.preparation import Preparation
 from dlrun.data.section import Data
 from dlrun.data.shared_window import resolve_series
@@ -255,7 +256,8 @@ def test_several_variables_of_several_series(difference: int | None, each: bool,
     }
     data = Data.parse(spec)
     data = data.model_copy(update={"features": resolve_series(data.features or {})})
-    preparation = data.fit(
+    preparation = fit(
+        data,
         table,
         {"time": Column("time"), "shop": Column("category")},
         Parts(np.arange(60), np.arange(60, 70), np.arange(70, 80)),
