@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import pathlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, ClassVar, Literal
 
 from dlrun.data.columns import Batch, Table
-from dlrun.data.sources.files import FETCH, ZSTANDARD, opened, parts, plain_name
+from dlrun.data.sources.files import FETCH, ZSTANDARD, check_fits, opened, parts, plain_name, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform
 from dlrun.data.sources.lazy import Parts
+from dlrun.data.sources.parquet_pages import unpacked
 from dlrun.data.sources.tabular import KEPT, Tabular, same_columns
 from dlrun.errors import DataError, MisfitError
 
@@ -60,9 +63,11 @@ class Parquet(Tabular):
         """
         import polars
 
-        _check_ends(stream, name)
+        content = _content(stream, name)
+        _check_ends(content, name)
+        check_fits(sum(sum(each.values()) for each in _sizes(content, name)), name)
         with _readable(name):
-            frame = polars.read_parquet(stream)
+            frame = polars.read_parquet(content)
         if not frame.height:
             raise DataError(f"{name} has no rows")
         return frame
@@ -75,8 +80,9 @@ class Parquet(Tabular):
         """
         import polars
 
-        content = stream if stream.seekable() else io.BytesIO(stream.read())
+        content = _content(stream, name)
         _check_ends(content, name)
+        check_fits(max((sum(each.values()) for each in _sizes(content, name)), default=0), name)
         with _readable(name):
             rows = polars.scan_parquet(content)
             count = rows.select(polars.len()).collect().item()
@@ -101,6 +107,7 @@ class Parquet(Tabular):
         for file in files:
             if plain_name(file) != file.name.lower():
                 return super().memory_needed(base)
+            self._check_columns_fit(file)
             with _readable(str(file)):
                 rows = polars.scan_parquet(file, hive_partitioning=False)
                 rows = rows.select(self.select) if self.select else rows
@@ -118,7 +125,7 @@ class Parquet(Tabular):
         if any(plain_name(file) != file.name.lower() for file in files):
             return None
         for file in files:
-            self.names(file)
+            self._check_columns_fit(file)
         names = self._schema(files[0])
         for file in files[1:]:
             same_columns(files[0], names, file, self._schema(file))
@@ -140,6 +147,18 @@ class Parquet(Tabular):
             time=self.time,
         )
         return found.table(name + KEPT if self.where else name, self.select or names)
+
+    def _check_columns_fit(self, file: pathlib.Path) -> None:
+        """That each column fits in memory by itself.
+
+        Raises:
+            DataError: one does not, or the file is damaged.
+        """
+        with opened(file) as stream:
+            _check_ends(stream, str(file))
+            columns = sum(_sizes(stream, str(file)), Counter[str]())
+        for name in self.select or columns:
+            check_fits(columns[name], f"{file}: the column {name}")
 
     def _column(self, files: Sequence[pathlib.Path], column: str) -> polars.DataFrame:
         """One column of all parts."""
@@ -222,6 +241,32 @@ def _check_ends(stream: IO[bytes], name: str) -> None:
         raise DataError(f"{name} is no Parquet file: it does not begin with PAR1", hint="csv and json are other kinds")
     if end != MARK or size < 3 * len(MARK):
         raise DataError(f"{name} is damaged: it was cut off, since it does not end with PAR1", hint=FETCH)
+
+
+def _content(stream: IO[bytes], name: str) -> IO[bytes]:
+    """A content in which one can go back and forth: a file as it is; what is packed, or comes through a pipe, whole.
+
+    Raises:
+        DataError: it does not fit in memory.
+    """
+    return (
+        stream if isinstance(stream, io.BufferedReader) and stream.seekable() else io.BytesIO(read_whole(stream, name))
+    )
+
+
+def _sizes(content: IO[bytes], name: str) -> list[Counter[str]]:
+    """How many bytes each column takes in memory at most, for each group of rows.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        if isinstance(content, io.BytesIO):
+            return unpacked(content.getvalue())
+        with mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return unpacked(data)
+    except ValueError as error:
+        raise DataError(f"{name} is damaged: {error}", hint=FETCH) from None
 
 
 @contextmanager
