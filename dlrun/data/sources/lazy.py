@@ -171,7 +171,7 @@ def shared_texts(column: polars.Series, name: str) -> np.ndarray | None:
     different = column.drop_nulls().unique(maintain_order=True)
     if len(different) * 4 > len(column):
         return None
-    longest = int(different.str.len_bytes().max() or 0)
+    longest = int(different.str.len_bytes().to_numpy().max(initial=0))
     check_fits(text_bytes(different) + longest * min(BLOCK, len(column)), f"{name}: the column {column.name}")
     texts = np.array([*different.to_list(), None], object)
     codes = column.cast(polars.Enum(different)).to_physical().fill_null(len(different))
