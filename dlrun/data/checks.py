@@ -39,6 +39,8 @@ def check_data(
             yield replace(problem, at="key") if path[0] == "features" or len(data.targets) > 1 else problem
     yield from _check_target(data, columns, reconstructs)
     yield from _check_features(data, columns or {})
+    if reconstructs:
+        yield from _check_no_target_encoding(data)
     yield from (problem.under("split") for problem in data.split.check(own_test))
     yield from _check_split(data, columns, reconstructs)
     yield from check_series(data, columns, reconstructs)
@@ -128,6 +130,19 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
                 at="key",
             )
         names[taken] = name
+
+
+def _check_no_target_encoding(data: Data) -> Iterator[Problem]:
+    """Encodings by the target, where there is none."""
+    for name, feature in (data.features or {}).items():
+        if isinstance(feature, Category) and feature.encoding == "target":
+            yield Problem(
+                ("features", name, "encoding"),
+                "an autoencoder has no target to take means of",
+                expected="one_hot",
+                received="target",
+                hint="encoding: one_hot",
+            )
 
 
 def _likely_wish(column: Column) -> str:

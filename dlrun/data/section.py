@@ -154,7 +154,7 @@ class Data(Spec):
         resolved = resolved.model_copy(update={"features": with_vectors(resolved.features or {}, base)})
         table, resolved, columns = resolved.decoded(table, columns, base, memory, reconstructs=reconstructs)
         parts = resolved.parts(table, seed)
-        preparation = fit(resolved, table, columns, parts)
+        preparation, out_of_fold = fit(resolved, table, columns, parts, seed)
         for target in preparation.targets:
             if isinstance(target, FittedClasses):
                 for part, rows in parts.items():
@@ -165,7 +165,7 @@ class Data(Spec):
             parts=parts,
             preparation=preparation,
             streamed=is_on_disk(table),
-            **encoded_parts(table, parts, preparation, memory),
+            **encoded_parts(table, parts, preparation, memory, out_of_fold),
         )
 
     def _table(self, source: Source, base: pathlib.Path, memory: str, *, reconstructs: bool) -> Table:

@@ -105,6 +105,7 @@ FEATURES = {
     "whole_or_none": {"kind": "category"},
     "flag_or_none": {"kind": "category", "encoding": "embedding"},
     "colour": {"kind": "category"},
+    "like": {"kind": "category", "encoding": "target"},
     "small": {"kind": "number", "normalise": "min_max"},
     "note": {"kind": "text", "sequence_length": 4},
 }
