@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlrun.data.columns import Table
-from dlrun.data.sources import Csv, csv_blocks, lazy
+from dlrun.data.section import Data
+from dlrun.data.sources import Csv, Parquet, csv_blocks, lazy
 from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DlrunError
 
@@ -162,7 +164,7 @@ TYPE = st.sampled_from(["text", "integer", "number", "boolean", "time"])
     st.dictionaries(st.sampled_from("abc"), TYPE, max_size=2),
     st.integers(1, 30),
 )
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_converted_csv_is_that_in_memory(
     tmp_path: pathlib.Path, rows: list[list[str]], odd: str, types: dict[str, str], size: int
 ) -> None:
@@ -222,3 +224,48 @@ def test_what_is_converted_is_found_again_and_never_for_another_content(here: pa
     assert table.columns["a"].tolist() == [1, 3]
     assert made not in list(tables.iterdir())
     assert len(list(tables.iterdir())) == 1  # what was made of the other content is gone
+
+
+def test_packed_parquet_is_unpacked(here: pathlib.Path) -> None:
+    frame = pl.DataFrame({"a": [1, 2, 3], "b": ["x", None, "y"]})
+    frame.write_parquet(here / "a.parquet")
+    content = (here / "a.parquet").read_bytes()
+    (here / "a.parquet.gz").write_bytes(gzip.compress(content))
+    assert assert_same(Parquet(kind="parquet", path="*.parquet*"), here) is not None
+    (here / "a.parquet.gz").write_bytes(gzip.compress(content)[:-9])
+    assert assert_same(Parquet(kind="parquet", path="a.parquet.gz"), here) is None
+
+
+def test_what_is_fitted_and_encoded_is_that_of_the_table_in_memory(here: pathlib.Path) -> None:
+    random = np.random.default_rng(0)
+    pl.DataFrame(
+        {
+            "number": [
+                None if index % 9 == 0 else value for index, value in enumerate(random.normal(size=200).tolist())
+            ],
+            "colour": random.choice(["red", "green", "blue"], 200),
+            "note": random.choice(['say "yes"', "no,\nnever", "perhaps"], 200),
+            "when": pl.date_range(pl.date(2020, 1, 1), pl.date(2021, 1, 1), eager=True)[:200],
+            "label": random.choice(["yes", "no"], 200),
+        }
+    ).write_csv(here / "a.csv")
+    tree = {
+        "source": {"kind": "csv", "path": "a.csv"},
+        "target": "label",
+        "features": {
+            "number": {"kind": "number", "missing": "mean"},
+            "colour": {"kind": "category"},
+            "note": {"kind": "text", "sequence_length": 3},
+            "when": {"kind": "date"},
+        },
+    }
+    whole, streamed = (Data.parse(tree).load(here, 5, memory=memory) for memory in ("in_memory", "streamed"))
+    assert (whole.streamed, streamed.streamed) == (False, True)
+    assert streamed.summary() == whole.summary()
+    assert streamed.resolved == whole.resolved
+    for part, expected in whole.splits.items():
+        found = streamed.splits[part]
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        np.testing.assert_array_equal(np.asarray(found.target), expected.target, strict=True)
+        for name, values in expected.inputs.items():
+            np.testing.assert_array_equal(np.asarray(found.inputs[name]), values, strict=True)
