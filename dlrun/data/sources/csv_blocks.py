@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from dlrun.data.sources.csv_text import (
     check_nul,
     check_utf8,
     check_widths,
-    first_line,
+    header_length,
     no_rows,
     read_frame,
 )
@@ -76,7 +76,7 @@ def put_aside(opened: Opened, name: str, dialect: Dialect, folder: Path) -> bool
     except polars.exceptions.PolarsError:
         loosely = True
         try:
-            rows, gaps = _write(opened, survey, dialect, dict.fromkeys(survey.names, polars.String()), folder)
+            rows, gaps = _write(opened, survey, dialect, {}, folder)
         except polars.exceptions.PolarsError as error:
             check_widths(opened, name, dialect.delimiter)
             raise DataError(f"{name} cannot be read: {UnreadableError.of(error)}") from None
@@ -102,7 +102,9 @@ def _survey(opened: Opened, name: str, dialect: Dialect) -> Survey:
             try:
                 check_nul(block, name, line)
                 if survey is None and fault is None:
-                    header, rest = first_line(block.removeprefix(BYTE_ORDER_MARK), name, dialect)
+                    content = block.removeprefix(BYTE_ORDER_MARK)
+                    length = header_length(content, name, dialect)
+                    header, rest = content[:length], content[length:]
                     names = next(csv.reader([header.decode()], delimiter=dialect.delimiter))
                     survey = Survey(
                         header, names, [len(block)], {each: set() for each in names}, b"\r" in block.strip()
@@ -128,14 +130,16 @@ def _look(survey: Survey, block: bytes, dialect: Dialect) -> None:
 
     content, given = survey.header + block, dtypes(dialect.among(survey.names))
     try:
-        schema = polars.scan_csv(content, **dialect.options(given)).collect_schema()
+        schema = polars.scan_csv(
+            content, infer_schema_length=None, schema_overrides=given, **dialect.options
+        ).collect_schema()
         open_ = [
             name
             for name, dtype in schema.items()
             if dtype == polars.String and "String" not in survey.found.get(name, ()) and name not in given
         ]
         if open_:  # a column without values is taken for one of text
-            texts = read_frame(content, replace(dialect, types={}), dict.fromkeys(survey.names, polars.String()), open_)
+            texts = read_frame(content, dialect, {}, open_)
             open_ = [name for name in open_ if texts[name].null_count() == len(texts)]
     except polars.exceptions.PolarsError:
         return  # told when the rows are read

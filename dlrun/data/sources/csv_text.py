@@ -6,11 +6,12 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
 from dlrun.data.sources.csv_times import dated
+from dlrun.data.sources.csv_types import found_types
 from dlrun.data.sources.frames import ColumnType, Types, conform, dtypes, soften
 from dlrun.errors import DataError
 
@@ -56,16 +57,11 @@ class Dialect:
         """The types that are given of some columns."""
         return {name: kind for name, kind in self.types.items() if name in names}
 
-    def options(self, overrides: Schema) -> dict[str, Any]:
-        """What polars is told of it.
-
-        Args:
-            overrides: the types of columns; the others are what all their values are.
-        """
+    @property
+    def options(self) -> dict[str, Any]:
+        """What polars is told of it."""
         return {
             "separator": self.delimiter,
-            "infer_schema_length": None,
-            "schema_overrides": overrides,
             "null_values": ["", *self.missing],
             "decimal_comma": self.decimal_comma,
         }
@@ -105,10 +101,10 @@ def frame_of(data: bytes, name: str, dialect: Dialect) -> polars.DataFrame:
         DataError: the content is damaged, with the line.
     """
     data = data.removeprefix(BYTE_ORDER_MARK)
-    if not data.strip():
+    if not data or data.isspace():
         raise DataError(f"{name} is empty")
     check_encoding(data, name)
-    first_line(data, name, dialect)
+    header_length(data, name, dialect)
     try:
         frame = parse(data, dialect)
     except UnreadableError as error:
@@ -142,9 +138,10 @@ def frames_of(
         line += block.count(b"\n")
         if not header:
             block = block.removeprefix(BYTE_ORDER_MARK)
-            if not block.strip():
+            if not block or block.isspace():
                 break
-            header, block = first_line(block, name, dialect)
+            length = header_length(block, name, dialect)
+            header, block = block[:length], block[length:]
         names = next(csv.reader([header.decode()], delimiter=dialect.delimiter))
         if block:
             empty = False
@@ -184,30 +181,30 @@ def parse(data: bytes, dialect: Dialect) -> polars.DataFrame:
     names = next(
         csv.reader(io.StringIO(data[:HEADER].decode(errors="ignore"), newline=""), delimiter=dialect.delimiter)
     )
+    loosely = False
     try:
-        return settled(read_frame(data, dialect, dtypes(dialect.among(names))), dialect)
+        frame = _found(data, dialect, dtypes(dialect.among(names)))
     except polars.exceptions.PolarsError:
+        loosely = True
         try:
-            return settled(read_frame(data, dialect, dict.fromkeys(names, polars.String)), dialect, loosely=True)
+            frame = read_frame(data, dialect, {})
         except polars.exceptions.PolarsError as error:
             raise UnreadableError.of(error) from None
+    return settled(frame, dialect, loosely=loosely)
 
 
-def read_frame(
-    data: bytes, dialect: Dialect, overrides: Schema, columns: Sequence[str] | None = None
-) -> polars.DataFrame:
-    """The rows as polars reads them.
+def read_frame(data: bytes, dialect: Dialect, types: Schema, columns: Sequence[str] | None = None) -> polars.DataFrame:
+    """The rows with the types of some columns given; the others are texts.
 
     Args:
-        overrides: the types of columns; the others are what all their values are.
         columns: which are read; None: all.
 
     Raises:
-        PolarsError: it cannot read them.
+        PolarsError: values are of other types, or no rows can be made of the content.
     """
     import polars
 
-    return polars.read_csv(data, columns=columns, **dialect.options(overrides))
+    return polars.read_csv(data, columns=columns, infer_schema=False, schema_overrides=types, **dialect.options)
 
 
 def settled(frame: polars.DataFrame, dialect: Dialect, *, loosely: bool = False) -> polars.DataFrame:
@@ -227,6 +224,21 @@ def settled(frame: polars.DataFrame, dialect: Dialect, *, loosely: bool = False)
     if dialect.decimal_comma:  # numbers beside other text: what is told of such a column are the other texts
         frame = frame.with_columns(polars.col(polars.String).str.replace(DECIMAL, "${1}.${2}"))
     return soften(frame, types)
+
+
+def _found(data: bytes, dialect: Dialect, given: dict[str, type[polars.DataType]]) -> polars.DataFrame:
+    """The rows with some types given, the others found.
+
+    Raises:
+        PolarsError: values are of other types, or too large for them; or no rows can be made of the content.
+    """
+    import polars
+
+    with suppress(polars.exceptions.PolarsError):  # ragged rows, or whole numbers of more than 64 bits
+        found = found_types(data, given, dialect.options)
+        if found is not None:
+            return read_frame(data, dialect, {**found, **given})
+    return polars.read_csv(data, infer_schema_length=None, schema_overrides=given, **dialect.options)
 
 
 def _typed(frame: polars.DataFrame, dialect: Dialect) -> polars.DataFrame:
@@ -253,8 +265,8 @@ def shortened(text: str) -> str:
     return text if len(text) <= 200 else f"{text[:150]} … {text[-50:]}"
 
 
-def first_line(data: bytes, name: str, dialect: Dialect) -> tuple[bytes, bytes]:
-    """The line with the names of the columns, and the rest.
+def header_length(data: bytes, name: str, dialect: Dialect) -> int:
+    """How many bytes the line with the names of the columns has, or the lines where there are breaks in names.
 
     Raises:
         DataError: the names cannot be those of columns.
@@ -266,8 +278,7 @@ def first_line(data: bytes, name: str, dialect: Dialect) -> tuple[bytes, bytes]:
     except csv.Error as error:
         raise DataError(f"the first line of {name} cannot be read: {error}") from None
     lines.seek(0)
-    end = len("".join(next(lines) for _ in range(reader.line_num)).encode())
-    return data[:end], data[end:]
+    return len("".join(next(lines) for _ in range(reader.line_num)).encode())
 
 
 def blocks_of(stream: IO[bytes], delimiter: str, size: int) -> Iterator[bytes]:
@@ -359,7 +370,8 @@ def check_encoding(data: bytes, name: str, line: int = 1) -> None:
 def check_utf8(data: bytes, name: str, line: int = 1) -> None:
     """That a content is UTF-8; as `check_encoding`."""
     try:
-        data.decode("utf-8")
+        if not data.isascii():
+            data.decode("utf-8")
     except UnicodeDecodeError as error:
         line += data.count(b"\n", 0, error.start)
         raise DataError(f"{name} is not UTF-8: line {line}, byte 0x{data[error.start]:02x}", hint=UTF8) from None
