@@ -6,10 +6,12 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from dlrun.data.sources.csv_times import dated
+from dlrun.data.sources.csv_types import found_types
 from dlrun.data.sources.frames import ColumnType, Types, conform, dtypes, soften
 from dlrun.errors import DataError
 
@@ -78,10 +80,10 @@ def frame_of(data: bytes, name: str, dialect: Dialect) -> polars.DataFrame:
         DataError: the content is damaged, with the line.
     """
     data = data.removeprefix(BYTE_ORDER_MARK)
-    if not data.strip():
+    if not data or data.isspace():
         raise DataError(f"{name} is empty")
     check_encoding(data, name)
-    _first_line(data, name, dialect)
+    _header_length(data, name, dialect)
     try:
         frame = _parse(data, dialect)
     except UnreadableError as error:
@@ -115,9 +117,10 @@ def frames_of(
         line += block.count(b"\n")
         if not header:
             block = block.removeprefix(BYTE_ORDER_MARK)
-            if not block.strip():
+            if not block or block.isspace():
                 break
-            header, block = _first_line(block, name, dialect)
+            length = _header_length(block, name, dialect)
+            header, block = block[:length], block[length:]
         names = next(csv.reader([header.decode()], delimiter=dialect.delimiter))
         if block:
             empty = False
@@ -144,27 +147,39 @@ def _parse(data: bytes, dialect: Dialect) -> polars.DataFrame:
     )
     types: Types = {name: kind for name, kind in dialect.types.items() if name in names}
 
-    def read(overrides: dict[str, type[polars.DataType]]) -> polars.DataFrame:
-        frame = polars.read_csv(
-            data,
-            separator=dialect.delimiter,
-            infer_schema_length=None,
-            schema_overrides=overrides,
-            null_values=["", *dialect.missing],
-            decimal_comma=dialect.decimal_comma,
-        )
-        return frame.with_columns(dated(column) for column in frame if column.name not in overrides)
-
+    options: dict[str, Any] = {
+        "separator": dialect.delimiter,
+        "null_values": ["", *dialect.missing],
+        "decimal_comma": dialect.decimal_comma,
+    }
     try:
-        frame = read(dtypes(types))
+        frame = _read(data, dtypes(types), options)
     except polars.exceptions.PolarsError:
         try:
-            frame = _typed(read(dict.fromkeys(names, polars.String)), dialect)
+            texts = polars.read_csv(data, infer_schema=False, **options)
         except polars.exceptions.PolarsError as error:
             raise UnreadableError(shortened(str(error).splitlines()[0])) from None
+        frame = _typed(texts, dialect)
     if dialect.decimal_comma:  # numbers beside other text: what is told of such a column are the other texts
         frame = frame.with_columns(polars.col(polars.String).str.replace(DECIMAL, "${1}.${2}"))
     return soften(frame, types)
+
+
+def _read(data: bytes, given: dict[str, type[polars.DataType]], options: dict[str, Any]) -> polars.DataFrame:
+    """The table with some types given, the others found.
+
+    Raises:
+        PolarsError: values are of other types, or too large for them; or no rows can be made of the content.
+    """
+    import polars
+
+    with suppress(polars.exceptions.PolarsError):  # ragged rows, or whole numbers of more than 64 bits
+        found = found_types(data, given, options)
+        if found is not None:
+            frame = polars.read_csv(data, infer_schema=False, schema_overrides={**found, **given}, **options)
+            return frame.with_columns(dated(frame[name]) for name in found)
+    frame = polars.read_csv(data, infer_schema_length=None, schema_overrides=given, **options)
+    return frame.with_columns(dated(column) for column in frame if column.name not in given)
 
 
 def _typed(frame: polars.DataFrame, dialect: Dialect) -> polars.DataFrame:
@@ -191,8 +206,8 @@ def shortened(text: str) -> str:
     return text if len(text) <= 200 else f"{text[:150]} … {text[-50:]}"
 
 
-def _first_line(data: bytes, name: str, dialect: Dialect) -> tuple[bytes, bytes]:
-    """The line with the names of the columns, and the rest.
+def _header_length(data: bytes, name: str, dialect: Dialect) -> int:
+    """How many bytes the line with the names of the columns has, or the lines where there are breaks in names.
 
     Raises:
         DataError: the names cannot be those of columns.
@@ -204,8 +219,7 @@ def _first_line(data: bytes, name: str, dialect: Dialect) -> tuple[bytes, bytes]
     except csv.Error as error:
         raise DataError(f"the first line of {name} cannot be read: {error}") from None
     lines.seek(0)
-    end = len("".join(next(lines) for _ in range(reader.line_num)).encode())
-    return data[:end], data[end:]
+    return len("".join(next(lines) for _ in range(reader.line_num)).encode())
 
 
 def _blocks(stream: IO[bytes], delimiter: str, size: int) -> Iterator[bytes]:
@@ -291,7 +305,8 @@ def check_encoding(data: bytes, name: str, line: int = 1) -> None:
         DataError: with the line.
     """
     try:
-        data.decode("utf-8")
+        if not data.isascii():
+            data.decode("utf-8")
     except UnicodeDecodeError as error:
         line += data.count(b"\n", 0, error.start)
         raise DataError(f"{name} is not UTF-8: line {line}, byte 0x{data[error.start]:02x}", hint=UTF8) from None

@@ -182,12 +182,11 @@ def read_whole(stream: IO[bytes], name: str) -> bytes:
         DataError: it does not.
     """
     free = available_memory()
-    blocks, count = [], 0
+    whole = io.BytesIO()
     while block := stream.read(BLOCK):
-        blocks.append(block)
-        count += len(block)
-        _check_fits(count, name, free)
-    return b"".join(blocks)
+        whole.write(block)
+        _check_fits(whole.tell(), name, free)
+    return whole.getvalue()
 
 
 def _check_fits(count: int, name: str, free: int | None = None) -> None:
