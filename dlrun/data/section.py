@@ -179,7 +179,7 @@ class Data(Spec):
             elif isinstance(source, Tabular) and (table := source.lazily(base)) is not None:
                 return table
             else:
-                check_fits(source, base, f"a packed file, or one of the kind {source.kind},")
+                check_fits(source, base, f"a file of the kind {source.kind}")
         return source.load(base)
 
     @property

@@ -66,10 +66,11 @@ class Parts:
     """The files of one table.
 
     Args:
-        files: the parts.
-        counts: how many rows each has.
+        files: the parts, as they are told to people.
+        stored: the Parquet file with the rows of each; of the first parts alone, where the others are not needed.
+        counts: how many rows each of those has.
         column: gives one column of all parts, each of one type.
-        rows: gives some rows of columns of one part, as the file has them.
+        rows: gives some rows of columns of one part, as its Parquet file has them.
         kept: which of all rows count, (rows,); None: all.
         limit: how many count at most.
         types: what columns are read as, by the spec.
@@ -79,6 +80,7 @@ class Parts:
     def __init__(
         self,
         files: Sequence[Path],
+        stored: Sequence[Path],
         counts: Sequence[int],
         column: Callable[[str], polars.DataFrame],
         rows: Callable[[Path, Sequence[str], int, int], polars.DataFrame],
@@ -88,7 +90,7 @@ class Parts:
         types: Types,
         time: str | None,
     ) -> None:
-        self._files, self._counts = files, counts
+        self._files, self._stored, self._counts = files, stored, counts
         self._column, self._rows = column, rows
         self._kept, self._types, self._time = kept, types, time
         count = sum(counts) if kept is None else int(kept.sum())
@@ -120,7 +122,7 @@ class Parts:
         if len(self._files) == 1:
             return np.broadcast_to(np.int32(0), self.rows)
         small = np.int16 if len(self._files) < 1 << 15 else np.int32
-        numbers = np.repeat(np.arange(len(self._files), dtype=small), self._counts)
+        numbers = np.repeat(np.arange(len(self._counts), dtype=small), self._counts)
         return (numbers if self._kept is None else numbers[self._kept])[: self.rows]
 
     def _read(self, column: str, name: str) -> np.ndarray:
@@ -135,7 +137,7 @@ class Parts:
 
     def _blocks(self, names: Sequence[str], name: str) -> Iterator[dict[str, np.ndarray]]:
         left, start = self.rows, 0
-        for file, count in zip(self._files, self._counts, strict=True):
+        for file, count in zip(self._stored, self._counts, strict=True):
             for first in range(0, count, BLOCK):
                 size = min(BLOCK, count - first)
                 frame = self._rows(file, names, first, size)
