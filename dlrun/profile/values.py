@@ -23,10 +23,15 @@ FEWEST = 20
 MOSTLY = 0.9
 """The share of values from which a column is one of numbers or times that are written as text."""
 
+FIRST = 1000
+"""Texts among which two different ones are looked for first, where there may be only one."""
+
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 THOUSANDS = r"^\s*[+-]?\d{1,3}(,\d{3})+(\.\d+)?\s*$"
 DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+\s*$"
 UNIT = r"^\s*([$€£¥]?)\s?[+-]?\d[\d.,]*\s?([%°A-Za-zµ²³/$€£¥]{0,6})\s*$"
+LIKE_NUMBER = r"^\s*[$€£¥]?\s?[+-]?[\d.]"
+"""How what fits one of these begins."""
 DAY = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
 WORDED = r"([A-Za-z]{3,9}\.? \d{1,2},? \d{4}|\d{1,2}\.? [A-Za-z]{3,9}\.? \d{4})"
 TIME = rf"^\s*({DAY}|{WORDED})([T ]\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?)?Z?\s*$"
@@ -103,9 +108,10 @@ def written(column: polars.Series) -> Written:
     stand_in = low.is_in(sorted(STAND_INS))
     standing = texts.filter(stand_in).value_counts().rows()
     rest = texts.filter(~stand_in)
-    number, thousands = rest.str.contains(NUMBER), rest.str.contains(THOUSANDS)
-    comma, unit = rest.str.contains(DECIMAL_COMMA) & ~thousands, rest.str.contains(UNIT)
-    with_unit = rest.filter(unit & ~number & ~thousands & ~comma)
+    some = rest.filter(rest.str.contains(LIKE_NUMBER))
+    number, thousands = some.str.contains(NUMBER), some.str.contains(THOUSANDS)
+    comma, unit = some.str.contains(DECIMAL_COMMA) & ~thousands, some.str.contains(UNIT)
+    with_unit = some.filter(unit & ~number & ~thousands & ~comma)
     units = polars.concat([with_unit.str.extract(UNIT, place) for place in (1, 2)])
     known = units.filter(units != "").n_unique() <= MOST_UNITS
     return Written(
@@ -123,11 +129,19 @@ def text_among_numbers(column: polars.Series) -> str | None:
     """The one text, known stand-ins apart, that stands more than once in a column of otherwise numbers, such as k.A.;
     None where there is none, or where it stands oftener than they do."""
     texts = column.drop_nulls()
-    numbers = texts.str.contains(NUMBER) | texts.str.contains(THOUSANDS) | texts.str.contains(DECIMAL_COMMA)
-    others = texts.filter(~numbers & ~texts.str.strip_chars().str.to_lowercase().is_in(sorted(STAND_INS)))
-    if len(others) < 2 or others.n_unique() > 1 or len(others) > int(numbers.sum()):
+    if _no_numbers(texts.head(FIRST))[0].n_unique() > 1:
+        return None
+    others, numbers = _no_numbers(texts)
+    if len(others) < 2 or others.n_unique() > 1 or len(others) > numbers:
         return None
     return str(others[0])
+
+
+def _no_numbers(texts: polars.Series) -> tuple[polars.Series, int]:
+    """The texts that are neither numbers nor stand-ins, and how many are numbers."""
+    numbers = texts.str.contains(NUMBER) | texts.str.contains(THOUSANDS) | texts.str.contains(DECIMAL_COMMA)
+    others = texts.filter(~numbers)
+    return others.filter(~others.str.strip_chars().str.to_lowercase().is_in(sorted(STAND_INS))), int(numbers.sum())
 
 
 def id_reason(column: polars.Series, profile: ColumnProfile) -> str | None:

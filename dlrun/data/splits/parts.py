@@ -124,6 +124,19 @@ def check_fractions(validation: float, test: float | None, own_test: bool | None
         )
 
 
+def own_validation(field: str, received: str) -> Problem:
+    """That a split makes a validation part where the source has one.
+
+    Args:
+        field: that makes it.
+        received: its value.
+    """
+    return Problem(
+        (field,), "the source has a validation part of its own", received=received,
+        hint=f"leave {'split' if field == 'kind' else field} out: the source's validation part is used",
+    )  # fmt: skip
+
+
 def check_own_test(own_test: bool | None, field: str, received: str) -> Iterator[Problem]:
     """That a split makes no second test part where the source has one.
 
