@@ -127,7 +127,7 @@ class Experiment(Spec):
             validation: whether there is a validation part; None: as far as the split tells.
         """
         return check_signature(
-            self, signature, validation=self.data.split.has_validation if validation is None else validation
+            self, signature, validation=self.data.has_validation if validation is None else validation
         )
 
     def preview(self, folder: pathlib.Path) -> Signature | None:

@@ -65,6 +65,7 @@ class Material:
         profile: of all columns.
         target: the column that the source itself says is predicted.
         own_test: whether the source has a test part.
+        own_validation: whether it has a validation part.
         damaged: what is wrong with image files, where some of those looked at cannot be decoded.
     """
 
@@ -75,6 +76,7 @@ class Material:
     profile: Profile
     target: str | None = None
     own_test: bool = False
+    own_validation: bool = False
     damaged: str | None = None
 
 
@@ -233,6 +235,7 @@ def _named(path: pathlib.Path, fields: dict[str, Any]) -> Material:
         replace(profile, columns=columns),
         target if target in table.columns else None,
         table.test_rows is not None,
+        table.validation_rows is not None,
         next(filter(None, (_damaged(path, table, name) for name in files)), None),
     )
 

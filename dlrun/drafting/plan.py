@@ -204,6 +204,10 @@ def _source(material: Material, target: ChosenTarget, forecast: Forecast | None)
 def _split(
     material: Material, target: ChosenTarget, chosen: ChosenFeatures, forecast: Forecast | None
 ) -> Iterator[Line]:
+    if material.own_validation:
+        parts = "train, validation and test" if material.own_test else "train and validation, and there is no test part"
+        yield Line("split", {"kind": "files"}, f"the folders say what is {parts}", 1)
+        return
     split: dict[str, Any] = {"validation": 0.15}
     split |= {} if material.own_test else {"test": 0.2}
     counts = target.classes.values()

@@ -155,7 +155,7 @@ def _across(found: np.ndarray, parts: Parts, call: Call) -> Iterator[Finding]:
             f"{counted(total, 'row')} {verb} in two parts, with the same features: {_told(counts)} ({told}; "
             f"{_pairs_told(pairs, call)}): what is measured there is better than on new data"
         )
-        mend = "split: {keep_together: duplicates}, or take the copies out of the file"
+        mend = "split: {keep_together: duplicates} where rows are drawn, or take the copies out of the data"
         yield Finding("duplicates_across", what, mend, total, tuple(row + 1 for row, _ in pairs[:SHOWN]))
 
 
