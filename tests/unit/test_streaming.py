@@ -229,12 +229,12 @@ def test_images_on_disk_are_those_in_memory(small: pathlib.Path) -> None:
 
 def test_texts_that_repeat_are_kept_once() -> None:
     texts = [None, "a", "b", "a", None, "b"] * 10
-    found = lazy.shared_texts(pl.Series(texts))
+    found = lazy.shared_texts(pl.Series(texts), "t")
     assert found is not None
     assert found.tolist() == texts
     assert len({id(text) for text in found}) == 3
-    assert lazy.shared_texts(pl.Series(["a", "b"])) is None
-    assert lazy.shared_texts(pl.Series([1, 1, 1, 1])) is None
+    assert lazy.shared_texts(pl.Series(["a", "b"]), "t") is None
+    assert lazy.shared_texts(pl.Series([1, 1, 1, 1]), "t") is None
 
 
 @given(st.integers(1, 3000), st.integers(1, 64), st.integers(1, 70), st.integers(0, 5))

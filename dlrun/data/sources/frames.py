@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from dlrun.data.columns import Batch, Table
-from dlrun.data.features.values import text_of
+from dlrun.data.features.values import objects, text_of
+from dlrun.data.sources.files import check_fits
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def frozen_type(values: np.ndarray) -> ColumnType:
     """The type with which the column of a table is read again as it is, (rows,)."""
     found: dict[str, ColumnType] = {"M": "time", "b": "boolean", "i": "integer", "u": "integer", "f": "number"}
     if values.dtype == object:  # truth values of which some are missing are texts in a table
-        texts = set(values.tolist()) - {None}
+        texts = set(objects(values)) - {None}
         return "boolean" if texts and texts <= {"true", "false"} else "text"
     return found.get(values.dtype.kind, "text")
 
@@ -165,7 +166,7 @@ def columns_of(frame: polars.DataFrame, name: str) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {}
     for column in frame:
         try:
-            columns[column.name] = _values(column)
+            columns[column.name] = _values(column, name)
         except (polars.exceptions.PolarsError, ValueError):
             raise DataError(
                 f"{name}: the column {column.name} holds values of the type {column.dtype}, which are not read",
@@ -204,7 +205,7 @@ def batch_of(frame: polars.DataFrame, bad: Mapping[int, str], name: str, start: 
     return Batch(Table(name, columns_of(frame, name)), rows, dict(sorted(unreadable.items())))
 
 
-def _values(column: polars.Series) -> np.ndarray:
+def _values(column: polars.Series, name: str) -> np.ndarray:
     """A column as NumPy has it: float64, int64, bool, datetime64[us], or an object array of str and None."""
     import numpy as np
     import polars
@@ -226,9 +227,18 @@ def _values(column: polars.Series) -> np.ndarray:
             return column.cast(polars.Float64).to_numpy(writable=True)
         case dtype:
             texts = column.struct.json_encode() if dtype == polars.Struct else column.cast(polars.String)
+            check_fits(text_bytes(texts), f"{name}: the column {column.name}")
             values = np.empty(len(column), object)
             values[:] = texts.to_list()
             return values
+
+
+def text_bytes(column: polars.Series) -> int:
+    """How many bytes the texts of a column have, each counted as often as it stands there: in a frame, and in a file,
+    many rows may share one."""
+    import polars
+
+    return int(column.str.len_bytes().cast(polars.UInt64).sum())
 
 
 def values_as(frame: polars.DataFrame, form: np.ndarray, name: str) -> np.ndarray:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
-from dlrun.data.sources.frames import Types, columns_of, conform, values_as, with_times
+from dlrun.data.sources.files import check_fits
+from dlrun.data.sources.frames import Types, columns_of, conform, text_bytes, values_as, with_times
 
 if TYPE_CHECKING:
     import numpy as np
@@ -131,7 +132,7 @@ class Parts:
         frame = frame.head(self.rows)
         if column == self._time:
             frame = with_times(frame, column, name)
-        texts = shared_texts(frame[column])
+        texts = shared_texts(frame[column], name)
         return columns_of(frame, name)[column] if texts is None else texts
 
     def _blocks(self, names: Sequence[str], name: str) -> Iterator[dict[str, np.ndarray]]:
@@ -162,7 +163,7 @@ class Parts:
         return values_as(frame, form, name)
 
 
-def shared_texts(column: polars.Series) -> np.ndarray | None:
+def shared_texts(column: polars.Series, name: str) -> np.ndarray | None:
     """A column of texts, of which few differ, as an object array of as few texts; None of another column."""
     import numpy as np
     import polars
@@ -172,6 +173,8 @@ def shared_texts(column: polars.Series) -> np.ndarray | None:
     different = column.drop_nulls().unique(maintain_order=True)
     if len(different) * 4 > len(column):
         return None
+    longest = int(different.str.len_bytes().to_numpy().max(initial=0))
+    check_fits(text_bytes(different) + longest * min(BLOCK, len(column)), f"{name}: the column {column.name}")
     texts = np.array([*different.to_list(), None], object)
     codes = column.cast(polars.Enum(different)).to_physical().fill_null(len(different))
     return np.asarray(texts[codes.to_numpy()])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import pathlib
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, ClassVar, Literal
 
 from dlrun.data.columns import Batch, Table
 from dlrun.data.sources.converted import Converted, Whole
-from dlrun.data.sources.files import BLOCK, FETCH, ZSTANDARD, opened, parts, plain_name
-from dlrun.data.sources.frames import Types, batch_of, conform
+from dlrun.data.sources.files import BLOCK, FETCH, ZSTANDARD, check_fits, opened, parts, plain_name, read_whole
+from dlrun.data.sources.frames import Types, batch_of, conform, text_bytes
+from dlrun.data.sources.parquet_pages import unpacked
 from dlrun.data.sources.stored import readable, rows_in, schema
 from dlrun.data.sources.tabular import same_columns
 from dlrun.errors import DataError
@@ -60,9 +63,11 @@ class Parquet(Converted):
         """
         import polars
 
-        _check_ends(stream, name)
+        content = _content(stream, name)
+        _check_ends(content, name)
+        check_fits(sum(sum(each.values()) for each in _sizes(content, name)), name)
         with readable(name):
-            frame = polars.read_parquet(stream)
+            frame = polars.read_parquet(content)
         if not frame.height:
             raise DataError(f"{name} has no rows")
         return frame
@@ -75,8 +80,9 @@ class Parquet(Converted):
         """
         import polars
 
-        content = stream if stream.seekable() else io.BytesIO(stream.read())
+        content = _content(stream, name)
         _check_ends(content, name)
+        check_fits(max((sum(each.values()) for each in _sizes(content, name)), default=0), name)
         with readable(name):
             rows = polars.scan_parquet(content)
             count = rows.select(polars.len()).collect().item()
@@ -101,6 +107,7 @@ class Parquet(Converted):
         for file in files:
             if _is_packed(file):
                 return super().memory_needed(base)
+            self._check_columns_fit(file, str(file))
             with readable(str(file)):
                 rows = polars.scan_parquet(file, hive_partitioning=False)
                 rows = rows.select(self.select) if self.select else rows
@@ -118,10 +125,27 @@ class Parquet(Converted):
         for file in files:
             self.names(file)
         stored = [self.stored(file, {}) if _is_packed(file) else file for file in files]
+        for file, its in zip(files, stored, strict=True):
+            self._check_columns_fit(its, str(file))
         names = schema(stored[0]).names()
         for file, its in zip(files[1:], stored[1:], strict=True):
             same_columns(files[0], names, file, schema(its).names())
         return self.from_parquet(files, stored)
+
+    def _check_columns_fit(self, file: pathlib.Path, name: str) -> None:
+        """That each column fits in memory by itself.
+
+        Args:
+            name: what to call the file in messages.
+
+        Raises:
+            DataError: one does not, or the file is damaged.
+        """
+        with file.open("rb") as stream:
+            _check_ends(stream, name)
+            columns = sum(_sizes(stream, name), Counter[str]())
+        for each in self.select or columns:
+            check_fits(columns[each], f"{name}: the column {each}")
 
     def put_aside(self, file: pathlib.Path, types: Types, folder: pathlib.Path) -> Whole:
         """Unpacks a file into a folder.
@@ -150,7 +174,7 @@ def _row_bytes(column: polars.Series) -> int:
         return 16
     if column.dtype != polars.String:
         return TEXT_OBJECT
-    return TEXT_OBJECT + int(column.str.len_bytes().sum()) // max(1, len(column))
+    return TEXT_OBJECT + text_bytes(column) // max(1, len(column))
 
 
 def _check_ends(stream: IO[bytes], name: str) -> None:
@@ -170,3 +194,29 @@ def _check_ends(stream: IO[bytes], name: str) -> None:
         raise DataError(f"{name} is no Parquet file: it does not begin with PAR1", hint="csv and json are other kinds")
     if end != MARK or size < 3 * len(MARK):
         raise DataError(f"{name} is damaged: it was cut off, since it does not end with PAR1", hint=FETCH)
+
+
+def _content(stream: IO[bytes], name: str) -> IO[bytes]:
+    """A content in which one can go back and forth: a file as it is; what is packed, or comes through a pipe, whole.
+
+    Raises:
+        DataError: it does not fit in memory.
+    """
+    return (
+        stream if isinstance(stream, io.BufferedReader) and stream.seekable() else io.BytesIO(read_whole(stream, name))
+    )
+
+
+def _sizes(content: IO[bytes], name: str) -> list[Counter[str]]:
+    """How many bytes each column takes in memory at most, for each group of rows.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        if isinstance(content, io.BytesIO):
+            return unpacked(content.getvalue())
+        with mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return unpacked(data)
+    except ValueError as error:
+        raise DataError(f"{name} is damaged: {error}", hint=FETCH) from None
