@@ -46,6 +46,9 @@ ORIENTATION = 0x0112
 JPEG_START, EXIF_START = b"\xff\xd8\xff", b"Exif\0\0"
 """How a JPEG begins, and how the part of it begins that says how it is to be turned."""
 
+SCAN = b"\xda"
+"""The kind of the part with which the picture itself begins."""
+
 JPEG_COLOURS: dict[Channels, tuple[str, ...]] = {1: ("Gray",), 3: ("YCbCr", "RGB")}
 """What simplejpeg calls the colours of files that it decodes as Pillow does."""
 
@@ -139,7 +142,8 @@ def decode(file: pathlib.Path, form: Form, out: np.ndarray) -> None:
     """
     check_content(file)
     try:
-        data = file.read_bytes()
+        with file.open("rb", buffering=0) as stream:
+            data = stream.read()
     except OSError as error:
         raise DataError(_damage(error)) from None
     decode_bytes(data, form, out)
@@ -221,7 +225,7 @@ def _decoded_fast(data: bytes, form: Form, out: np.ndarray) -> bool:
     """Decodes a JPEG that needs nothing else; False where it does, or where Pillow should say what is wrong with it."""
     import simplejpeg
 
-    if not data.startswith(JPEG_START) or EXIF_START in data or form.channels == 4 or not out.flags.c_contiguous:
+    if not data.startswith(JPEG_START) or _has_exif(data) or form.channels == 4 or not out.flags.c_contiguous:
         return False
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
@@ -232,6 +236,16 @@ def _decoded_fast(data: bytes, form: Form, out: np.ndarray) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _has_exif(data: bytes) -> bool:
+    """Whether there is an EXIF part before the picture in a JPEG, or something that is no part."""
+    position = 2
+    while data[position : position + 1] == b"\xff" and (kind := data[position + 1 : position + 2]) != SCAN:
+        if kind == b"\xe1" and data.startswith(EXIF_START, position + 4):
+            return True
+        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
+    return data[position : position + 2] != b"\xff" + SCAN
 
 
 def _pixels(image: PillowImage, form: Form) -> np.ndarray:

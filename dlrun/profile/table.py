@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.data.columns import Table
 from dlrun.data.layout import numbered
-from dlrun.data.sources.lazy import LazyColumns
+from dlrun.data.sources.lazy import BLOCK, LazyColumns
 from dlrun.profile.column import ColumnProfile, profile_array, profile_columns
 from dlrun.profile.times import TimeProfile, profile_times
 
@@ -109,7 +109,13 @@ def frame_of(table: Table, rows: np.ndarray | None = None) -> polars.DataFrame:
     for name, values in table.columns.items():
         if values.ndim == 1:
             kept = values if rows is None else values[rows]
-            given = kept.tolist() if kept.dtype == object else kept
-            text = polars.String if kept.dtype == object else None
-            columns.append(polars.Series(name, given, text, nan_to_null=True))
+            columns.append(texts(name, kept) if kept.dtype == object else polars.Series(name, kept, nan_to_null=True))
     return polars.DataFrame(columns)
+
+
+def texts(name: str, values: np.ndarray) -> polars.Series:
+    """A column of texts, (rows,) str and None."""
+    import polars
+
+    starts = range(0, max(len(values), 1), BLOCK)
+    return polars.concat([polars.Series(name, values[each : each + BLOCK].tolist(), polars.String) for each in starts])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from dlrun.data.columns import Batch, Table
-from dlrun.data.features.values import text_of
+from dlrun.data.features.values import objects, text_of
 from dlrun.data.sources.files import check_fits
 from dlrun.data.sources.written_times import times_of, valid_format
 from dlrun.errors import DataError
@@ -65,7 +65,7 @@ def frozen_type(values: np.ndarray) -> ColumnType:
     """The type with which the column of a table is read again as it is, (rows,)."""
     found: dict[str, ColumnType] = {"M": "time", "b": "boolean", "i": "integer", "u": "integer", "f": "number"}
     if values.dtype == object:  # truth values of which some are missing are texts in a table
-        texts = set(values.tolist()) - {None}
+        texts = set(objects(values)) - {None}
         return "boolean" if texts and texts <= {"true", "false"} else "text"
     return found.get(values.dtype.kind, "text")
 

@@ -213,13 +213,13 @@ class Tabular(Spec):
             for file in files
         )
 
-    def lazily(self, base: pathlib.Path) -> Table | None:
-        """The table as `load` gives it, its columns read when they are asked for; None where this is not done.
+    def lazily(self, base: pathlib.Path) -> Table:
+        """The table as `load` gives it, its columns read when they are asked for.
 
         Raises:
-            DataError, MisfitError: as `load`.
+            DataError, MisfitError: as `load`; or the disk has no room for what has to be converted.
         """
-        return None
+        raise NotImplementedError
 
     def _called(self, files: Sequence[pathlib.Path]) -> str:
         """What to call the table in messages."""

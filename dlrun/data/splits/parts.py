@@ -177,10 +177,16 @@ def part_sizes(validation: float, test: float | None, name: str, count: int, own
     return tests, validations
 
 
-def nearest(reached: np.ndarray, wanted: int, least: int, most: int) -> int:
-    """How many groups, from `least` to `most`, come nearest to the wanted number of rows."""
+def nearest(reached: np.ndarray | None, wanted: int, least: int, most: int) -> int:
+    """How many groups, from `least` to `most`, come nearest to the wanted number of rows.
+
+    Args:
+        reached: rows in the first, first two, … groups; None where each group is one row.
+    """
     import numpy as np
 
+    if reached is None:
+        return min(max(wanted, least), most)
     return least + int(np.argmin(np.abs(reached[least - 1 : most] - wanted)))
 
 
