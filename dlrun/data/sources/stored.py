@@ -129,4 +129,7 @@ def readable(name: str) -> Iterator[None]:
     try:
         yield
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
-        raise DataError(f"{name} is damaged: {str(error).splitlines()[0]}", hint=FETCH) from None
+        told = str(error).splitlines()[0] if str(error) else ""
+        if isinstance(error, polars.exceptions.PanicException) or " { " in told:  # structures of Rust
+            told = "its content is not as the format has it"
+        raise DataError(f"{name} is damaged: {told}", hint=FETCH) from None
