@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from dlrun.data.columns import Table
 from dlrun.data.section import Data
-from dlrun.data.sources import Csv, Parquet, csv_blocks, lazy
+from dlrun.data.sources import Csv, Json, Parquet, csv_blocks, json_blocks, lazy
 from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DlrunError
 
@@ -31,6 +31,7 @@ QUOTED = 'id,note\n1,"a\nb"\n2,"say ""yes"", then\n\ngo"\n3,c\n'
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
     """A folder, whose files are read in blocks of a few bytes; nothing half done is left in the cache folder."""
     monkeypatch.setattr(csv_blocks, "BLOCK", 7)
+    monkeypatch.setattr(json_blocks, "BLOCK", 7)
     monkeypatch.setattr(lazy, "BLOCK", 2)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     yield tmp_path
@@ -180,6 +181,77 @@ def test_any_converted_csv_is_that_in_memory(
         patch.setattr(lazy, "BLOCK", 2)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         assert_same(source, tmp_path)
+
+
+JSONS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
+    "plain": ('{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n{"a": 3, "b": "z"}', {}),
+    "a mark at its beginning": ('\ufeff{"a": 1}\n{"a": 2}\n', {}),
+    "blank lines": ('\n\n{"a": 1}\n\n\n   \n{"a": 2}\n\n\n', {}),
+    "keys that come later": ('{"a": 1}\n{"b": 2, "a": 2}\n{}\n{"c": "x"}\n', {}),
+    "whole numbers, and then one that is none": ('{"a": 1}\n{"a": 2}\n{"a": 2.5}\n', {}),
+    "numbers and text": ('{"a": 1}\n{"a": 2.5}\n{"a": "x"}\n{"a": null}\n', {}),
+    "numbers and truth values": ('{"a": 1, "b": true}\n{"a": true, "b": null}\n{"a": 2.50, "b": false}\n', {}),
+    "truth values and no number": ('{"a": true, "b": 1}\n{"a": false, "b": 2.5}\n{"a": 1, "b": NaN}\n', {}),
+    "nothing but null": ('{"a": null, "b": 1}\n{"a": null, "b": 2}\n', {}),
+    "a huge whole number": ('{"a": 1}\n{"a": 99999999999999999999999}\n{"a": 2}\n', {}),
+    "a huge whole number amid truth values": ('{"a": 1, "b": 99999999999999999999999}\n{"a": true, "b": 1}\n', {}),
+    "lists": ('{"a": [1, 2]}\n{"a": [1.5, 2]}\n{"a": [3, 4]}\n', {}),
+    "lists of several lengths": ('{"a": [1, 2]}\n{"a": []}\n{"a": [3]}\n', {}),
+    "lists and text": ('{"a": [1, 2]}\n{"a": "x"}\n', {}),
+    "lists and numbers": ('{"a": [1, 2]}\n{"a": 1}\n{"a": "x"}\n', {}),
+    "objects": ('{"a": {"b": 1}}\n{"a": {"c": "x"}}\n{"a": null}\n', {}),
+    "objects and numbers": ('{"a": {"b": 1}}\n{"a": 1}\n', {}),
+    "NaN, as Python writes it": ('{"a": 1}\n{"a": NaN}\n{"a": 2}\n', {}),
+    "a key twice": ('{"a": 1}\n{"a": 2, "a": 3}\n{"a": 4}\n', {}),
+    "a key as a value": ('{"a": "a", "b": 1}\n{"a": "b"}\n', {}),
+    "half a character": ('{"a": "x"}\n{"a": "\\ud800"}\n', {}),
+    "a character in two halves": ('{"a": "x"}\n{"a": "\\ud83d\\ude00"}\n', {}),
+    "no JSON": ('{"a": 1}\n{"a": 2}\n{"a": 3\n{"a": 4}\n', {}),
+    "an array": ('[{"a": 1},\n{"a": 2}]\n', {}),
+    "a number amid objects": ('{"a": 1}\n5\n{"a": 2}\n', {}),
+    "no columns": ("{}\n{}\n", {}),
+    "nothing": ("", {}),
+    "blank": ("\n\n \n", {}),
+    "no UTF-8": (b'{"a": 1}\n{"a": "caf\xe9"}\n', {}),
+    "a NUL byte, and no UTF-8": (b'{"a": "\0"}\n{"a": "caf\xe9"}\n', {}),
+    "a NUL byte": (b'{"a": 1}\n{"a": "\0"}\n', {}),
+    "types": ('{"a": 1, "b": "2"}\n{"a": 2.5, "b": "3"}\n', {"types": {"a": "text", "b": "number"}}),
+    "times": ('{"t": "2020-01-01", "b": "2"}\n{"t": "2020-01-02", "b": "3"}\n', {"time": "t"}),
+    "conditions": ('{"a": 1}\n{"a": 2}\n{"a": 3}\n', {"where": [{"column": "a", "min": 2}], "limit": 1}),
+    "columns that are not there": ('{"a": 1}\n', {"select": ["b"]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "fields"), JSONS.values(), ids=JSONS)
+def test_converted_json_lines_are_those_in_memory(
+    content: str | bytes, fields: dict[str, Any], here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "a.jsonl").write_bytes(content.encode() if isinstance(content, str) else content)
+    source = Json.parse({"kind": "json", "path": "a.jsonl", **fields})
+    for size in (4, 9, 1 << 20):
+        monkeypatch.setattr(json_blocks, "BLOCK", size)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache" / str(size)))
+        assert_same(source, here)
+
+
+VALUE = st.sampled_from(
+    ["1", "2", "-3", "4.5", "null", "null", "true", "false", '"x"', '"1"', '"é"', '"a"', "99999999999999999999999",
+     "[1, 2]", "[]", "[1.5]", '["x"]', '{"b": 1}', '{"c": "x"}', "{}", "NaN"]
+)  # fmt: skip
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUE, max_size=3), min_size=1, max_size=6), st.integers(4, 40))
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_converted_json_lines_are_those_in_memory(
+    tmp_path: pathlib.Path, rows: list[dict[str, str]], size: int
+) -> None:
+    lines = ["{" + ", ".join(f'"{name}": {value}' for name, value in row.items()) + "}\n" for row in rows]
+    (tmp_path / "a.jsonl").write_text("".join(lines), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_blocks, "BLOCK", size)
+        patch.setattr(lazy, "BLOCK", 2)
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        assert_same(Json(kind="json", path="a.jsonl"), tmp_path)
 
 
 def test_parts_have_one_type_together(here: pathlib.Path) -> None:
