@@ -83,7 +83,7 @@ class Json(Converted):
                 )
                 raise DataError(f"{name} has no columns: {told}", hint=ONE_A_LINE)
             frame = with_all(frame, list(columns))
-            yield batch_of(conform(frame, self.types or {}), bad, name, start, self.time)
+            yield batch_of(conform(frame, self.types or {}), bad, name, start, self.time, self.types or {})
             start += frame.height + len(bad)
         if not start:
             raise DataError(f"{name} is empty")

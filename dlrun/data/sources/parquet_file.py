@@ -92,7 +92,7 @@ class Parquet(Converted):
         for start in range(0, count, step):
             with readable(name):
                 frame = rows.slice(start, step).collect()
-            yield batch_of(conform(frame, self.types or {}), {}, name, start, self.time)
+            yield batch_of(conform(frame, self.types or {}), {}, name, start, self.time, self.types or {})
 
     def memory_needed(self, base: pathlib.Path) -> int:
         """About how many bytes the table takes in memory with what is encoded of it, by its types and first rows.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
 from dlrun.data.sources.files import FETCH
-from dlrun.data.sources.frames import Types, conform
+from dlrun.data.sources.frames import Types, check_formats, conform
 from dlrun.data.sources.lazy import Parts
 from dlrun.data.sources.tabular import KEPT, Tabular
 from dlrun.errors import DataError, MisfitError
@@ -61,7 +61,9 @@ class Stored(Tabular):
         def read(file: pathlib.Path, types: Types) -> polars.DataFrame:
             with readable(str(file)):
                 frame = polars.scan_parquet(file, hive_partitioning=False).select(column).collect()
-            return conform(frame, types)
+            frame = conform(frame, types)
+            check_formats(frame, types, str(file))
+            return frame
 
         return self._joined(stored, read)[0]
 
