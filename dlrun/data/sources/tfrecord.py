@@ -261,9 +261,9 @@ def decoded(files: list[bytes], file: str, name: str, column: RecordColumn | Non
             decode_bytes(data, form, pixels[number - 1])
         except DataError as error:
             told = f"{file}: {name} of record {number} {error.message}"
-            size = f"columns: {{{name}: {{kind: image, height: {form.height}, width: {form.width}}}}}"
+            mend = f"columns: {{{name}: {{kind: image, height: {form.height}, width: {form.width}}}}}"
             is_other_size = column is not None and "is needed" in error.message
-            raise DataError(told, hint=f"bring all to one size: {size}" if is_other_size else error.hint) from None
+            raise DataError(told, hint=f"bring all to one size: {mend}" if is_other_size else error.hint) from None
     return pixels
 
 
