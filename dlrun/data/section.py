@@ -174,12 +174,9 @@ class Data(Spec):
         """The columns of the source, in memory or, where they would be too large, read when they are asked for."""
         if is_streamed(source, base, memory):
             what = "an autoencoder" if reconstructs else "a series" if self._has_series else None
-            if what is not None:
-                check_fits(source, base, what)
-            elif isinstance(source, Tabular) and (table := source.lazily(base)) is not None:
-                return table
-            else:
-                check_fits(source, base, f"a file of the kind {source.kind}")
+            if what is None and isinstance(source, Tabular):
+                return source.lazily(base)
+            check_fits(source, base, what or source.kind)
         return source.load(base)
 
     @property

@@ -9,6 +9,8 @@ import lzma
 import os
 import pathlib
 import re
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,9 +22,9 @@ from hypothesis import strategies as st
 
 from dlrun.data.columns import Table
 from dlrun.data.section import Data
-from dlrun.data.sources import Csv, Parquet, csv_blocks, lazy
+from dlrun.data.sources import Csv, Json, Parquet, csv_blocks, json_blocks, lazy
 from dlrun.data.sources.tabular import Tabular
-from dlrun.errors import DlrunError
+from dlrun.errors import DataError, DlrunError
 
 QUOTED = 'id,note\n1,"a\nb"\n2,"say ""yes"", then\n\ngo"\n3,c\n'
 
@@ -31,6 +33,7 @@ QUOTED = 'id,note\n1,"a\nb"\n2,"say ""yes"", then\n\ngo"\n3,c\n'
 def here(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
     """A folder, whose files are read in blocks of a few bytes; nothing half done is left in the cache folder."""
     monkeypatch.setattr(csv_blocks, "BLOCK", 7)
+    monkeypatch.setattr(json_blocks, "BLOCK", 7)
     monkeypatch.setattr(lazy, "BLOCK", 2)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     yield tmp_path
@@ -182,6 +185,77 @@ def test_any_converted_csv_is_that_in_memory(
         assert_same(source, tmp_path)
 
 
+JSONS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
+    "plain": ('{"a": 1, "b": "x"}\n{"a": 2, "b": "y"}\n{"a": 3, "b": "z"}', {}),
+    "a mark at its beginning": ('\ufeff{"a": 1}\n{"a": 2}\n', {}),
+    "blank lines": ('\n\n{"a": 1}\n\n\n   \n{"a": 2}\n\n\n', {}),
+    "keys that come later": ('{"a": 1}\n{"b": 2, "a": 2}\n{}\n{"c": "x"}\n', {}),
+    "whole numbers, and then one that is none": ('{"a": 1}\n{"a": 2}\n{"a": 2.5}\n', {}),
+    "numbers and text": ('{"a": 1}\n{"a": 2.5}\n{"a": "x"}\n{"a": null}\n', {}),
+    "numbers and truth values": ('{"a": 1, "b": true}\n{"a": true, "b": null}\n{"a": 2.50, "b": false}\n', {}),
+    "truth values and no number": ('{"a": true, "b": 1}\n{"a": false, "b": 2.5}\n{"a": 1, "b": NaN}\n', {}),
+    "nothing but null": ('{"a": null, "b": 1}\n{"a": null, "b": 2}\n', {}),
+    "a huge whole number": ('{"a": 1}\n{"a": 99999999999999999999999}\n{"a": 2}\n', {}),
+    "a huge whole number amid truth values": ('{"a": 1, "b": 99999999999999999999999}\n{"a": true, "b": 1}\n', {}),
+    "lists": ('{"a": [1, 2]}\n{"a": [1.5, 2]}\n{"a": [3, 4]}\n', {}),
+    "lists of several lengths": ('{"a": [1, 2]}\n{"a": []}\n{"a": [3]}\n', {}),
+    "lists and text": ('{"a": [1, 2]}\n{"a": "x"}\n', {}),
+    "lists and numbers": ('{"a": [1, 2]}\n{"a": 1}\n{"a": "x"}\n', {}),
+    "objects": ('{"a": {"b": 1}}\n{"a": {"c": "x"}}\n{"a": null}\n', {}),
+    "objects and numbers": ('{"a": {"b": 1}}\n{"a": 1}\n', {}),
+    "NaN, as Python writes it": ('{"a": 1}\n{"a": NaN}\n{"a": 2}\n', {}),
+    "a key twice": ('{"a": 1}\n{"a": 2, "a": 3}\n{"a": 4}\n', {}),
+    "a key as a value": ('{"a": "a", "b": 1}\n{"a": "b"}\n', {}),
+    "half a character": ('{"a": "x"}\n{"a": "\\ud800"}\n', {}),
+    "a character in two halves": ('{"a": "x"}\n{"a": "\\ud83d\\ude00"}\n', {}),
+    "no JSON": ('{"a": 1}\n{"a": 2}\n{"a": 3\n{"a": 4}\n', {}),
+    "an array": ('[{"a": 1},\n{"a": 2}]\n', {}),
+    "a number amid objects": ('{"a": 1}\n5\n{"a": 2}\n', {}),
+    "no columns": ("{}\n{}\n", {}),
+    "nothing": ("", {}),
+    "blank": ("\n\n \n", {}),
+    "no UTF-8": (b'{"a": 1}\n{"a": "caf\xe9"}\n', {}),
+    "a NUL byte, and no UTF-8": (b'{"a": "\0"}\n{"a": "caf\xe9"}\n', {}),
+    "a NUL byte": (b'{"a": 1}\n{"a": "\0"}\n', {}),
+    "types": ('{"a": 1, "b": "2"}\n{"a": 2.5, "b": "3"}\n', {"types": {"a": "text", "b": "number"}}),
+    "times": ('{"t": "2020-01-01", "b": "2"}\n{"t": "2020-01-02", "b": "3"}\n', {"time": "t"}),
+    "conditions": ('{"a": 1}\n{"a": 2}\n{"a": 3}\n', {"where": [{"column": "a", "min": 2}], "limit": 1}),
+    "columns that are not there": ('{"a": 1}\n', {"select": ["b"]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "fields"), JSONS.values(), ids=JSONS)
+def test_converted_json_lines_are_those_in_memory(
+    content: str | bytes, fields: dict[str, Any], here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "a.jsonl").write_bytes(content.encode() if isinstance(content, str) else content)
+    source = Json.parse({"kind": "json", "path": "a.jsonl", **fields})
+    for size in (4, 9, 1 << 20):
+        monkeypatch.setattr(json_blocks, "BLOCK", size)
+        monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache" / str(size)))
+        assert_same(source, here)
+
+
+VALUE = st.sampled_from(
+    ["1", "2", "-3", "4.5", "null", "null", "true", "false", '"x"', '"1"', '"é"', '"a"', "99999999999999999999999",
+     "[1, 2]", "[]", "[1.5]", '["x"]', '{"b": 1}', '{"c": "x"}', "{}", "NaN"]
+)  # fmt: skip
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abc"), VALUE, max_size=3), min_size=1, max_size=6), st.integers(4, 40))
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_converted_json_lines_are_those_in_memory(
+    tmp_path: pathlib.Path, rows: list[dict[str, str]], size: int
+) -> None:
+    lines = ["{" + ", ".join(f'"{name}": {value}' for name, value in row.items()) + "}\n" for row in rows]
+    (tmp_path / "a.jsonl").write_text("".join(lines), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_blocks, "BLOCK", size)
+        patch.setattr(lazy, "BLOCK", 2)
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        assert_same(Json(kind="json", path="a.jsonl"), tmp_path)
+
+
 def test_parts_have_one_type_together(here: pathlib.Path) -> None:
     (here / "parts").mkdir()
     (here / "parts" / "a.csv").write_text("a,b,c,d\n1,1.50,,2020-01-01\n2,2.50,,2020-01-02\n")
@@ -269,3 +343,45 @@ def test_what_is_fitted_and_encoded_is_that_of_the_table_in_memory(here: pathlib
         np.testing.assert_array_equal(np.asarray(found.target), expected.target, strict=True)
         for name, values in expected.inputs.items():
             np.testing.assert_array_equal(np.asarray(found.inputs[name]), values, strict=True)
+
+
+def test_what_a_killed_process_left_and_what_is_not_used_any_more_is_removed(here: pathlib.Path) -> None:
+    (here / "a.csv").write_text("a\n1\n")
+    (here / "b.csv").write_text("a\n2\n")
+    Csv(kind="csv", path="a.csv").lazily(here)
+    tables = here / "cache" / "dlrun" / "tables"
+    (made,) = tables.iterdir()
+    (tables / ".killed").mkdir()
+    (tables / ".killed" / "0.parquet").write_bytes(b"")
+    (tables / ".at-work").mkdir()
+    days = 24 * 3600
+    os.utime(tables / ".killed", (time.time() - 2 * days,) * 2)
+    os.utime(made, (time.time() - 29 * days,) * 2)
+    Csv(kind="csv", path="b.csv").lazily(here)
+    assert {each.name for each in tables.glob(".*")} == {".at-work"}
+    assert made.exists()
+    Csv(kind="csv", path="a.csv").lazily(here)
+    assert time.time() - made.stat().st_mtime < days, "it is used again"
+    os.utime(made, (time.time() - 31 * days,) * 2)
+    Csv(kind="csv", path="b.csv", types={"a": "text"}).lazily(here)
+    assert not made.exists()
+    (tables / ".at-work").rmdir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_what_cannot_be_written_is_told_and_leaves_nothing(here: pathlib.Path) -> None:
+    import resource
+
+    (here / "a.csv").write_text("a\n" + "".join(f"{index / 7}\n" for index in range(2000)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    csv_blocks.BLOCK, size = 1 << 20, csv_blocks.BLOCK
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
+    try:
+        with pytest.raises(DataError, match="a table cannot be written to") as told:
+            Csv(kind="csv", path="a.csv").lazily(here)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        csv_blocks.BLOCK = size
+    assert told.value.hint is not None
+    assert "make room there" in told.value.hint
+    assert not list((here / "cache" / "dlrun" / "tables").iterdir())

@@ -18,7 +18,6 @@ from dlrun.data.dataset import Dataset
 from dlrun.data.on_disk import OnDisk, Selected, check_room
 from dlrun.data.section import Data
 from dlrun.data.sources import Arrays, Parquet, lazy
-from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError, MisfitError
 from dlrun.init import init_from
 from dlrun.machine import bytes_of
@@ -86,7 +85,6 @@ SOURCES: dict[str, dict[str, Any]] = {
 def test_columns_that_are_read_one_by_one_are_those_of_the_table(fields: dict[str, Any], small: pathlib.Path) -> None:
     source = Parquet.parse({"kind": "parquet", "path": "parts", **fields})
     whole, lazily = source.load(small), source.lazily(small)
-    assert lazily is not None
     assert (lazily.name, len(lazily), list(lazily.columns)) == (whole.name, len(whole), list(whole.columns))
     assert [pathlib.Path(file).name for file in lazily.files] == [pathlib.Path(file).name for file in whole.files]
     assert whole.file_of is not None
@@ -322,7 +320,3 @@ def test_an_array_on_disk_is_that_in_memory(sizes: list[int], data: st.DataObjec
     np.testing.assert_array_equal(some[first:last], expected[first:last])
     doubled = Selected(stored, rows, lambda values: values * 2.0)
     np.testing.assert_array_equal(doubled[:], expected * 2.0, strict=True)
-
-
-def test_the_base_of_all_tables_reads_whole(tmp_path: pathlib.Path) -> None:
-    assert Tabular.lazily(Parquet(kind="parquet", path="x"), tmp_path) is None

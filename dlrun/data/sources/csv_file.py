@@ -15,7 +15,7 @@ from dlrun.data.sources import csv_blocks
 from dlrun.data.sources.converted import Converted, Whole
 from dlrun.data.sources.csv_text import HEADER, UTF8, Dialect, check_encoding, check_names, frame_of, frames_of, settled
 from dlrun.data.sources.files import ZSTANDARD, opened, read_whole
-from dlrun.data.sources.frames import Types, batch_of, conform
+from dlrun.data.sources.frames import Types, batch_of, conform, formats_of
 from dlrun.errors import DataError
 from dlrun.spec.problem import Problem
 
@@ -108,9 +108,9 @@ class Csv(Converted):
         Raises:
             DataError: no rows can be made of it.
         """
-        start = 0
+        start, formats = 0, formats_of(self.types or {})
         for frame, bad in frames_of(stream, name, self.dialect(self.types or {}), size):
-            yield batch_of(frame, bad, name, start, self.time)
+            yield batch_of(conform(frame, formats), bad, name, start, self.time, formats)
             start += frame.height + len(bad)
 
     def put_aside(self, file: pathlib.Path, types: Types, folder: pathlib.Path) -> Whole:

@@ -251,12 +251,10 @@ def _typed(frame: polars.DataFrame, dialect: Dialect) -> polars.DataFrame:
             continue
         if dialect.decimal_comma:
             column = column.str.replace(DECIMAL, "${1}.${2}")
-        kinds: tuple[ColumnType, ...] = ("integer", "boolean", "time")
-        for kind in kinds:
-            alone = conform(column.to_frame(), {column.name: kind})
-            if alone[column.name].dtype != polars.String:
-                frame = frame.with_columns(alone)
-                break
+        kinds: tuple[ColumnType, ...] = ("integer", "boolean")
+        ways = (conform(column.to_frame(), {column.name: kind})[column.name] for kind in kinds)
+        found = next((way for way in ways if way.dtype != polars.String), None)
+        frame = frame.with_columns(dated(column) if found is None else found)
     return frame
 
 
