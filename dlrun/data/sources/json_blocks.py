@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.data.sources.csv_text import Opened, check_nul, check_utf8
+from dlrun.data.sources.csv_checks import Opened, check_nul, check_utf8
 from dlrun.data.sources.json_text import HALF, ONE_A_LINE, as_text, blocks_of, fault_of, key_of, plain_kinds
 from dlrun.data.sources.stored import write_block
 from dlrun.errors import DataError
