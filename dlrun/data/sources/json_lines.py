@@ -95,7 +95,7 @@ class Json(Converted):
         Raises:
             DataError: as `frame`.
         """
-        json_blocks.put_aside(lambda: opened(file), str(file), folder)
-        if not any(folder.iterdir()):
+        json_blocks.put_aside(file, folder)
+        if not any(folder.glob("*.parquet")):
             raise DataError(f"{file} has no columns: its objects are empty")
         return lambda column: conform(column, types)
