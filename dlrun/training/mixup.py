@@ -25,7 +25,7 @@ Tensor = Any
 
 QUANTILE_BITS = 12
 QUANTILES = 2**QUANTILE_BITS
-"""How many shares there are to be drawn from."""
+"""How many shares there are to be drawn from; so what is drawn is that near to the distribution."""
 
 
 @dataclass(frozen=True)

@@ -76,9 +76,7 @@ def trained(experiment: Experiment, dataset: Any, team: Team) -> tuple[list[np.n
     with team.scope():
         augmentation = experiment.augmentation(dataset.preparation)
     shuffled = InMemory(train, experiment.seed, shuffle=True)
-    loop = Loop(
-        learner, shuffled, InMemory(validation), experiment.training, xla=False, augmentation=augmentation
-    )
+    loop = Loop(learner, shuffled, InMemory(validation), experiment.training, xla=False, augmentation=augmentation)
     progress, rows = Progress(experiment.training.batch_size), []
     with synchronized(model, team):
         for _ in range(2):
