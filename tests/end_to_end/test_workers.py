@@ -38,14 +38,15 @@ SPEC: dict[str, Any] = {
     "runtime": {"peer_timeout": 120.0},
 }
 AUGMENTED: dict[str, Any] = SPEC | {
-    # Of 40 rows: five batches of 7, in two parts, and one of five.
+    # 40 rows to learn from: a step of two batches of 13, and one of 13 and a single row, which leaves all workers but
+    # one without any.
     "data": {
         "source": {"kind": "bundled", "name": "digits"},
         "split": {"kind": "random", "validation": 0.1, "test": 0.8777},
         "features": {"image": {"kind": "image", "augment": {"rotation": 20, "noise": 0.1, "mixup": 0.5}}},
     },
     "architecture": {"kind": "cnn", "blocks": [{"filters": 4, "batch_norm": True, "pool": 2}]},
-    "training": {"epochs": 4, "batch_size": 4, "gradient_accumulation": 2},
+    "training": {"epochs": 8, "batch_size": 13, "gradient_accumulation": 2},
 }
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 
