@@ -1,6 +1,6 @@
 """How long the profile of a CSV file takes, beside polars alone reading it.
 
-    python benchmarks/csv_profile.py                      # 1 GB, 20 columns, three rounds
+    python benchmarks/csv_profile.py                      # 1 GB, 20 columns, three rounds: some five minutes
     python benchmarks/csv_profile.py --megabytes 100 --rounds 5 --json profile.json
 
 Four sides run in turn, each as a process of its own that times itself without its imports:
@@ -10,13 +10,16 @@ Four sides run in turn, each as a process of its own that times itself without i
 - reading: dlrun's source: types by all rows, times found, with the checks of encoding and row widths;
 - profile: what `dlrun init --from` does: delimiter, stand-ins and decimal commas found, all columns profiled.
 
-Shown are the medians, and the ratios to polars within each round: seconds by the clock, and of all processors.
+Shown are the medians, and the ratios to polars within each round with the least and the greatest: seconds by the
+clock, and of all processors. The load of the computer at the beginning and at the end is shown with them: what else
+runs disturbs the clock more than the processors' seconds.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -88,28 +91,34 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    load = [os.getloadavg()[0]]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "table.csv")
         rows = make(file, options.megabytes)
         print(f"{file.stat().st_size / 1e6:,.0f} MB, {rows:,} rows of 20 columns")
         rounds = [{side: timed(side, file) for side in SIDES} for _ in range(options.rounds)]
-    found = {
-        side: {
-            "seconds": median(each[side]["seconds"] for each in rounds),
-            "ratio": median(each[side]["seconds"] / each["polars"]["seconds"] for each in rounds),
-            "cpu_ratio": median(each[side]["cpu"] / each["polars"]["cpu"] for each in rounds),
-            "megabytes": median(each[side]["megabytes"] for each in rounds),
-        }
-        for side in SIDES
-    }
-    print(f"{'':10}{'seconds':>9}{'ratio':>8}{'of CPU':>8}{'peak MB':>9}")
+        load.append(os.getloadavg()[0])
+    found = {side: {field: spread(rounds, side, field) for field in ("seconds", "cpu", "megabytes")} for side in SIDES}
+    print(f"{'':10}{'seconds':>9}{'ratio':>8}{'min … max':>14}{'of CPU':>8}{'min … max':>14}{'peak MB':>9}")
     for side, of_side in found.items():
-        print(f"{side:10}{of_side['seconds']:9.2f}{of_side['ratio']:8.2f}{of_side['cpu_ratio']:8.2f}"
-              f"{of_side['megabytes']:9,.0f}")  # fmt: skip
+        middle, peak = of_side["seconds"]["median"], of_side["megabytes"]["median"]
+        print(f"{side:10}{middle:9.2f}{ratios(of_side['seconds'])}{ratios(of_side['cpu'])}{peak:9,.0f}")
+    print(f"load {load[0]:.1f} … {load[1]:.1f} on {os.cpu_count()} processors")
     if options.json:
-        options.json.write_text(
-            json.dumps({"rows": rows, "rounds": rounds, "median": found}, indent=1), encoding="utf-8"
-        )
+        record = {"rows": rows, "rounds": rounds, "found": found, "load": load, "processors": os.cpu_count()}
+        options.json.write_text(json.dumps(record, indent=1), encoding="utf-8")
+
+
+def spread(rounds: list[dict[str, dict[str, float]]], side: str, field: str) -> dict[str, float]:
+    """The median, and of the ratios to polars in each round the median, the least and the greatest."""
+    against = [each[side][field] / each["polars"][field] for each in rounds]
+    middle = median(each[side][field] for each in rounds)
+    return {"median": middle, "ratio": median(against), "least": min(against), "greatest": max(against)}
+
+
+def ratios(of_field: dict[str, float]) -> str:
+    extent = f"{of_field['least']:.2f} … {of_field['greatest']:.2f}"
+    return f"{of_field['ratio']:8.2f}{extent:>14}"
 
 
 if __name__ == "__main__":

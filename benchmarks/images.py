@@ -1,10 +1,19 @@
-"""Reading image files: dlrun's reader against a bare tf.data pipeline, tuned by hand.
+"""Reading image files: dlrun's way to the model against a bare tf.data pipeline, tuned by hand.
 
-python benchmarks/images.py [--count 20000] [--side 224] [--repeats 3] [-o images.json]
+python benchmarks/images.py [--count 20000] [--side 224] [--rounds 10] [-o images.json]
 
-The files are made first: textures in colour, JPEG at quality 90. Both then read and decode all of them into batches of
-64, uint8, in turns; the ratio is that of the medians of their rates. tf.data decodes with its default, the fast and
-less exact inverse cosine transform; dlrun with the exact one, to Pillow's pixels.
+The files are made first: textures in colour, JPEG at quality 90. They are parted into as many shares as there are
+rounds. In each round all sides go through one share in batches of 64, uint8, in turns that begin with another one each
+time, so that what else runs disturbs them alike. A round gives one ratio of the rates; shown are the median, the least
+and the greatest of all rounds:
+
+- tf.data: files are read and decoded in parallel, with its default, the fast and less exact inverse cosine transform;
+- decode: the same with dlrun's reader, with the exact transform, to Pillow's pixels;
+- first: what a training that does not fit into memory does before its first epoch and in it: the files' headers are
+  looked at, all is decoded and put on disk as pixels, and read from there;
+- later: an epoch after that, which decodes nothing.
+
+The ratio of several epochs follows from the last two: with tf.data each epoch decodes again.
 """
 
 from __future__ import annotations
@@ -15,15 +24,15 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 BATCH = 64
-BLOCK = 8 * BATCH
-"""Rows that dlrun's reader is asked for at once."""
+EPOCHS = 10
+"""For which the ratio of a whole training is told."""
 
 
 def make(folder: Path, count: int, side: int) -> list[str]:
@@ -41,77 +50,120 @@ def make(folder: Path, count: int, side: int) -> list[str]:
     return names
 
 
-def with_dlrun(folder: Path, names: list[str], side: int) -> Callable[[], int]:
-    """A function that reads all, and says how many bytes of pixels there were."""
-    from dlrun.data.decode import Form
-    from dlrun.data.pictures import Pictures
-
-    files = Pictures(np.array(names, object), folder, Form(height=side, width=side, channels=3))
-
-    def run() -> int:
-        seen = 0
-        for start in range(0, len(files), BLOCK):
-            pixels = files.read(np.arange(start, min(start + BLOCK, len(files))))
-            for first in range(0, len(pixels), BATCH):
-                seen += pixels[first : first + BATCH].nbytes
-        return seen
-
-    return run
+def batches(blocks: Iterable[np.ndarray]) -> int:
+    """Takes blocks in batches; how many bytes of pixels there were."""
+    return sum(block[first : first + BATCH].nbytes for block in blocks for first in range(0, len(block), BATCH))
 
 
-def with_tensorflow(folder: Path, names: list[str], side: int) -> Callable[[], int]:
+class Dlrun:
+    """dlrun's three sides, for one share of the files after the other.
+
+    Args:
+        folder: of the files.
+        side: of the pictures, in pixels.
+    """
+
+    def __init__(self, folder: Path, side: int) -> None:
+        from dlrun.data.decode import Form
+
+        self._folder, self._form = folder, Form(height=side, width=side, channels=3)
+        self._stored: Any = None
+
+    def decode(self, names: list[str]) -> int:
+        from dlrun.data.image_files import AT_ONCE
+        from dlrun.data.pictures import Pictures
+
+        return batches(Pictures(np.array(names, object), self._folder, self._form).in_blocks(AT_ONCE))
+
+    def first(self, names: list[str]) -> int:
+        from dlrun.data.columns import Column, Table
+        from dlrun.data.features import Image
+        from dlrun.data.image_files import with_pixels
+
+        table, known = Table("images", {"image": np.array(names, object)}), {"image": Column("image")}
+        decoded, _, _ = with_pixels(table, {"image": Image(kind="image")}, known, self._folder, allowed=0)
+        self._stored = decoded.columns["image"]
+        return self.later(names)
+
+    def later(self, names: list[str]) -> int:
+        return batches(self._stored[first : first + BATCH] for first in range(0, len(names), BATCH))
+
+
+def with_tensorflow(folder: Path, side: int) -> Callable[[list[str]], int]:
     """The same with tf.data."""
     import tensorflow as tf
 
     def decoded(file: Any) -> Any:
         return tf.ensure_shape(tf.io.decode_jpeg(tf.io.read_file(file), channels=3), (side, side, 3))
 
-    files = tf.data.Dataset.from_tensor_slices([str(folder / name) for name in names])
-    batches = files.map(decoded, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
-
-    def run() -> int:
-        return sum(int(np.prod(batch.shape)) for batch in batches)
+    def run(names: list[str]) -> int:
+        files = tf.data.Dataset.from_tensor_slices([str(folder / name) for name in names])
+        ready = files.map(decoded, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH).prefetch(tf.data.AUTOTUNE)
+        return sum(int(np.prod(batch.shape)) for batch in ready)
 
     return run
 
 
-def measure(count: int, side: int, repeats: int) -> dict[str, Any]:
-    """Rates in images a second, processor seconds for 1,000 images, and the ratio of the rates."""
+def measure(count: int, side: int, rounds: int) -> dict[str, Any]:
+    """Rates in images a second, processor seconds for 1,000 images, and their ratios in each round."""
+    load = [os.getloadavg()[0]]
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         names = make(folder, count, side)
-        ways = {"dlrun": with_dlrun(folder, names, side), "tf.data": with_tensorflow(folder, names, side)}
-        rates: dict[str, list[float]] = {name: [] for name in ways}
-        used: dict[str, list[float]] = {name: [] for name in ways}
-        for turn in range(repeats + 1):
-            for name, run in ways.items():
+        shares = [part.tolist() for part in np.array_split(np.array(names, object), rounds)]
+        dlrun, bare = Dlrun(folder, side), with_tensorflow(folder, side)
+        sides = [("tf.data", bare), ("decode", dlrun.decode), ("first", dlrun.first), ("later", dlrun.later)]
+        seconds: dict[str, list[float]] = {name: [] for name, _ in sides}
+        used: dict[str, list[float]] = {name: [] for name, _ in sides}
+        for turn, share in enumerate([shares[0], *shares]):
+            for name, run in sides if turn % 2 else [*sides[1:], sides[0]]:
                 began, cpu = time.perf_counter(), time.process_time()
-                if run() != count * side * side * 3:
+                if run(share) != len(share) * side * side * 3:
                     raise SystemExit(f"{name} has not read all")
                 if turn:  # the first warms up
-                    rates[name].append(count / (time.perf_counter() - began))
-                    used[name].append((time.process_time() - cpu) / count * 1000)
+                    seconds[name].append((time.perf_counter() - began) / len(share))
+                    used[name].append((time.process_time() - cpu) / len(share))
         size = sum((folder / name).stat().st_size for name in names) / count
-    medians = {name: statistics.median(values) for name, values in rates.items()}
+    seconds[f"{EPOCHS} epochs"] = together(seconds)
+    used[f"{EPOCHS} epochs"] = together(used)
+    load.append(os.getloadavg()[0])
     return {
         "images": count,
         "side": side,
         "bytes_per_file": round(size),
         "processors": os.cpu_count(),
-        "images_per_second": {name: [round(value) for value in values] for name, values in rates.items()},
-        "cpu_seconds_per_1000": {name: round(statistics.median(values), 3) for name, values in used.items()},
-        "ratio": round(medians["dlrun"] / medians["tf.data"], 3),
+        "load": [round(each, 1) for each in load],
+        "images_per_second": {name: round(1 / statistics.median(each)) for name, each in seconds.items()},
+        "cpu_seconds_per_1000": {name: round(1000 * statistics.median(each), 3) for name, each in used.items()},
+        "ratio": ratios(seconds),
+        "cpu_ratio": ratios(used),
     }
+
+
+def together(found: dict[str, list[float]]) -> list[float]:
+    """The seconds for an image and epoch in a training of several epochs, by round."""
+    pairs = zip(found["first"], found["later"], strict=True)
+    return [(first + (EPOCHS - 1) * later) / EPOCHS for first, later in pairs]
+
+
+def ratios(seconds: dict[str, list[float]]) -> dict[str, list[float]]:
+    """How many times as fast as tf.data: the median of the rounds, the least and the greatest."""
+    found = {}
+    for name, each in seconds.items():
+        if name != "tf.data":
+            of_rounds = [bare / mine for bare, mine in zip(seconds["tf.data"], each, strict=True)]
+            found[name] = [round(take(of_rounds), 3) for take in (statistics.median, min, max)]
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--side", type=int, default=224)
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("-o", type=Path, dest="out")
     arguments = parser.parse_args()
-    answer = json.dumps(measure(arguments.count, arguments.side, arguments.repeats), indent=2)
+    answer = json.dumps(measure(arguments.count, arguments.side, arguments.rounds), indent=2)
     print(answer)
     if arguments.out:
         arguments.out.write_text(answer + "\n", encoding="utf-8")

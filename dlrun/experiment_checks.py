@@ -61,7 +61,7 @@ def check_names(experiment: Experiment) -> Iterator[Problem]:
     """Metrics and monitors that no task has, where the task is not known yet."""
     yield from (problem.under("evaluation") for problem in experiment.evaluation.check())
     kinds = {each.column: each.kind for each in experiment.data.targets}
-    columns = all_followed_columns(kinds, validation=experiment.data.split.has_validation)
+    columns = all_followed_columns(kinds, validation=experiment.data.has_validation)
     yield from (problem.under("training") for problem in experiment.training.check(columns))
 
 

@@ -15,7 +15,7 @@ from dlrun.data.splits import KFoldSplit
 from dlrun.errors import Interrupted, RunError, UsageError
 from dlrun.evaluation.names import label, main_metric
 from dlrun.experiment import Experiment
-from dlrun.learning import Given, assemble, begin, recorded, surroundings
+from dlrun.learning import Given, assemble, begin, describe_data, recorded, surroundings
 from dlrun.pretraining import begin_with_vectors
 from dlrun.reading import build_model, load_data, read_resolved
 from dlrun.resume import changed_surroundings, differences, go_on
@@ -176,8 +176,8 @@ def begin_with(
     fold = run.make_fold(number)
     with fold.locked():
         begin(
-            fold, own, dataset, model, setup.display, device=setup.device, team=setup.team,
-            given=replace(setup.given, log=None, title=title), vectors=vectors, stopped=stopped,
+            fold, own, dataset, model, setup.display, described=describe_data(dataset), device=setup.device,
+            team=setup.team, given=replace(setup.given, log=None, title=title), vectors=vectors, stopped=stopped,
         )  # fmt: skip
 
 
@@ -206,7 +206,7 @@ def conclude(run: RunFolder, *, plots: bool) -> None:
         metrics["ensemble"] = together
     frame = out_of_fold(frames)
     run.write_metrics(metrics)
-    run.write_predictions(frame)
+    run.write_predictions([frame])
     classes = [output for output in outputs if output.is_classification]
     if len(outputs) > 1:
         run.write_confusion_matrices({each.name: confusion_of(of_target(frame, each.name)) for each in classes})

@@ -139,6 +139,14 @@ def facts(dataset: Dataset, model: Any, device: Device, team: Team) -> tuple[str
     )
 
 
+def describe_data(dataset: Dataset) -> dict[str, Any]:
+    """What data.json holds. Each column of a table that is not in memory passes through it whole for that: there is
+    more room for it before TensorFlow is there, which takes some 700 MB by itself."""
+    from dlrun.profile.table import profile_dataset
+
+    return {**dataset.summary(), "profile": profile_dataset(dataset).tree()}
+
+
 def begin(
     run: RunFolder,
     experiment: Experiment,
@@ -146,6 +154,7 @@ def begin(
     model: Any,
     display: TrainingDisplay,
     *,
+    described: dict[str, Any],
     device: Device,
     team: Team,
     given: Given,
@@ -156,6 +165,7 @@ def begin(
 
     Args:
         experiment: resolved.
+        described: the data set, as `describe_data` gives it.
         given: what the user wrote.
         vectors: with which the model begins.
         stopped: as `learn` takes it.
@@ -163,15 +173,13 @@ def begin(
     Raises:
         Interrupted, TrainingError: as `learn`.
     """
-    from dlrun.profile.table import profile_dataset
-
     run.start(experiment.training.epochs, main_metric(dataset.preparation.signature.outputs))
     with recorded(run):
         run.write_log(given.logged())
         run.write_spec(given.spec, given.overrides)
         run.write_resolved(experiment.tree())
         covered = {"vectors": {each.column: each.tree() for each in vectors}} if vectors else {}
-        run.write_data({**dataset.summary(), **covered, "profile": profile_dataset(dataset).tree()})
+        run.write_data(described | covered)
         run.write_preparation(dataset.preparation.tree())
         run.write_environment(surroundings(device, team))
         with display.logging_to(run.log_path):
@@ -348,11 +356,8 @@ def judge_run(experiment: Experiment, model: Any, dataset: Dataset, run: RunFold
         run.write_threshold(chosen.tree())
     metrics, predictions = all_metrics(judge, dataset.splits)
     run.write_metrics(metrics | decision)
-    import polars
-
-    judged = [predictions[name] for name in predictions if name != "train"] or [predictions["train"]]
-    run.write_predictions(polars.concat([said.to_frame() for said in judged]))
-    last = judged[-1]
+    *_, last = predictions.values()
+    run.write_predictions(block.to_frame() for said in predictions.values() for block in said.blocks())
     matrices = {each.target: confusion(each) for each in last.each if each.is_classification}
     if last.further:
         run.write_confusion_matrices(matrices)

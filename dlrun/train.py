@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.folds import train_folds
-from dlrun.learning import Given, assemble, begin, follow
+from dlrun.learning import Given, assemble, begin, describe_data, follow
 from dlrun.pretraining import begin_with_vectors
 from dlrun.reading import build_model, load_data, read_experiment
 from dlrun.run.folder import RunFolder
@@ -49,6 +49,7 @@ def train(
         return train_folds(experiment, document, spec, out=out, display=display, given=given)
     cluster = experiment.runtime.cluster(os.environ)
     experiment, dataset = load_data(experiment, document, spec)
+    described = describe_data(dataset)
     device, team = assemble(experiment, dataset, cluster, display)
     model = build_model(experiment, document, dataset.preparation.signature, team)
     vectors = begin_with_vectors(model, dataset.preparation, experiment.seed)
@@ -58,5 +59,8 @@ def train(
 
     run = RunFolder.create(out, experiment.name or spec.stem, datetime.now())
     with team.dismissed(), run.locked():
-        begin(run, experiment, dataset, model, display, device=device, team=team, given=given, vectors=vectors)
+        begin(
+            run, experiment, dataset, model, display, described=described, device=device, team=team, given=given,
+            vectors=vectors,
+        )  # fmt: skip
     return run

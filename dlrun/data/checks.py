@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,8 +15,19 @@ from dlrun.data.preparation import input_name
 from dlrun.data.series_checks import check_series
 from dlrun.data.signature import PACKED
 from dlrun.data.sources.files import parts
+from dlrun.data.sources.folder_source import FolderSource
 from dlrun.data.sources.tabular import Tabular
-from dlrun.data.splits import AutoSplit, ColumnSplit, FilesSplit, GroupSplit, KFoldSplit, RandomSplit, TimeSplit
+from dlrun.data.splits import (
+    AnySplit,
+    AutoSplit,
+    ColumnSplit,
+    FilesSplit,
+    GroupSplit,
+    KFoldSplit,
+    RandomSplit,
+    TimeSplit,
+)
+from dlrun.data.splits.parts import own_validation
 from dlrun.errors import DataError
 from dlrun.spec.problem import Path, Problem
 
@@ -39,6 +51,8 @@ def check_data(
             yield replace(problem, at="key") if path[0] == "features" or len(data.targets) > 1 else problem
     yield from _check_target(data, columns, reconstructs)
     yield from _check_features(data, columns or {})
+    if reconstructs:
+        yield from _check_no_target_encoding(data)
     yield from (problem.under("split") for problem in data.split.check(own_test))
     yield from _check_split(data, columns, reconstructs)
     yield from check_series(data, columns, reconstructs)
@@ -158,6 +172,19 @@ def _check_mixup(features: Mapping[str, Feature]) -> Iterator[Problem]:
             )
 
 
+def _check_no_target_encoding(data: Data) -> Iterator[Problem]:
+    """Encodings by the target, where there is none."""
+    for name, feature in (data.features or {}).items():
+        if isinstance(feature, Category) and feature.encoding == "target":
+            yield Problem(
+                ("features", name, "encoding"),
+                "an autoencoder has no target to take means of",
+                expected="one_hot",
+                received="target",
+                hint="encoding: one_hot",
+            )
+
+
 def _likely_wish(column: Column) -> str:
     """That texts may be meant to name images; nothing where their values are known to be others."""
     names = column.classes if isinstance(column.classes, tuple) else ()
@@ -185,21 +212,40 @@ def check_files(data: Data, base: pathlib.Path) -> Iterator[Problem]:
     Args:
         base: what relative paths are relative to.
     """
-    if not isinstance(data.split, FilesSplit):
+    source, split = data.source, data.split
+    own = source.own_parts(base) if isinstance(source, FolderSource) else ()
+    if "validation" in own and not isinstance(split, FilesSplit):
+        yield from _beside_own_validation(split)
+    if not isinstance(split, FilesSplit):
         return
-    if not isinstance(data.source, Tabular):
+    if not isinstance(source, Tabular | FolderSource):
         yield Problem(
             ("kind",),
-            f"the rows of a source of kind {data.source.kind} are not known by file",
+            f"the rows of a source of kind {source.kind} are not known by file",
             received="files",
             hint="split: {kind: column, by: <column>}, or another split",
         )
         return
     try:
-        files = parts(base, data.source.path, data.source.endings)
+        if isinstance(source, FolderSource):
+            files = source.files(base)
+        else:
+            files = [str(file) for file in parts(base, source.path, source.endings)]
     except DataError:
         return  # which the source tells
-    yield from data.split.check_files([str(file) for file in files])
+    yield from split.check_files(files, [part for part in own if part != "train"])
+
+
+def _beside_own_validation(split: AnySplit) -> Iterator[Problem]:
+    """What a split says that has nothing to say, since the source has a validation part of its own."""
+    if isinstance(split, AutoSplit):
+        said = {name: value for name, value in split.tree().items() if name in split.model_fields_set - {"kind"}}
+        yield from (own_validation(name, json.dumps(value)) for name, value in said.items())
+    elif isinstance(split, KFoldSplit):
+        hint = "move its files into train, whose rows are dealt out into folds"
+        yield replace(own_validation("kind", split.kind), hint=hint)
+    else:
+        yield own_validation("kind", split.kind)
 
 
 def _check_split(data: Data, columns: Mapping[str, Column] | None, reconstructs: bool) -> Iterator[Problem]:

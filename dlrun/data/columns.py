@@ -69,9 +69,11 @@ class Table:
         known: what the source knows of its columns beyond what their values show.
         folder: what the names of image files in its columns are relative to; None where no folder is the table's.
         notes: what one should know of how it was read.
-        files: the paths of the files that the rows are from; empty where that is not known.
+        files: the paths of the files that the rows are from, of a folder of classes relative to it; empty where that is
+            not known.
         file_of: which of them each row is from, (rows,) int; None where that is not known.
         called: what each row is called by people, (rows,) texts: its image file; None where that is its number.
+        validation_rows: as `test_rows`, of the source's own validation part.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Table:
     files: tuple[str, ...] = ()
     file_of: np.ndarray | None = None
     called: np.ndarray | None = None
+    validation_rows: np.ndarray | None = None
 
     def __len__(self) -> int:
         rows: int | None = getattr(self.columns, "rows", None)  # of columns that are not in memory

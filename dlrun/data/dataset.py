@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.columns import Table
@@ -73,6 +74,10 @@ class Dataset:
 
     def summary(self) -> dict[str, Any]:
         """What data.json keeps: rows, columns, classes, sizes and content hash of each part, and what was fitted."""
+        return dict(self._summary)
+
+    @cached_property
+    def _summary(self) -> dict[str, Any]:
         columns = [each.column for each in self.resolved.targets]
         splits: dict[str, dict[str, Any]] = {}
         hashes = content_hashes(self.table, dict(self.parts.items()))

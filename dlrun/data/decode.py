@@ -12,7 +12,7 @@ import stat
 import struct
 import threading
 import zlib
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -45,6 +45,9 @@ ORIENTATION = 0x0112
 
 JPEG_START, EXIF_START = b"\xff\xd8\xff", b"Exif\0\0"
 """How a JPEG begins, and how the part of it begins that says how it is to be turned."""
+
+JPEG_HEAD = 1 << 12
+"""Bytes of a JPEG in which its size usually stands."""
 
 JPEG_COLOURS: dict[Channels, tuple[str, ...]] = {1: ("Gray",), 3: ("YCbCr", "RGB")}
 """What simplejpeg calls the colours of files that it decodes as Pillow does."""
@@ -105,6 +108,9 @@ def header(file: pathlib.Path) -> Header:
         DataError: there is no picture in it that can be decoded; says why as a clause: `is empty`.
     """
     check_content(file)
+    with suppress(OSError), file.open("rb", buffering=0) as stream:
+        if found := _jpeg_header(stream.read(JPEG_HEAD)):
+            return found
     return header_of(file)
 
 
@@ -139,7 +145,8 @@ def decode(file: pathlib.Path, form: Form, out: np.ndarray) -> None:
     """
     check_content(file)
     try:
-        data = file.read_bytes()
+        with file.open("rb", buffering=0) as stream:
+            data = stream.read()
     except OSError as error:
         raise DataError(_damage(error)) from None
     decode_bytes(data, form, out)
@@ -221,17 +228,37 @@ def _decoded_fast(data: bytes, form: Form, out: np.ndarray) -> bool:
     """Decodes a JPEG that needs nothing else; False where it does, or where Pillow should say what is wrong with it."""
     import simplejpeg
 
-    if not data.startswith(JPEG_START) or EXIF_START in data or form.channels == 4 or not out.flags.c_contiguous:
+    found = _jpeg_size(data) if form.channels != 4 and out.flags.c_contiguous else None
+    if found is None or found[:2] != (form.height, form.width) or found[2] not in JPEG_COLOURS[form.channels]:
         return False
+    wanted = "GRAY" if form.channels == 1 else "RGB"
     try:
-        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-        if (height, width) != (form.height, form.width) or colours not in JPEG_COLOURS[form.channels]:
-            return False
-        wanted = "GRAY" if form.channels == 1 else "RGB"
         simplejpeg.decode_jpeg(data, wanted, fastdct=False, fastupsample=False, buffer=out)
     except ValueError:
         return False
     return True
+
+
+def _jpeg_header(data: bytes) -> Header | None:
+    """What the beginning of a JPEG says; None where Pillow should say it."""
+    if (found := _jpeg_size(data)) is None:
+        return None
+    height, width, colours = found
+    channels = next((channels for channels, names in JPEG_COLOURS.items() if colours in names), None)
+    return None if channels is None or height * width > MOST_PIXELS else Header(height, width, channels, False)
+
+
+def _jpeg_size(data: bytes) -> tuple[int, int, str] | None:
+    """Height, width and colours, as simplejpeg calls them, of a JPEG that stands upright; None of anything else."""
+    import simplejpeg
+
+    if not data.startswith(JPEG_START) or EXIF_START in data:
+        return None
+    try:
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+    except ValueError:
+        return None
+    return height, width, colours
 
 
 def _pixels(image: PillowImage, form: Form) -> np.ndarray:

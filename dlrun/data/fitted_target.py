@@ -8,7 +8,7 @@ from pydantic import Field
 
 from dlrun.data.features.scales import raw_scales, scales
 from dlrun.data.features.series import one_number_faults, windows
-from dlrun.data.features.values import Fault, as_numbers, as_text, missing_fault
+from dlrun.data.features.values import Fault, as_numbers, as_text, missing_fault, objects, text_of
 from dlrun.data.layout import Past
 from dlrun.data.signature import Output
 from dlrun.spec.base import Spec
@@ -42,12 +42,12 @@ class FittedClasses(Spec):
             return [Fault("not one class a row")]
         if missing := missing_fault(values):
             return missing
-        texts = as_text(values)
         known = frozenset(self.classes)
+        texts = map(text_of, objects(values))
         strange = np.array([position for position, text in enumerate(texts) if text not in known], np.int64)
         if not len(strange):
             return []
-        names = sorted({str(texts[position]) for position in strange.tolist()})
+        names = sorted(set(map(str, as_text(values[strange]))))
         shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
         return [Fault(f"a class that the train rows do not have ({shown})", strange)]
 

@@ -6,8 +6,10 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Column, Table
+from dlrun.data.cross_fitting import cross_fitted
 from dlrun.data.encoders import encoded
 from dlrun.data.features import Fitted, FittedSeries, Series
+from dlrun.data.features.target_encoding import OutOfFold
 from dlrun.data.features.values import complaint, missing_fault
 from dlrun.data.fitted_target import FittedTarget
 from dlrun.data.layout import Layout, lay_out
@@ -19,8 +21,11 @@ if TYPE_CHECKING:
     from dlrun.data.section import Data
 
 
-def fit(data: Data, table: Table, columns: dict[str, Column], parts: Parts) -> Preparation:
-    """Fits features and target on the train rows of a resolved section.
+def fit(
+    data: Data, table: Table, columns: dict[str, Column], parts: Parts, seed: int
+) -> tuple[Preparation, OutOfFold | None]:
+    """Fits features and target on the train rows of a resolved section; says too what the train rows are shown of
+    columns whose encoding has learned from the target.
 
     Raises:
         DataError: a column has values that its feature cannot read.
@@ -49,7 +54,7 @@ def fit(data: Data, table: Table, columns: dict[str, Column], parts: Parts) -> P
         kind = target.kind or "number"
         fitted.append(target.fit(values, parts.train, kind, series, same=name in features, others=others))
     main, further = (fitted[0], tuple(fitted[1:])) if fitted else (None, ())
-    return Preparation(
+    preparation = Preparation(
         features=features,
         target=main,
         further=further,
@@ -57,6 +62,7 @@ def fit(data: Data, table: Table, columns: dict[str, Column], parts: Parts) -> P
         series_by=data.series_by,
         apart=_apart(data, features),
     )
+    return cross_fitted(preparation, data.features or {}, table, parts.train, data.split, seed)
 
 
 def _apart(data: Data, features: dict[str, Fitted]) -> tuple[str, ...]:

@@ -32,8 +32,8 @@ FOR_FILES = ("size", "resize", "channels", "folder")
 DECODED = 9
 """Bytes of memory for each value of an image: as it is decoded, and twice encoded."""
 
-AT_ONCE = 256
-"""Images that are decoded before they are written to disk."""
+AT_ONCE = 128
+"""Images that are decoded while as many are written to disk."""
 
 
 def of_files(features: Mapping[str, Feature], columns: Mapping[str, Column]) -> dict[str, Image]:
@@ -211,6 +211,6 @@ def on_disk(files: Pictures) -> OnDisk:
     folder = cache_folder() / "streamed"
     check_room(folder, len(files) * math.prod(files.form.shape), "the decoded images")
     pixels = OnDisk(folder, files.form.shape, np.dtype(np.uint8))
-    for start in range(0, len(files), AT_ONCE):
-        pixels.append(files.read(np.arange(start, min(start + AT_ONCE, len(files)), dtype=np.int64)))
+    for block in files.in_blocks(AT_ONCE):
+        pixels.append(block)
     return pixels

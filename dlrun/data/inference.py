@@ -9,7 +9,7 @@ from dlrun.data.columns import Column, Defaults
 from dlrun.data.features import Category, Feature, Image, Number, Series, Text
 from dlrun.data.features.category import sort_texts
 from dlrun.data.features.image import image_shape
-from dlrun.data.features.values import as_numbers, has_decimal_commas
+from dlrun.data.features.values import as_numbers, has_decimal_commas, objects
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ def describe(values: np.ndarray) -> Column:
         case "b" if not shape:
             return Column("category", classes=("false", "true"))
         case "O" if not shape:
-            texts = {text for text in values.tolist() if text is not None}
+            texts = {text for text in objects(values) if text is not None}
             if len(texts) <= MOST_CATEGORIES and ROWS_A_CATEGORY * len(texts) <= len(values):
                 return Column("category", classes=tuple(sort_texts(list(texts))))
             return Column("number" if _mostly_numbers(values) else "text")

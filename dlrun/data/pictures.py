@@ -5,8 +5,9 @@ from __future__ import annotations
 import collections
 import math
 import pathlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -53,34 +54,84 @@ class Pictures:
         Raises:
             DataError: some cannot be decoded; names them, and says why.
         """
-        pixels, bad = self.try_read(rows)
+        return self._sound(rows, self._begin(rows))
+
+    def try_read(self, rows: np.ndarray) -> tuple[np.ndarray, dict[int, str]]:
+        """The same, and what is wrong with those that cannot be decoded, by position; their pixels are 0."""
+        return self._begin(rows).wait()
+
+    def in_blocks(self, size: int) -> Iterator[np.ndarray]:
+        """The pixels of all files, so many at a time; the next ones are decoded while whoever asks works on these.
+
+        Raises:
+            DataError: as `read`, with those of one block.
+        """
+        import numpy as np
+
+        waiting: deque[tuple[np.ndarray, Decoding]] = deque()
+        try:
+            for start in range(0, len(self), size):
+                rows = np.arange(start, min(start + size, len(self)))
+                waiting.append((rows, self._begin(rows)))
+                if len(waiting) > 1:
+                    yield self._sound(*waiting.popleft())
+            while waiting:
+                yield self._sound(*waiting.popleft())
+        finally:
+            for _, decoding in waiting:
+                decoding.cancel()
+
+    def _begin(self, rows: np.ndarray) -> Decoding:
+        import numpy as np
+
+        pixels = np.empty((len(rows), *self.form.shape), np.uint8)
+        files = self.files[rows].tolist()
+
+        def make(position: int) -> str | None:
+            why = "is missing"
+            if files[position] is not None:
+                try:
+                    decode(self.folder / files[position], self.form, pixels[position])
+                    return None
+                except DataError as error:
+                    why = error.message
+            pixels[position] = 0
+            return why
+
+        return Decoding(pixels, begun(self._threads, make, len(files)))
+
+    def _sound(self, rows: np.ndarray, decoding: Decoding) -> np.ndarray:
+        pixels, bad = decoding.wait()
         if bad:
             raise unreadable({str(self.files[rows[position]]): why for position, why in bad.items()})
         return pixels
 
-    def try_read(self, rows: np.ndarray) -> tuple[np.ndarray, dict[int, str]]:
-        """The same, and what is wrong with those that cannot be decoded, by position; their pixels are 0."""
-        import numpy as np
-
-        pixels = np.zeros((len(rows), *self.form.shape), np.uint8)
-        files = self.files[rows].tolist()
-
-        def make(position: int) -> str | None:
-            if files[position] is None:
-                return "is missing"
-            try:
-                decode(self.folder / files[position], self.form, pixels[position])
-            except DataError as error:
-                pixels[position] = 0
-                return error.message
-            return None
-
-        told = in_threads(self._threads, make, len(files))
-        return pixels, {position: why for position, why in enumerate(told) if why is not None}
-
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         return threads()
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """Files that threads are decoding.
+
+    Args:
+        pixels: what they are decoded into.
+        tasks: each gives what is wrong with some of them, in order; None of those that are sound.
+    """
+
+    pixels: np.ndarray
+    tasks: Sequence[Future[list[str | None]]]
+
+    def wait(self) -> tuple[np.ndarray, dict[int, str]]:
+        """All pixels, and what is wrong with files, by position."""
+        told = (why for task in self.tasks for why in task.result())
+        return self.pixels, {position: why for position, why in enumerate(told) if why is not None}
+
+    def cancel(self) -> None:
+        """What has not begun is left out."""
+        for task in self.tasks:
+            task.cancel()
 
 
 def threads() -> ThreadPoolExecutor:
@@ -88,13 +139,13 @@ def threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max(1, math.ceil(2 * processors().usable)), "decode")
 
 
-def in_threads(pool: ThreadPoolExecutor, make: Callable[[int], Made], count: int) -> list[Made]:
-    """`make` of 0 to count - 1, in order."""
+def begun(pool: ThreadPoolExecutor, make: Callable[[int], Made], count: int) -> list[Future[list[Made]]]:
+    """`make` of 0 to count - 1, in order, some in each task."""
 
     def some(start: int) -> list[Made]:
         return [make(position) for position in range(start, min(start + TASK, count))]
 
-    return [made for task in pool.map(some, range(0, count, TASK)) for made in task]
+    return [pool.submit(some, start) for start in range(0, count, TASK)]
 
 
 def headers(folder: pathlib.Path, files: Sequence[str]) -> list[Header]:
@@ -111,7 +162,7 @@ def headers(folder: pathlib.Path, files: Sequence[str]) -> list[Header]:
             return error.message
 
     with threads() as pool:
-        found = in_threads(pool, make, len(files))
+        found = [each for task in begun(pool, make, len(files)) for each in task.result()]
     if bad := {file: why for file, why in zip(files, found, strict=True) if isinstance(why, str)}:
         raise unreadable(bad)
     return [each for each in found if isinstance(each, Header)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
 from dlrun.data.features import Fitted, FittedCategory, FittedDate, FittedNumber, FittedSeries
+from dlrun.data.features.target_encoding import OutOfFold
 from dlrun.data.features.values import Fault, complaint
 from dlrun.data.fitted_target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.data.layout import Past
@@ -154,6 +155,7 @@ class Preparation(Spec):
         target: bool = True,
         last: bool = False,
         new: bool = False,
+        out_of_fold: OutOfFold | None = None,
     ) -> Examples:
         """Encodes rows of any table in the source's form.
 
@@ -163,6 +165,7 @@ class Preparation(Spec):
             target: whether to encode the target too.
             last: of series, whether to encode the last window of each only.
             new: whether the table is new to a trained model: what is told then is to be mended in it.
+            out_of_fold: of train rows: what they are shown of columns whose encoding has learned from the target.
 
         Raises:
             DataError: columns are missing or of another form, values are missing or cannot be read: all at once,
@@ -175,7 +178,7 @@ class Preparation(Spec):
         if self.series_input is not None:
             past = self.series_input.find(table, rows, target=target, last=last, new=new)
             return self._encode_series(self.series_input, table, past, target)
-        inputs = self._encode_inputs(columns)
+        inputs = self._encode_inputs(columns, out_of_fold)
         if not target:
             nothing = np.zeros((len(rows), 0), np.float32), np.zeros((len(rows), 0))
             return Examples(rows, inputs, *nothing, further=tuple(nothing for _ in self.further))
@@ -250,7 +253,7 @@ class Preparation(Spec):
             raise DataError(f"{table.name}: " + "; ".join(dict.fromkeys(complaints)))
         return {name: _cut(table, name, rows) for name in self._readers(target)}
 
-    def _encode_inputs(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def _encode_inputs(self, columns: dict[str, np.ndarray], out_of_fold: OutOfFold | None) -> dict[str, np.ndarray]:
         """One array for each input of the network, in the order of the signature."""
         import numpy as np
 
@@ -260,7 +263,10 @@ class Preparation(Spec):
         for name, feature in self.features.items():
             if isinstance(feature, FittedSeries):
                 continue  # they share an input of their own
-            encoded = feature.encode(columns[name])
+            if out_of_fold is not None and isinstance(feature, FittedCategory) and feature.means is not None:
+                encoded = out_of_fold.encode(name, feature.indexes(columns[name]))
+            else:
+                encoded = feature.encode(columns[name])
             if not self.is_packed(name):
                 inputs[input_name(name)] = encoded
                 continue

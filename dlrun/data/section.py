@@ -23,9 +23,11 @@ from dlrun.data.preparation import input_name, pack, reconstruction
 from dlrun.data.shared_window import preview_series, resolve_series
 from dlrun.data.signature import Output, Signature
 from dlrun.data.sources import Source
+from dlrun.data.sources.folder_source import FolderSource
 from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
-from dlrun.data.splits import AutoSplit, FixedSplit, Parts, Roles, Split, TimeSplit
+from dlrun.data.splits import AutoSplit, FilesSplit, FixedSplit, Parts, Roles, Split, TimeSplit
+from dlrun.data.splits.parts import own_validation
 from dlrun.data.streaming import allowed_bytes, check_fits, encoded_parts, is_on_disk, is_streamed
 from dlrun.data.target import Target, TargetField, TargetKind, known_classes, target_kind
 from dlrun.errors import DataError, MisfitError
@@ -154,7 +156,7 @@ class Data(Spec):
         resolved = resolved.model_copy(update={"features": with_vectors(resolved.features or {}, base)})
         table, resolved, columns = resolved.decoded(table, columns, base, memory, reconstructs=reconstructs)
         parts = resolved.parts(table, seed)
-        preparation = fit(resolved, table, columns, parts)
+        preparation, out_of_fold = fit(resolved, table, columns, parts, seed)
         for target in preparation.targets:
             if isinstance(target, FittedClasses):
                 for part, rows in parts.items():
@@ -165,19 +167,16 @@ class Data(Spec):
             parts=parts,
             preparation=preparation,
             streamed=is_on_disk(table),
-            **encoded_parts(table, parts, preparation, memory),
+            **encoded_parts(table, parts, preparation, memory, out_of_fold),
         )
 
     def _table(self, source: Source, base: pathlib.Path, memory: str, *, reconstructs: bool) -> Table:
         """The columns of the source, in memory or, where they would be too large, read when they are asked for."""
         if is_streamed(source, base, memory):
             what = "an autoencoder" if reconstructs else "a series" if self._has_series else None
-            if what is not None:
-                check_fits(source, base, what)
-            elif isinstance(source, Tabular) and (table := source.lazily(base)) is not None:
-                return table
-            else:
-                check_fits(source, base, f"a packed file, or one of the kind {source.kind},")
+            if what is None and isinstance(source, Tabular):
+                return source.lazily(base)
+            check_fits(source, base, what or source.kind)
         return source.load(base)
 
     @property
@@ -206,7 +205,7 @@ class Data(Spec):
         split = self.split
         if isinstance(split, AutoSplit):
             series = any(isinstance(each, Series) for each in features.values())
-            split = split.choose(series=series, group=defaults.group)
+            split = split.choose(series=series, group=defaults.group, own_validation=table.validation_rows is not None)
         features = resolve_series(features)
         horizons = [each.horizon or 1 for each in features.values() if isinstance(each, Series)]
         if isinstance(split, TimeSplit) and split.gap is None:
@@ -256,6 +255,9 @@ class Data(Spec):
         if isinstance(self.split, AutoSplit):
             raise ValueError("the data section is not resolved")
         split: FixedSplit = self.split
+        if table.validation_rows is not None and not isinstance(split, FilesSplit):
+            problem = own_validation("kind", split.kind)
+            raise DataError(f"{table.name}: {problem.message}", hint=problem.hint)
         roles = Roles(
             target=self.target.column if self.target else None,
             numeric=self.target is not None and self.target.kind == "number",
@@ -263,6 +265,13 @@ class Data(Spec):
             features=tuple(self.features or ()),
         )
         return split.parts(table, seed=seed, roles=roles)
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether there is a validation part, as far as can be told without the data."""
+        return self.split.has_validation or (
+            isinstance(self.split, FilesSplit) and isinstance(self.source, FolderSource)
+        )
 
     @property
     def split_columns(self) -> tuple[str, ...]:

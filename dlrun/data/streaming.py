@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from dlrun.data.columns import Table
 from dlrun.data.features.image import FittedImage
+from dlrun.data.features.target_encoding import OutOfFold
 from dlrun.data.on_disk import OnDisk, Range, Rows, Selected, check_room, total_row_bytes
 from dlrun.data.preparation import Examples, Preparation, input_name
 from dlrun.data.sources import Source
@@ -25,7 +26,7 @@ SHARE = 4
 """Data may take a quarter of the memory that is free, where the spec does not say."""
 
 
-def is_streamed(source: Source, base: pathlib.Path, memory: str) -> bool:
+def is_streamed(source: Source | Tabular, base: pathlib.Path, memory: str) -> bool:
     """Whether the table of a source is to be read by columns and blocks.
 
     Args:
@@ -63,29 +64,37 @@ def check_fits(source: Source, base: pathlib.Path, what: str) -> None:
         )
 
 
-def encoded_parts(table: Table, parts: Parts, preparation: Preparation, memory: str) -> dict[str, Examples]:
+def encoded_parts(
+    table: Table, parts: Parts, preparation: Preparation, memory: str, out_of_fold: OutOfFold | None = None
+) -> dict[str, Examples]:
     """The encoded rows of each part, where the table is: in memory or on disk.
 
     Args:
         memory: as `runtime.memory`.
+        out_of_fold: what the train rows are shown of columns whose encoding has learned from the target.
 
     Raises:
         DataError: as `encoded_on_disk`; or the table is in memory and was to be streamed.
     """
     if is_on_disk(table):
-        found = encoded_on_disk(table, parts, preparation)
+        found = encoded_on_disk(table, parts, preparation, out_of_fold)
         if isinstance(table.columns, LazyColumns):
             table.columns.forget()  # the column that was read last
         return found
     if memory == "streamed":
         raise DataError(
             f"runtime.memory is streamed, and {table.name} can only be held in memory",
-            hint="what is streamed: tables in Parquet files and image files, not for series and autoencoders",
+            hint="what is streamed: tables (csv, json, parquet) and image files, not for series and autoencoders",
         )
-    return {part: preparation.encode(table, rows) for part, rows in parts.items()}
+    return {
+        part: preparation.encode(table, rows, out_of_fold=out_of_fold if part == "train" else None)
+        for part, rows in parts.items()
+    }
 
 
-def encoded_on_disk(table: Table, parts: Parts, preparation: Preparation) -> dict[str, Examples]:
+def encoded_on_disk(
+    table: Table, parts: Parts, preparation: Preparation, out_of_fold: OutOfFold | None = None
+) -> dict[str, Examples]:
     """The encoded rows of each part, as `Preparation.encode` gives them, but on disk.
 
     The table is read once, in blocks; each block is encoded as if it were a table of its own.
@@ -110,8 +119,9 @@ def encoded_on_disk(table: Table, parts: Parts, preparation: Preparation) -> dic
     for block in rows_of_table(table, names):
         for part, rows in parts.items():
             first, last = np.searchsorted(rows, (start, start + len(block)))
+            shown = out_of_fold.part(first, last) if out_of_fold and part == "train" else None
             try:
-                examples = preparation.encode(block, rows[first:last] - start)
+                examples = preparation.encode(block, rows[first:last] - start, out_of_fold=shown)
             except DataError as error:
                 hint = f"rows are counted from row {start + 1:,} of the table"
                 raise DataError(error.message, hint=hint if start else error.hint) from None

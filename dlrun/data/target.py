@@ -12,7 +12,7 @@ from dlrun.data.columns import Column
 from dlrun.data.features.category import sort_texts
 from dlrun.data.features.number import usable
 from dlrun.data.features.series import FittedSeries, one_number_faults
-from dlrun.data.features.values import as_numbers, as_text, complaint, row_list
+from dlrun.data.features.values import as_numbers, complaint, objects, row_list, text_of
 from dlrun.data.fitted_target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.data.signature import Output
 from dlrun.errors import DataError
@@ -146,17 +146,17 @@ class Target(Spec):
         return f"target: {{{self.column}: {kind}}}, with {', '.join(others)} beside it as before,"
 
     def _fit_classes(self, values: np.ndarray, others: Sequence[str]) -> FittedClasses:
-        texts = [text for text in as_text(values) if text is not None]
-        classes = sort_texts(list(collections.Counter(texts)))
+        counts = collections.Counter(text for text in map(text_of, objects(values)) if text is not None)
+        classes, rows = sort_texts(list(counts)), counts.total()
         if len(classes) < 2:
             raise DataError(
                 f"the target {self.column} has one class only in the train rows: {', '.join(classes)}",
                 hint="a target needs at least two classes: predict another column; "
                 "if other rows have another class, split: {stratify: true} deals each out to all parts",
             )
-        if len(classes) > 2 and len(classes) > 0.5 * len(texts) and len(texts) > MOST_CLASSES:
+        if len(classes) > 2 and len(classes) > 0.5 * rows and rows > MOST_CLASSES:
             raise DataError(
-                f"the target {self.column} has {len(classes)} classes in {len(texts)} train rows",
+                f"the target {self.column} has {len(classes)} classes in {rows} train rows",
                 hint=f"{self._as('number', others)} if it is a number",
             )
         return FittedClasses(kind="classes", column=self.column, classes=tuple(classes))

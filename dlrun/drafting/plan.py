@@ -15,6 +15,7 @@ from dlrun.errors import DataError
 from dlrun.experiment import fitting_name
 from dlrun.models import Architecture
 from dlrun.profile.classes import OUTNUMBERED
+from dlrun.profile.frame import row_hashes
 from dlrun.profile.times import profile_times
 
 if TYPE_CHECKING:
@@ -204,6 +205,10 @@ def _source(material: Material, target: ChosenTarget, forecast: Forecast | None)
 def _split(
     material: Material, target: ChosenTarget, chosen: ChosenFeatures, forecast: Forecast | None
 ) -> Iterator[Line]:
+    if material.own_validation:
+        parts = "train, validation and test" if material.own_test else "train and validation, and there is no test part"
+        yield Line("split", {"kind": "files"}, f"the folders say what is {parts}", 1)
+        return
     split: dict[str, Any] = {"validation": 0.15}
     split |= {} if material.own_test else {"test": 0.2}
     counts = target.classes.values()
@@ -231,7 +236,7 @@ def _copies(material: Material, chosen: ChosenFeatures) -> int:
         return 0
     import numpy as np
 
-    found = material.frame.select(names).hash_rows(seed=0).to_numpy()
+    found = row_hashes(material.frame, names)
     copies = len(found) - len(np.unique(found))
     return copies if 10 * copies < len(found) else 0  # more than that are rows of few values, alike by chance
 

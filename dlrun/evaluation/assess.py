@@ -161,7 +161,8 @@ class Judge:
 
 
 def all_metrics(judge: Judge, splits: Mapping[str, Examples]) -> tuple[dict[str, Any], dict[str, Predictions]]:
-    """What metrics.json holds, and the predictions that it was measured on.
+    """What metrics.json holds, and the predictions that it was measured on: those of the train split only where there
+    is no other.
 
     Args:
         splits: train first, then validation and test where they have examples. The baselines are measured on the
@@ -170,9 +171,15 @@ def all_metrics(judge: Judge, splits: Mapping[str, Examples]) -> tuple[dict[str,
     # TensorFlow predicts without Python: meanwhile Python reads what it needs next, which takes it two seconds.
     loading = Thread(target=lambda: [import_module(name) for name in NEEDED_NEXT])
     loading.start()
-    predictions = {name: judge.predict(name, examples) for name, examples in splits.items()}
-    loading.join()  # none of these may be seen half loaded
-    metrics: dict[str, Any] = {name: judge.measure(said) for name, said in predictions.items()}
+    metrics: dict[str, Any] = {}
+    predictions: dict[str, Predictions] = {}
+    for name, examples in splits.items():
+        said = judge.predict(name, examples)
+        loading.join()  # none of these may be seen half loaded
+        metrics[name] = judge.measure(said)
+        if name != "train" or len(splits) == 1:
+            predictions[name] = said
+        del said  # before the next are made: those of the train split are the most
     last = list(splits)[-1]
     metrics["baseline"] = {
         name: judge.measure(trivial)

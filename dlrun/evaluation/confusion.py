@@ -33,9 +33,9 @@ def confusion(predictions: Predictions) -> dict[str, Any]:
     Returns:
         `labels`, the classes in order, and `counts`, a row for each true class, a column for each predicted one.
     """
-    classes = len(predictions.classes)
-    pairs = predictions.truth * classes + predictions.prediction
-    counts = np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+    truth, prediction, found = predictions.cells
+    counts = np.zeros((len(predictions.classes),) * 2, np.int64)
+    counts[truth, prediction] = found
     return {"labels": list(predictions.classes), "counts": counts.tolist()}
 
 

@@ -31,7 +31,8 @@ def intervals(predictions: Predictions, metrics: Iterable[str]) -> dict[str, lis
     wanted = set(metrics)
     if predictions.is_classification:
         if "accuracy" in wanted:
-            found["accuracy"] = wilson(int(np.sum(predictions.prediction == predictions.truth)), len(predictions))
+            truth, prediction, counts = predictions.cells
+            found["accuracy"] = wilson(int(counts[truth == prediction].sum()), len(predictions))
         if "log_loss" in wanted:
             found["log_loss"] = mean_interval(log_losses(predictions))
     else:

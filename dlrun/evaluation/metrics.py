@@ -82,10 +82,12 @@ def per_class(predictions: Predictions) -> dict[str, dict[str, float | int | Non
     """
     from sklearn.metrics import precision_recall_fscore_support
 
+    truth, prediction, counts = predictions.cells
     with _quiet():
         columns = precision_recall_fscore_support(
-            predictions.truth,
-            predictions.prediction,
+            truth,
+            prediction,
+            sample_weight=counts,
             labels=np.arange(len(predictions.classes)),
             zero_division=np.nan,
         )
@@ -140,21 +142,23 @@ def _averaged(function: str, average: str, predictions: Predictions) -> float:
     import sklearn.metrics
 
     score = getattr(sklearn.metrics, function)
-    return float(score(predictions.truth, predictions.prediction, average=average, zero_division=0))
+    truth, prediction, counts = predictions.cells
+    return float(score(truth, prediction, sample_weight=counts, average=average, zero_division=0))
 
 
 def _accuracy(predictions: Predictions) -> float:
     from sklearn.metrics import accuracy_score
 
-    return float(accuracy_score(predictions.truth, predictions.prediction))
+    truth, prediction, counts = predictions.cells
+    return float(accuracy_score(truth, prediction, sample_weight=counts))
 
 
 def _balanced_accuracy(predictions: Predictions) -> float:
     """The mean recall of the classes that occur."""
     from sklearn.metrics import recall_score
 
-    occurring = np.unique(predictions.truth)
-    return float(recall_score(predictions.truth, predictions.prediction, labels=occurring, average="macro"))
+    truth, prediction, counts = predictions.cells
+    return float(recall_score(truth, prediction, sample_weight=counts, labels=np.unique(truth), average="macro"))
 
 
 def _ranked(function: str, predictions: Predictions) -> float | None:

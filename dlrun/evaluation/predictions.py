@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ Array = NDArray[Any]
 
 SCORE = "score_"
 _CHUNK = 1024  # examples whose reconstruction error is computed at once: bounds the memory, not the result
+_BLOCK = 1 << 18  # examples that are counted, or written, at once: as many as polars puts into a group of a file
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +73,35 @@ class Predictions:
             return (self.scores[:, 1] >= self.threshold).astype(np.int64)
         return np.argmax(self.scores, axis=1) if self.is_classification else self.scores
 
+    @cached_property
+    def cells(self) -> tuple[Array, Array, Array]:
+        """Of a classification: each pair of a true and a predicted class that occurs, (m,) int64 both, and (m,) in how
+        many examples. What is counted of millions of examples is counted of these few."""
+        found: list[tuple[Array, Array]] = []
+        for part in self.blocks():
+            pairs = part.truth.astype(np.int64) * len(self.classes) + part.prediction
+            found.append(np.unique(pairs, return_counts=True))
+        pairs, place = np.unique(np.concatenate([each for each, _ in found]), return_inverse=True)
+        counts = np.zeros(len(pairs), np.int64)
+        np.add.at(counts, place, np.concatenate([each for _, each in found]))
+        return *np.divmod(pairs, len(self.classes)), counts
+
+    def blocks(self) -> Iterator[Predictions]:
+        """The same examples one stretch after the other: of what is made of one, there is little at a time."""
+        for start in range(0, len(self), _BLOCK):
+            yield self._cut(slice(start, start + _BLOCK))
+
+    def _cut(self, part: slice) -> Predictions:
+        return replace(
+            self,
+            rows=self.rows[part],
+            truth=self.truth[part],
+            scores=self.scores[part],
+            series=None if self.series is None else self.series[part],
+            times=None if self.times is None else self.times[part],
+            further=tuple(each._cut(part) for each in self.further),
+        )
+
     @property
     def order(self) -> Array:
         """(n,) the place of each window in time, on which those of several series agree: of one series its row."""
@@ -100,9 +131,8 @@ class Predictions:
         elif self.task == "regression":
             columns |= {"truth": self.truth, "prediction": self.scores}
         else:
-            names = np.array(self.classes, dtype=object)
-            columns["truth"] = pl.Series(names[self.truth], dtype=pl.String)
-            columns["prediction"] = pl.Series(names[self.prediction], dtype=pl.String)
+            names = pl.Series(self.classes, dtype=pl.String)
+            columns |= {"truth": names.gather(self.truth), "prediction": names.gather(self.prediction)}
             for index, name in enumerate(self.classes):
                 columns[SCORE + name] = np.ascontiguousarray(self.scores[:, index])
         return pl.DataFrame(columns)

@@ -12,6 +12,7 @@ from dlrun.data.features import Feature, Number
 from dlrun.data.features.values import STAND_INS, row_list
 from dlrun.profile.column import ColumnProfile
 from dlrun.profile.finding import Finding, counted, examples, listed
+from dlrun.profile.frame import Frame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,10 +24,15 @@ FEWEST = 20
 MOSTLY = 0.9
 """The share of values from which a column is one of numbers or times that are written as text."""
 
+FIRST = 1000
+"""Texts among which two different ones are looked for first, where there may be only one."""
+
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 THOUSANDS = r"^\s*[+-]?\d{1,3}(,\d{3})+(\.\d+)?\s*$"
 DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+\s*$"
 UNIT = r"^\s*([$€£¥]?)\s?[+-]?\d[\d.,]*\s?([%°A-Za-zµ²³/$€£¥]{0,6})\s*$"
+LIKE_NUMBER = r"^\s*[$€£¥]?\s?[+-]?[\d.]"
+"""How what fits one of these begins."""
 DAY = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
 WORDED = r"([A-Za-z]{3,9}\.? \d{1,2},? \d{4}|\d{1,2}\.? [A-Za-z]{3,9}\.? \d{4})"
 TIME = rf"^\s*({DAY}|{WORDED})([T ]\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?)?Z?\s*$"
@@ -57,6 +63,10 @@ MOST_UNITS = 5
 
 ID_NAME = re.compile(r"(^|.*[_\W])(?i:id|uuid|guid|index|key|nr|no)$|.*[a-z]I[Dd]$|Unnamed: 0$")
 """How the name of a column ends that numbers its rows."""
+
+
+ID_TYPES = ("text", "integer")
+"""Of columns that could number rows."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +113,10 @@ def written(column: polars.Series) -> Written:
     stand_in = low.is_in(sorted(STAND_INS))
     standing = texts.filter(stand_in).value_counts().rows()
     rest = texts.filter(~stand_in)
-    number, thousands = rest.str.contains(NUMBER), rest.str.contains(THOUSANDS)
-    comma, unit = rest.str.contains(DECIMAL_COMMA) & ~thousands, rest.str.contains(UNIT)
-    with_unit = rest.filter(unit & ~number & ~thousands & ~comma)
+    some = rest.filter(rest.str.contains(LIKE_NUMBER))
+    number, thousands = some.str.contains(NUMBER), some.str.contains(THOUSANDS)
+    comma, unit = some.str.contains(DECIMAL_COMMA) & ~thousands, some.str.contains(UNIT)
+    with_unit = some.filter(unit & ~number & ~thousands & ~comma)
     units = polars.concat([with_unit.str.extract(UNIT, place) for place in (1, 2)])
     known = units.filter(units != "").n_unique() <= MOST_UNITS
     return Written(
@@ -123,17 +134,25 @@ def text_among_numbers(column: polars.Series) -> str | None:
     """The one text, known stand-ins apart, that stands more than once in a column of otherwise numbers, such as k.A.;
     None where there is none, or where it stands oftener than they do."""
     texts = column.drop_nulls()
-    numbers = texts.str.contains(NUMBER) | texts.str.contains(THOUSANDS) | texts.str.contains(DECIMAL_COMMA)
-    others = texts.filter(~numbers & ~texts.str.strip_chars().str.to_lowercase().is_in(sorted(STAND_INS)))
-    if len(others) < 2 or others.n_unique() > 1 or len(others) > int(numbers.sum()):
+    if _no_numbers(texts.head(FIRST))[0].n_unique() > 1:
+        return None
+    others, numbers = _no_numbers(texts)
+    if len(others) < 2 or others.n_unique() > 1 or len(others) > numbers:
         return None
     return str(others[0])
+
+
+def _no_numbers(texts: polars.Series) -> tuple[polars.Series, int]:
+    """The texts that are neither numbers nor stand-ins, and how many are numbers."""
+    numbers = texts.str.contains(NUMBER) | texts.str.contains(THOUSANDS) | texts.str.contains(DECIMAL_COMMA)
+    others = texts.filter(~numbers)
+    return others.filter(~others.str.strip_chars().str.to_lowercase().is_in(sorted(STAND_INS))), int(numbers.sum())
 
 
 def id_reason(column: polars.Series, profile: ColumnProfile) -> str | None:
     """Why a column does nothing but tell rows apart; None where it does more."""
     rows = profile.rows
-    if profile.type not in ("text", "integer") or rows < FEWEST or profile.missing or column.n_unique() < rows:
+    if profile.type not in ID_TYPES or rows < FEWEST or profile.missing or column.n_unique() < rows:
         return None
     if profile.type == "text":
         if column.str.contains(r"\s").any():
@@ -146,7 +165,7 @@ def id_reason(column: polars.Series, profile: ColumnProfile) -> str | None:
 
 
 def look_at_values(
-    frame: polars.DataFrame,
+    frame: Frame,
     profiles: Mapping[str, ColumnProfile],
     features: Mapping[str, Feature],
     target: str | None,
@@ -176,7 +195,7 @@ def look_at_values(
 
 
 def _constant(
-    frame: polars.DataFrame, profiles: Mapping[str, ColumnProfile], features: Sequence[str], train: np.ndarray
+    frame: Frame, profiles: Mapping[str, ColumnProfile], features: Sequence[str], train: np.ndarray
 ) -> Iterator[Finding]:
     empty = [name for name in features if profiles[name].type == "empty"]
     if empty:
@@ -187,7 +206,7 @@ def _constant(
         for name in features
         if name not in empty
         and (
-            frame[name].gather(train).n_unique() == 1
+            _is_constant(frame[name].gather(train))
             if name in frame.columns
             else profiles[name].least == profiles[name].greatest
         )
@@ -198,21 +217,25 @@ def _constant(
         yield Finding("constant", what, _leave_out(constant), len(constant), columns=tuple(constant))
 
 
+def _is_constant(column: polars.Series) -> bool:
+    missing = column.null_count()
+    return missing == len(column) or (not missing and column.min() == column.max())
+
+
 def _leave_out(names: Sequence[str]) -> str:
     return f"leave {'it' if len(names) == 1 else 'them'} out of data.features"
 
 
-def _ids(frame: polars.DataFrame, profiles: Mapping[str, ColumnProfile], features: Sequence[str]) -> Iterator[Finding]:
+def _ids(frame: Frame, profiles: Mapping[str, ColumnProfile], features: Sequence[str]) -> Iterator[Finding]:
     for name in features:
-        reason = id_reason(frame[name], profiles[name]) if name in frame.columns else None
+        maybe = name in frame.columns and profiles[name].type in ID_TYPES
+        reason = id_reason(frame[name], profiles[name]) if maybe else None
         if reason:
             what = f"{name} looks like an id ({reason}): what is learned of it holds for no other row"
             yield Finding("id", what, _leave_out([name]), profiles[name].rows, columns=(name,))
 
 
-def _missing(
-    frame: polars.DataFrame, profiles: Mapping[str, ColumnProfile], features: Mapping[str, Feature]
-) -> Iterator[Finding]:
+def _missing(frame: Frame, profiles: Mapping[str, ColumnProfile], features: Mapping[str, Feature]) -> Iterator[Finding]:
     """Missing numbers for which the spec names no stand-in, and columns that are missing in most rows."""
     for name, feature in features.items():
         count, rows = profiles[name].missing, profiles[name].rows

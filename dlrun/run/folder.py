@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -303,10 +304,19 @@ class RunFolder:
         """`labels` and `counts`; of several targets both by the target's name."""
         return read_json(self.path / "confusion_matrix.json")
 
-    def write_predictions(self, frame: pl.DataFrame) -> None:
-        """A row for each evaluated example."""
+    def write_predictions(self, frames: Iterable[pl.DataFrame]) -> None:
+        """A row for each evaluated example.
+
+        Args:
+            frames: one at least; each is made when the one before is written.
+        """
+        from polars.io.plugins import register_io_source
+
+        left = iter(frames)
+        first = next(left)
+        source = register_io_source(lambda *_: chain([first], left), schema=first.schema)
         with replacing(self.path / "predictions.parquet") as file:
-            frame.write_parquet(file)
+            source.sink_parquet(file)
 
     def predictions(self) -> pl.DataFrame:
         """A row for each evaluated example."""

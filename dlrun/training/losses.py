@@ -15,6 +15,9 @@ from dlrun.spec.problem import Problem
 if TYPE_CHECKING:
     import numpy as np
 
+BLOCK = 1 << 16
+"""Examples whose outputs are made probabilities at once: bounds the memory, not the result."""
+
 
 def _balanced_or_given(value: object) -> str:
     return "<balanced>" if isinstance(value, str) else "<given>"
@@ -233,14 +236,24 @@ def scores(outputs: np.ndarray, output: Output, loss: Loss) -> np.ndarray:
     import numpy as np
 
     if output.is_classification:
-        logits = outputs.astype(np.float64)
-        if logits.shape[-1] == 1:
-            logits = np.concatenate([np.zeros_like(logits), logits], axis=-1)  # softmax([0, z]) is the sigmoid of z
-        shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+        found = np.empty((len(outputs), max(outputs.shape[-1], 2)))
+        for start in range(0, len(outputs), BLOCK):
+            found[start : start + BLOCK] = _probabilities(outputs[start : start + BLOCK])
+        return found
     if loss.kind == "binary_crossentropy":
         return np.asarray((1 + np.tanh(outputs.astype(np.float64) / 2)) / 2)  # the sigmoid, without overflow
     return outputs
+
+
+def _probabilities(outputs: np.ndarray) -> np.ndarray:
+    """Logits (n, classes), of two classes also (n, 1), as probabilities (n, classes) in float64."""
+    import numpy as np
+
+    logits = outputs.astype(np.float64)
+    if logits.shape[-1] == 1:
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=-1)  # softmax([0, z]) is the sigmoid of z
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
 
 
 def sample_weights(

@@ -59,18 +59,21 @@ class Forward:
         count, asked = len(next(iter(inputs.values()))), self.batch_size
         while self.batch_size > 1 and not fits(self._model, min(self.batch_size, count), training=False):
             self.batch_size //= 2
-        parts: list[list[np.ndarray]] = []
+        found: list[np.ndarray] = []
         start = 0
         while start < count:
             part = self._outputs({name: values[start : start + self.batch_size] for name, values in inputs.items()})
-            if part is not None:
-                parts.append(part)
-                start += len(part[0])
+            if part is None:
+                continue
+            found = found or [np.empty((count, *each.shape[1:]), np.float32) for each in part]
+            for whole, each in zip(found, part, strict=True):
+                whole[start : start + len(each)] = each
+            start += len(part[0])
         if self.batch_size < asked:
             self.note = f"{asked} examples at once did not fit in memory: went on with {self.batch_size} "
             self.note += f"(write `evaluation.batch_size: {self.batch_size}`)"
             warnings.warn(self.note, RuntimeWarning, stacklevel=2)
-        return [np.concatenate(one).astype(np.float32, copy=False) for one in zip(*parts, strict=True)]
+        return found
 
     def _forward(self, batch: dict[str, Any]) -> Any:
         with quick_layers(self._model, xla=False):

@@ -402,7 +402,8 @@ def test_check_deep(tmp_path: Path) -> None:
     assert answer["parameters"] == 6 * 32 + 32 + 32 * 16 + 16 + 16 * 3 + 3
     assert len(answer["loss"]) == 2
     assert answer["profile"]["columns"]["cultivar"]["counts"] == {"2": 71, "1": 59, "3": 48}
-    assert (answer["valid"], answer["findings"]) == (True, [])
+    (finding,) = answer["findings"]
+    assert (answer["valid"], finding["kind"], finding["count"]) == (True, "few_validation", 27)
 
 
 def test_check_deep_ends_with_an_error_where_the_data_has_one(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dlrun.data.columns import Column, Table
 from dlrun.data.features import Category, Fitted, Image, Number, Series, Text
+from dlrun.data.fitting import fit
 from dlrun.data.preparation import Preparation
 from dlrun.data.section import Data
 from dlrun.data.shared_window import resolve_series
@@ -222,6 +223,30 @@ def test_numbers_dates_and_buckets_of_every_kind(tmp_path: pathlib.Path) -> None
     assert len(preparation.vector_names) == preparation.inputs[0].shape[0]
 
 
+@pytest.mark.parametrize("buckets", [None, 5])
+def test_target_encoding(buckets: int | None, tmp_path: pathlib.Path) -> None:
+    """Missing and unknown values too, of two targets."""
+    rng = np.random.default_rng(0)
+    names = texts([*NASTY, None, "", *(f"street {index % 9}" for index in range(98 - len(NASTY)))])
+    columns = {"street": names, "size": rng.normal(size=100), "price": rng.normal(50, 9, 100)}
+    table = Table("t", columns | {"colour": texts(["red", "green", "blue", "red"] * 25)})
+    street = {"kind": "category", "encoding": "target", "buckets": buckets}
+    data = Data.parse(
+        {
+            "source": {"kind": "csv", "path": "none"},
+            "target": {"price": {"kind": "number"}, "colour": {"kind": "category"}},
+            "features": {"size": {"kind": "number"}, "street": street},
+            "split": {"kind": "random"},
+        }
+    )
+    described = dict.fromkeys(table.columns, Column("unknown"))
+    fitted, _ = fit(data, table, described, Parts(np.arange(5, 80), np.arange(5), np.arange(80, 100)), 0)
+    preparation = Preparation.parse(fitted.tree())
+    check(preparation, table, tmp_path)
+    assert preparation.inputs[0].shape == (1 + 4,)
+    assert len(np.unique(preparation.encode(table, target=False).inputs["features"][:, 1])) > 4
+
+
 def test_windows_of_a_series(tmp_path: pathlib.Path) -> None:
     values = np.random.default_rng(0).normal(50, 10, 40)
     stamps = np.arange(40).astype("datetime64[h]").astype("datetime64[us]")
@@ -255,10 +280,12 @@ def test_several_variables_of_several_series(difference: int | None, each: bool,
     }
     data = Data.parse(spec)
     data = data.model_copy(update={"features": resolve_series(data.features or {})})
-    preparation = data.fit(
+    preparation, _ = fit(
+        data,
         table,
         {"time": Column("time"), "shop": Column("category")},
         Parts(np.arange(60), np.arange(60, 70), np.arange(70, 80)),
+        0,
     )
     check(preparation, table, tmp_path)
 

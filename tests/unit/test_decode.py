@@ -60,6 +60,15 @@ def test_the_fast_decoder_of_jpegs_gives_pillows_pixels(
         np.testing.assert_array_equal(decoded(file, height, width, channels), expected)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("before", [0, 2_000, 70_000])
+def test_the_header_of_a_jpeg_is_what_pillow_sees(tmp_path: pathlib.Path, mode: str, before: int) -> None:
+    file = tmp_path / "a.jpg"
+    photo(40, 30).convert(mode).save(file, icc_profile=b"x" * before if before else None, progressive=True)
+    found = header(file)
+    assert (found.height, found.width, found.channels, found.deep) == (30, 40, 1 if mode == "L" else 3, False)
+
+
 def test_jpegs_for_printing_are_colour_too(tmp_path: pathlib.Path) -> None:
     photo(20, 10).convert("CMYK").save(tmp_path / "a.jpg")
     assert header(tmp_path / "a.jpg").channels == 3

@@ -8,10 +8,12 @@ import pathlib
 import re
 
 import pytest
+import yaml
 
 from dlrun.data.columns import Column, Defaults
 from dlrun.data.new_data import NewData, load_file
 from dlrun.data.preparation import Preparation
+from dlrun.data.section import Data
 from dlrun.data.sources import TextFolder
 from dlrun.data.sources.class_folders import class_folders
 from dlrun.errors import DataError
@@ -41,11 +43,33 @@ def test_which_file_is_of_which_class_and_part(
     names: list[str], train: list[str], test: list[str] | None, tmp_path: pathlib.Path
 ) -> None:
     found = class_folders(write(tmp_path, *names), (".txt",))
-    told = [(file.path.relative_to(tmp_path).as_posix(), file.test) for file in found.files]
-    assert told == [(name, False) for name in train] + [(name, True) for name in test or []]
+    told = [(file.path.relative_to(tmp_path).as_posix(), file.part) for file in found.files]
+    assert told == [(name, "train") for name in train] + [(name, "test") for name in test or []]
     assert found.has_test == (test is not None)
     assert all(file.label in file.path.parts and file.regular for file in found.files)
     assert found.others == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "parts"),
+    [
+        (["train/a/1.txt", "validation/a/2.txt", "test/a/3.txt"], {"a": "train validation test"}),
+        (["train/a/1.txt", "val/a/2.txt"], {"a": "train validation"}),
+        (["Train/a/1.txt", "Val/a/2.txt", "TEST/a/3.txt"], {"a": "train validation test"}),
+        (["train/a/1.txt", "valid/a/2.txt", "test/3.txt"], {"a": "train validation"}),  # a test without classes
+        (["a/1.txt", "b/1.txt", "dev/a/2.txt"], {"a": "train validation", "b": "train"}),
+        (["valid/2020/1.txt", "invalid/2020/2.txt"], {"invalid": "train", "valid": "train"}),  # these are the classes
+        (["Train/old/1.txt", "Plane/old/1.txt"], {"Plane": "train", "Train": "train"}),  # and these
+        (["dev/1.txt", "ops/1.txt"], {"dev": "train", "ops": "train"}),  # and these
+    ],
+)
+def test_folders_that_are_parts(names: list[str], parts: dict[str, str], tmp_path: pathlib.Path) -> None:
+    found = class_folders(write(tmp_path, *names), (".txt",))
+    told: dict[str, list[str]] = {}
+    for file in found.files:
+        told.setdefault(file.label, []).append(file.part)
+    assert {label: " ".join(each) for label, each in told.items()} == parts
+    assert set(found.parts) == {part for each in parts.values() for part in each.split()}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +77,9 @@ def test_which_file_is_of_which_class_and_part(
     [
         (["1.txt"], "no folder of a class in it"),
         (["a/1.txt", "b/1.md"], "the class b has no file that ends in .txt"),
-        (["train/a/1.txt", "val/a/1.txt"], "has the folder val beside train.*split: {validation"),
+        (["train/a/1.txt", "val/1.txt"], "has the folder val beside train.*it needs a folder for each class"),
+        (["train/a/1.txt", "val/a/1.txt", "dev/a/1.txt"], "has two folders for validation: dev and val"),
+        (["train/a/1.txt", "val/b/1.txt"], "the validation part has classes that the train part has not: b"),
         (["train/a/1.txt", "more/a/1.txt"], "has the folder more beside train.*move it into train"),
         (["train/a/1.txt", "test/b/1.txt"], "the test part has classes that the train part has not: b"),
     ],
@@ -92,6 +118,47 @@ def test_a_folder_of_texts_is_a_table(tmp_path: pathlib.Path) -> None:
     assert table.columns["label"].tolist() == ["neg", "pos", "pos", "neg"]
     assert table.test_rows is not None
     assert table.test_rows.tolist() == [False, False, False, True]
+
+
+def parts_of(section: str, folder: pathlib.Path) -> dict[str, list[str]]:
+    """The texts of each part, as a section reads and splits them."""
+    data = Data.parse(yaml.safe_load(section) | {"features": {"text": {"kind": "text"}}})
+    assert [problem.message for problem in data.check(folder)] == []
+    dataset = data.load(folder, 0)
+    assert Data.parse(dataset.resolved.tree()).has_validation
+    again = dataset.resolved.load(folder, 1)
+    texts = dataset.table.columns["text"]
+    assert [rows.tolist() for _, rows in again.parts.items()] == [rows.tolist() for _, rows in dataset.parts.items()]
+    return {part: [text.removeprefix("the text of ") for text in texts[rows]] for part, rows in dataset.parts.items()}
+
+
+def test_the_parts_of_folders_are_the_split(tmp_path: pathlib.Path) -> None:
+    write(tmp_path, *(f"texts/{part}/{label}/{part}.txt" for part in ("train", "val", "test") for label in "ab"))
+    section = "source: {kind: text_folder, path: texts}"
+    assert parts_of(section, tmp_path) == {
+        "train": ["texts/train/a/train.txt", "texts/train/b/train.txt"],
+        "validation": ["texts/val/a/val.txt", "texts/val/b/val.txt"],
+        "test": ["texts/test/a/test.txt", "texts/test/b/test.txt"],
+    }
+    (tmp_path / "texts" / "test").rename(tmp_path / "elsewhere")
+    write(tmp_path, "texts/train/a/held.txt")
+    by_pattern = parts_of(section + "\nsplit: {kind: files, test: 'train/*/held*'}", tmp_path)
+    assert by_pattern["test"] == ["texts/train/a/held.txt"]
+    assert by_pattern["validation"] == ["texts/val/a/val.txt", "texts/val/b/val.txt"]
+    drawn = Data.parse(yaml.safe_load(section + "\nsplit: {kind: random}"))
+    assert [problem.path for problem in drawn.check(tmp_path)] == [("split", "kind")]
+    with pytest.raises(DataError, match="the source has a validation part of its own"):
+        drawn.load(tmp_path, 0)
+
+
+def test_files_of_folders_are_told_by_name_pattern_or_folder(tmp_path: pathlib.Path) -> None:
+    write(tmp_path, *(f"texts/{label}/{name}.txt" for label in "ab" for name in ("old/1", "new/1", "held_1")))
+    section = "source: {kind: text_folder, path: texts}\nsplit: {kind: files, validation: new, test: 'held_*'}"
+    assert parts_of(section, tmp_path) == {
+        "train": ["texts/a/old/1.txt", "texts/b/old/1.txt"],
+        "validation": ["texts/a/new/1.txt", "texts/b/new/1.txt"],
+        "test": ["texts/a/held_1.txt", "texts/b/held_1.txt"],
+    }
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pathlib
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -275,3 +276,21 @@ def test_rows_are_decoded_as_they_are_asked_for(tmp_path: pathlib.Path) -> None:
     assert not found[7].any()
     with pytest.raises(DataError, match=r"1 image cannot be read: 7.png is no image"):
         files.read(np.array([7]))
+
+
+@pytest.mark.parametrize("size", [1, 7, 16, 40, 100])
+def test_blocks_are_in_order_and_name_what_cannot_be_decoded(tmp_path: pathlib.Path, size: int) -> None:
+    pixels = [save(tmp_path / f"{index}.png", value=index) for index in range(40)]
+    files = Pictures(
+        np.array([f"{index}.png" for index in range(40)], object), tmp_path, Form(height=4, width=5, channels=3)
+    )
+    blocks = list(files.in_blocks(size))
+    assert {len(block) for block in blocks[:-1]} <= {size}
+    np.testing.assert_array_equal(np.concatenate(blocks), np.stack(pixels))
+    assert list(replace(files, files=files.files[:0]).in_blocks(size)) == []
+    (tmp_path / "21.png").write_bytes(b"x")
+    sound = iter(files.in_blocks(size))
+    for _ in range(21 // size):
+        next(sound)
+    with pytest.raises(DataError, match=r"1 image cannot be read: 21.png is no image"):
+        next(sound)

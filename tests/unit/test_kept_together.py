@@ -226,7 +226,8 @@ def test_files_of_a_source_are_parts(tmp_path: Path) -> None:
     assert folder.parts(by_folder, seed=0, roles=Roles()).test.tolist() == [1, 2]
     both = FilesSplit.parse({"kind": "files", "validation": "held", "test": "*.csv"})
     assert {problem.message for problem in both.check_files(paths)} == {
-        "2.csv is for validation and for the test", "3.csv is for validation and for the test",
+        "d/held/2.csv is for validation and for the test",
+        "d/held/more/3.csv is for validation and for the test",
         "no file is left to train on",
     }  # fmt: skip
 

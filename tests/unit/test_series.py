@@ -48,7 +48,7 @@ def fitted(
     table = Table("t", columns)
     rows = np.arange(len(table))
     parts = Parts(rows[:train], rows[:0], rows[:0])
-    return fit(section(features, **more), table, COLUMNS, parts)
+    return fit(section(features, **more), table, COLUMNS, parts, 0)[0]
 
 
 def plain(**more: Any) -> dict[str, Any]:

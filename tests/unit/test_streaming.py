@@ -18,9 +18,11 @@ from dlrun.data.dataset import Dataset
 from dlrun.data.on_disk import OnDisk, Selected, check_room
 from dlrun.data.section import Data
 from dlrun.data.sources import Arrays, Parquet, lazy
-from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError, MisfitError
+from dlrun.init import init_from
 from dlrun.machine import bytes_of
+from dlrun.profile.look import look
+from dlrun.profile.table import profile_dataset
 from dlrun.training import streamed
 from dlrun.training.streamed import Windows
 
@@ -83,7 +85,6 @@ SOURCES: dict[str, dict[str, Any]] = {
 def test_columns_that_are_read_one_by_one_are_those_of_the_table(fields: dict[str, Any], small: pathlib.Path) -> None:
     source = Parquet.parse({"kind": "parquet", "path": "parts", **fields})
     whole, lazily = source.load(small), source.lazily(small)
-    assert lazily is not None
     assert (lazily.name, len(lazily), list(lazily.columns)) == (whole.name, len(whole), list(whole.columns))
     assert [pathlib.Path(file).name for file in lazily.files] == [pathlib.Path(file).name for file in whole.files]
     assert whole.file_of is not None
@@ -105,6 +106,7 @@ FEATURES = {
     "whole_or_none": {"kind": "category"},
     "flag_or_none": {"kind": "category", "encoding": "embedding"},
     "colour": {"kind": "category"},
+    "like": {"kind": "category", "encoding": "target"},
     "small": {"kind": "number", "normalise": "min_max"},
     "note": {"kind": "text", "sequence_length": 4},
 }
@@ -133,6 +135,10 @@ def test_what_is_on_disk_is_what_would_be_in_memory(fields: dict[str, Any], smal
     assert (whole.streamed, streamed.streamed) == (False, True)
     assert streamed.summary() == whole.summary()
     assert streamed.resolved == whole.resolved
+    profiles = [profile_dataset(each) for each in (whole, streamed)]
+    assert profiles[0].tree() == profiles[1].tree()
+    found, expected = (look(*each, weighted=False) for each in zip((streamed, whole), profiles, strict=True))
+    assert [each.tree() for each in found] == [each.tree() for each in expected]
     assert streamed.splits.keys() == whole.splits.keys()
     for part, expected in whole.splits.items():
         found = streamed.splits[part]
@@ -147,6 +153,34 @@ def test_what_is_on_disk_is_what_would_be_in_memory(fields: dict[str, Any], smal
         for name, values in expected.inputs.items():
             np.testing.assert_array_equal(some.inputs[name][:28], values[rows])
             assert not some.inputs[name][28:].any()
+
+
+def test_findings_in_rows_are_those_of_the_table_in_memory(small: pathlib.Path) -> None:
+    twice = frame(N, 1).head(60).with_columns(label=pl.Series(["no"] * 60), number=pl.lit(None, pl.Float64))
+    both = pl.concat([frame(N, 1), twice, twice.with_columns(label=pl.lit("yes"))], how="vertical_relaxed")
+    both = both.with_columns(gives_away=pl.col("label") + "!", one=pl.lit(3.5))
+    both.write_parquet(small / "twice.parquet")
+    features = {name: each for name, each in FEATURES.items() if name != "like"} | {"one": {"kind": "number"}}
+    kinds: set[str] = set()
+    for more in ({}, {"gives_away": {"kind": "category"}}):
+        found = []
+        for memory in ("in_memory", "streamed"):
+            source = {"kind": "parquet", "path": "twice.parquet"}
+            dataset = loaded(small, memory, source=source, features=features | more)
+            found.append([each.tree() for each in look(dataset, profile_dataset(dataset), weighted=False)])
+        assert found[0] == found[1]
+        kinds |= {each["kind"] for each in found[0]}
+    assert kinds >= {"leak", "constant", "duplicates_across", "conflicting_labels"}
+
+
+def test_a_draft_of_one_column_at_a_time_is_that_of_the_table(
+    small: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = init_from(small / "parts", small / "draft.yaml").read_text(encoding="utf-8")
+    (small / "draft.yaml").unlink()
+    monkeypatch.setattr(streaming, "allowed_bytes", lambda memory: 0)
+    monkeypatch.setattr(Parquet, "whole", None)
+    assert init_from(small / "parts", small / "draft.yaml").read_text(encoding="utf-8") == whole
 
 
 def test_a_budget_decides(small: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,12 +264,12 @@ def test_images_on_disk_are_those_in_memory(small: pathlib.Path) -> None:
 
 def test_texts_that_repeat_are_kept_once() -> None:
     texts = [None, "a", "b", "a", None, "b"] * 10
-    found = lazy.shared_texts(pl.Series(texts))
+    found = lazy.shared_texts(pl.Series(texts), "t")
     assert found is not None
     assert found.tolist() == texts
     assert len({id(text) for text in found}) == 3
-    assert lazy.shared_texts(pl.Series(["a", "b"])) is None
-    assert lazy.shared_texts(pl.Series([1, 1, 1, 1])) is None
+    assert lazy.shared_texts(pl.Series(["a", "b"]), "t") is None
+    assert lazy.shared_texts(pl.Series([1, 1, 1, 1]), "t") is None
 
 
 @given(st.integers(1, 3000), st.integers(1, 64), st.integers(1, 70), st.integers(0, 5))
@@ -286,7 +320,3 @@ def test_an_array_on_disk_is_that_in_memory(sizes: list[int], data: st.DataObjec
     np.testing.assert_array_equal(some[first:last], expected[first:last])
     doubled = Selected(stored, rows, lambda values: values * 2.0)
     np.testing.assert_array_equal(doubled[:], expected * 2.0, strict=True)
-
-
-def test_the_base_of_all_tables_reads_whole(tmp_path: pathlib.Path) -> None:
-    assert Tabular.lazily(Parquet(kind="parquet", path="x"), tmp_path) is None

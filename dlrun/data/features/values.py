@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
+
+BLOCK = 1 << 16
+"""Values that are made objects of Python at once."""
 
 SHOWN = 5
 """How many rows a message names as examples."""
@@ -71,9 +75,14 @@ def text_of(value: Any) -> str | None:
             return str(value)
 
 
+def objects(values: np.ndarray) -> Iterator[Any]:
+    """The values as Python has them, of which never all are made."""
+    return chain.from_iterable(values[start : start + BLOCK].tolist() for start in range(0, len(values), BLOCK))
+
+
 def as_text(values: np.ndarray) -> list[str | None]:
     """The values as text, None where missing."""
-    return [text_of(value) for value in values.tolist()]
+    return [text_of(value) for value in objects(values)]
 
 
 def as_numbers(values: np.ndarray) -> tuple[np.ndarray, list[Fault]]:
@@ -127,7 +136,7 @@ def is_missing(values: np.ndarray) -> np.ndarray:
 
     match values.dtype.kind:
         case "O":
-            return np.array([value is None for value in values.tolist()], bool)
+            return np.fromiter((value is None for value in objects(values)), bool, len(values))
         case "f":
             return np.asarray(np.isnan(values).any(axis=tuple(range(1, values.ndim))), bool)
         case "M":

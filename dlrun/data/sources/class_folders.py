@@ -1,4 +1,4 @@
-"""Folders whose sub-folders are classes: which files are of which class, and which of them are the test part."""
+"""Folders whose sub-folders are classes: which files are of which class, and which of which part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pathlib
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from dlrun.data.features.category import sort_texts
 from dlrun.errors import DataError
@@ -15,12 +15,18 @@ from dlrun.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
 
-TRAIN, TEST = "train", "test"
+PartName = Literal["train", "validation", "test"]
 
-PARTS = "validation", "valid", "val", "dev"
-"""How others call a part for validation, which dlrun deals out itself."""
+PARTS: tuple[PartName, ...] = ("train", "validation", "test")
 
-LAYOUT = "one folder for each class: cats/1.txt, dogs/2.txt; or train/cats/1.txt and test/cats/2.txt"
+NAMES: dict[str, PartName] = {
+    "train": "train", "test": "test", **dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
+}  # fmt: skip
+"""What the folder of each part is called."""
+
+LAYOUT = (
+    "one folder for each class: cats/1.txt, dogs/2.txt; or train/cats/1.txt, validation/cats/2.txt and test/cats/3.txt"
+)
 
 
 @dataclass(frozen=True)
@@ -30,13 +36,13 @@ class ClassFile:
     Args:
         path: where it is.
         label: the name of its class: of the folder.
-        test: whether it belongs to the test part.
+        part: of the data, where folders tell it; else all is `train`.
         regular: whether it is a file at all, and not a pipe or a device.
     """
 
     path: pathlib.Path
     label: str
-    test: bool
+    part: PartName
     regular: bool
 
 
@@ -45,19 +51,24 @@ class ClassFolders:
     """What a folder of classes holds.
 
     Args:
-        files: of the endings that were asked for, those of the test part last, each part by class and then by name.
+        files: of the endings that were asked for, part after part, each by class and then by name.
         others: files in the folders of classes that end otherwise; hidden ones and those of file managers do not count.
-        has_test: whether there is a test part.
+        parts: that there are; `train` always.
     """
 
     files: tuple[ClassFile, ...]
     others: tuple[pathlib.Path, ...]
-    has_test: bool
+    parts: tuple[PartName, ...]
+
+    @property
+    def has_test(self) -> bool:
+        """Whether there is a test part."""
+        return "test" in self.parts
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes of the train part, in the order of their indexes."""
-        return tuple(sort_texts(sorted({file.label for file in self.files if not file.test})))
+        return tuple(sort_texts(sorted({file.label for file in self.files if file.part == "train"})))
 
     @property
     def labels(self) -> np.ndarray:
@@ -66,17 +77,16 @@ class ClassFolders:
 
         return np.array([file.label for file in self.files], object)
 
-    @property
-    def test_rows(self) -> np.ndarray | None:
-        """Which files are of the test part, (files,) bool; None where there is none."""
+    def rows_of(self, part: PartName) -> np.ndarray | None:
+        """Which files are of a part, (files,) bool; None where there is no such part."""
         import numpy as np
 
-        return np.array([file.test for file in self.files]) if self.has_test else None
+        return np.array([file.part == part for file in self.files]) if part in self.parts else None
 
 
 def class_folders(root: pathlib.Path, endings: tuple[str, ...]) -> ClassFolders:
-    """Walks the folders of classes in a folder: `class/file`, at any depth below the class; or `train/class/file` and
-    `test/class/file`; or classes and a `test` with the same classes beside them.
+    """Walks the folders of classes in a folder: `class/file`, at any depth below the class; or `train/class/file`,
+    `validation/class/file` and `test/class/file`; or classes, and parts with the same classes beside them.
 
     Args:
         endings: how the names of the files end that count, in small letters.
@@ -89,10 +99,10 @@ def class_folders(root: pathlib.Path, endings: tuple[str, ...]) -> ClassFolders:
             raise DataError(f"there is no folder {root}", hint="a relative path is relative to the spec file")
         if not root.is_dir():
             raise DataError(f"{root} is a file, where a folder of classes is needed", hint=LAYOUT)
-        parts = _parts(root)
+        parts = class_parts(root)
         files: list[ClassFile] = []
         others: list[pathlib.Path] = []
-        for labels, is_test in parts:
+        for part, labels in parts.items():
             for label in labels:
                 below = list(_walk(label, ()))
                 taken = [each for each in below if each[0].name.lower().endswith(endings)]
@@ -102,19 +112,20 @@ def class_folders(root: pathlib.Path, endings: tuple[str, ...]) -> ClassFolders:
                         f"the class {label.name} has no file that ends in {', '.join(endings)}: {label}",
                         hint="put its files there, or take the folder away",
                     )
-                files += [ClassFile(path, _name(label), is_test, regular) for path, regular in taken]
+                files += [ClassFile(path, _name(label), part, regular) for path, regular in taken]
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         where = error.filename if isinstance(error, OSError) and error.filename else root
         raise DataError(f"{where} cannot be read: {reason}") from None
-    found = ClassFolders(tuple(files), tuple(others), len(parts) == 2)
+    found = ClassFolders(tuple(files), tuple(others), tuple(parts))
     if not files:
         raise DataError(f"{root} has no folder of a class in it", hint=LAYOUT)
-    if strange := sorted({file.label for file in files if file.test} - set(found.classes)):
-        raise DataError(
-            f"the test part has classes that the train part has not: {', '.join(strange)}",
-            hint="their folders have to be called alike in both",
-        )
+    for part in found.parts:
+        if strange := sorted({file.label for file in files if file.part == part} - set(found.classes)):
+            raise DataError(
+                f"the {part} part has classes that the train part has not: {', '.join(strange)}",
+                hint="their folders have to be called alike in both",
+            )
     return found
 
 
@@ -130,20 +141,46 @@ def files_below(folder: pathlib.Path, endings: tuple[str, ...]) -> list[pathlib.
         raise DataError(f"{error.filename or folder} cannot be read: {error.strerror}") from None
 
 
-def _parts(root: pathlib.Path) -> list[tuple[list[pathlib.Path], bool]]:
-    """The folders of the classes of the train part, and of the test part where there is one."""
-    folders = {folder.name: folder for folder in _folders(root)}
-    train, test = (_folders(folders[name]) if name in folders else [] for name in (TRAIN, TEST))
-    if train:
-        if beside := sorted(folders.keys() - {TRAIN, TEST}):
-            mend = "its rows are dealt out by `split: {validation: …}`: move its files into train, or elsewhere"
+def class_parts(root: pathlib.Path) -> dict[PartName, list[pathlib.Path]]:
+    """The folders of the classes of each part that a folder has, `train` first.
+
+    Raises:
+        DataError: folders are neither parts nor classes, or two are of one part.
+        OSError: a folder cannot be read.
+    """
+    folders = _folders(root)
+    parts = _named_parts(folders)
+    if "train" in parts:
+        others = [each.name for each in folders if each not in parts.values()]
+        if beside := [name for name in others if name != "test"]:  # of a `test` without classes nothing can be learned
             raise DataError(
                 f"{root} has the folder {beside[0]} beside train",
-                hint=mend if beside[0].lower() in PARTS else "move it into train, or elsewhere",
+                hint="it needs a folder for each class" if beside[0] in NAMES else "move it into train, or elsewhere",
             )
-    else:
-        train = [folder for name, folder in folders.items() if name != TEST or not test]
-    return [(train, False), (test, True)] if test else [(train, False)]
+        return {part: _folders(parts[part]) for part in PARTS if part in parts}
+    classes = {each.name for each in folders if each not in parts.values()}
+    own = {part: _folders(folder) for part, folder in parts.items()}
+    # A class may be called `valid`: it is a part where what is in it are the classes beside it.
+    own = {part: each for part, each in own.items() if part == "test" or {cls.name for cls in each} <= classes}
+    train = [each for each in folders if each not in [parts[part] for part in own]]
+    return {"train": train, **{part: own[part] for part in PARTS if part in own}}
+
+
+def _named_parts(folders: list[pathlib.Path]) -> dict[PartName, pathlib.Path]:
+    """The folders that are called as parts are and have folders in them; in capitals too where all are."""
+    capitals = all(each.name.lower() in NAMES for each in folders)
+    parts: dict[PartName, pathlib.Path] = {}
+    for folder in folders:
+        part = NAMES.get(folder.name.lower() if capitals else folder.name)
+        if part is None or not _folders(folder):
+            continue
+        if part in parts:
+            raise DataError(
+                f"{folder.parent} has two folders for {part}: {parts[part].name} and {folder.name}",
+                hint="join them, or move one elsewhere",
+            )
+        parts[part] = folder
+    return parts
 
 
 def _folders(folder: pathlib.Path) -> list[pathlib.Path]:

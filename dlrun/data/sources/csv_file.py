@@ -11,10 +11,11 @@ from typing import IO, TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from dlrun.data.columns import Batch, Column
-from dlrun.data.sources.csv_text import HEADER, UTF8, Dialect, check_encoding, check_names, frame_of, frames_of
+from dlrun.data.sources import csv_blocks
+from dlrun.data.sources.converted import Converted, Whole
+from dlrun.data.sources.csv_text import HEADER, UTF8, Dialect, check_encoding, check_names, frame_of, frames_of, settled
 from dlrun.data.sources.files import ZSTANDARD, opened, read_whole
-from dlrun.data.sources.frames import Types, batch_of
-from dlrun.data.sources.tabular import Tabular
+from dlrun.data.sources.frames import Types, batch_of, conform, formats_of
 from dlrun.errors import DataError
 from dlrun.spec.problem import Problem
 
@@ -31,7 +32,7 @@ def _delimiter(character: str) -> str:
     return character
 
 
-class Csv(Tabular):
+class Csv(Converted):
     """CSV: the names of the columns in the first line, UTF-8."""
 
     endings: ClassVar[tuple[str, ...]] = (".csv", ".tsv", ".txt")
@@ -107,10 +108,20 @@ class Csv(Tabular):
         Raises:
             DataError: no rows can be made of it.
         """
-        start = 0
+        start, formats = 0, formats_of(self.types or {})
         for frame, bad in frames_of(stream, name, self.dialect(self.types or {}), size):
-            yield batch_of(frame, bad, name, start, self.time)
+            yield batch_of(conform(frame, formats), bad, name, start, self.time, formats)
             start += frame.height + len(bad)
+
+    def put_aside(self, file: pathlib.Path, types: Types, folder: pathlib.Path) -> Whole:
+        """Writes the rows of a file in blocks as Parquet files into a folder.
+
+        Raises:
+            DataError: as `frame`.
+        """
+        dialect = self.dialect(types)
+        loosely = csv_blocks.put_aside(lambda: opened(file), str(file), dialect, folder)
+        return lambda column: conform(settled(column, dialect, loosely=loosely), types)
 
     def dialect(self, types: Types) -> Dialect:
         """How the file is written."""

@@ -5,16 +5,26 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from dlrun.data.sources.csv_times import dated
+from dlrun.data.sources.csv_types import found_types
 from dlrun.data.sources.frames import ColumnType, Types, conform, dtypes, soften
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
+    from _csv import Reader
+
     import polars
+
+Opened = Callable[[], AbstractContextManager[IO[bytes]]]
+"""Opens a content, from its beginning."""
+
+Schema = Mapping[str, "polars.DataType | type[polars.DataType]"]
+"""The types of columns, as polars has them."""
 
 UTF8 = "save the file as UTF-8"
 
@@ -42,6 +52,19 @@ class Dialect:
     missing: Sequence[str] = ()
     decimal_comma: bool = False
     types: Types = field(default_factory=dict)
+
+    def among(self, names: Sequence[str]) -> Types:
+        """The types that are given of some columns."""
+        return {name: kind for name, kind in self.types.items() if name in names}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What polars is told of it."""
+        return {
+            "separator": self.delimiter,
+            "null_values": ["", *self.missing],
+            "decimal_comma": self.decimal_comma,
+        }
 
 
 def check_names(names: Sequence[str], file: str) -> None:
@@ -78,19 +101,19 @@ def frame_of(data: bytes, name: str, dialect: Dialect) -> polars.DataFrame:
         DataError: the content is damaged, with the line.
     """
     data = data.removeprefix(BYTE_ORDER_MARK)
-    if not data.strip():
+    if not data or data.isspace():
         raise DataError(f"{name} is empty")
     check_encoding(data, name)
-    _first_line(data, name, dialect)
+    header_length(data, name, dialect)
     try:
-        frame = _parse(data, dialect)
+        frame = parse(data, dialect)
     except UnreadableError as error:
-        _check_widths(data, name, dialect.delimiter)
+        check_widths(lambda: io.BytesIO(data), name, dialect.delimiter)
         raise DataError(f"{name} cannot be read: {error}") from None
     if frame.height == 0:
-        raise _no_rows(data, name)
+        raise no_rows(name, returns=b"\r" in data.strip())
     if frame[:, -1].null_count():  # that is how polars fills up a row that is too short
-        _check_widths(data, name, dialect.delimiter)
+        check_widths(lambda: io.BytesIO(data), name, dialect.delimiter)
     return frame
 
 
@@ -110,24 +133,30 @@ def frames_of(
         DataError: no rows can be made of the content.
     """
     header, line, empty = b"", 1, True
-    for block in _blocks(stream, dialect.delimiter, size):
+    for block in blocks_of(stream, dialect.delimiter, size):
         check_encoding(block, name, line)
         line += block.count(b"\n")
         if not header:
             block = block.removeprefix(BYTE_ORDER_MARK)
-            if not block.strip():
+            if not block or block.isspace():
                 break
-            header, block = _first_line(block, name, dialect)
+            length = header_length(block, name, dialect)
+            header, block = block[:length], block[length:]
         names = next(csv.reader([header.decode()], delimiter=dialect.delimiter))
         if block:
             empty = False
             yield _sound_frame(header, block, name, len(names), dialect)
     if empty:
-        raise _no_rows(header, name) if header else DataError(f"{name} is empty")
+        raise no_rows(name, returns=b"\r" in header.strip()) if header else DataError(f"{name} is empty")
 
 
-def _no_rows(data: bytes, name: str) -> DataError:
-    if b"\r" in data.strip():
+def no_rows(name: str, *, returns: bool) -> DataError:
+    """What is told of a file without rows.
+
+    Args:
+        returns: whether there are carriage returns within it.
+    """
+    if returns:
         return DataError(f"{name}: its lines end in carriage returns alone", hint="save it again with plain line ends")
     return DataError(f"{name} has no rows below the names of its columns")
 
@@ -135,36 +164,81 @@ def _no_rows(data: bytes, name: str) -> DataError:
 class UnreadableError(Exception):
     """polars cannot read a content; the message says why."""
 
+    @classmethod
+    def of(cls, error: polars.exceptions.PolarsError) -> UnreadableError:
+        """With the first line of polars's message."""
+        return cls(shortened(str(error).splitlines()[0]))
 
-def _parse(data: bytes, dialect: Dialect) -> polars.DataFrame:
+
+def parse(data: bytes, dialect: Dialect) -> polars.DataFrame:
+    """The rows of a content that begins with the names.
+
+    Raises:
+        UnreadableError: polars cannot read it.
+    """
     import polars
 
     names = next(
         csv.reader(io.StringIO(data[:HEADER].decode(errors="ignore"), newline=""), delimiter=dialect.delimiter)
     )
-    types: Types = {name: kind for name, kind in dialect.types.items() if name in names}
-
-    def read(overrides: dict[str, type[polars.DataType]]) -> polars.DataFrame:
-        frame = polars.read_csv(
-            data,
-            separator=dialect.delimiter,
-            infer_schema_length=None,
-            schema_overrides=overrides,
-            null_values=["", *dialect.missing],
-            decimal_comma=dialect.decimal_comma,
-        )
-        return frame.with_columns(dated(column) for column in frame if column.name not in overrides)
-
+    loosely = False
     try:
-        frame = read(dtypes(types))
+        frame = _found(data, dialect, dtypes(dialect.among(names)))
     except polars.exceptions.PolarsError:
+        loosely = True
         try:
-            frame = _typed(read(dict.fromkeys(names, polars.String)), dialect)
+            frame = read_frame(data, dialect, {})
         except polars.exceptions.PolarsError as error:
-            raise UnreadableError(shortened(str(error).splitlines()[0])) from None
+            raise UnreadableError.of(error) from None
+    return settled(frame, dialect, loosely=loosely)
+
+
+def read_frame(data: bytes, dialect: Dialect, types: Schema, columns: Sequence[str] | None = None) -> polars.DataFrame:
+    """The rows with the types of some columns given; the others are texts.
+
+    Args:
+        columns: which are read; None: all.
+
+    Raises:
+        PolarsError: values are of other types, or no rows can be made of the content.
+    """
+    import polars
+
+    return polars.read_csv(data, columns=columns, infer_schema=False, schema_overrides=types, **dialect.options)
+
+
+def settled(frame: polars.DataFrame, dialect: Dialect, *, loosely: bool = False) -> polars.DataFrame:
+    """Whole columns as polars reads them, with the types that it does not find: times, numbers with a decimal comma,
+    and those that are given.
+
+    Args:
+        loosely: whether all columns were read as text, since polars takes them for what not all their values are.
+    """
+    import polars
+
+    types = dialect.among(frame.columns)
+    if loosely:
+        frame = _typed(frame, dialect)
+    else:
+        frame = frame.with_columns(dated(column) for column in frame if column.name not in dtypes(types))
     if dialect.decimal_comma:  # numbers beside other text: what is told of such a column are the other texts
         frame = frame.with_columns(polars.col(polars.String).str.replace(DECIMAL, "${1}.${2}"))
     return soften(frame, types)
+
+
+def _found(data: bytes, dialect: Dialect, given: dict[str, type[polars.DataType]]) -> polars.DataFrame:
+    """The rows with some types given, the others found.
+
+    Raises:
+        PolarsError: values are of other types, or too large for them; or no rows can be made of the content.
+    """
+    import polars
+
+    with suppress(polars.exceptions.PolarsError):  # ragged rows, or whole numbers of more than 64 bits
+        found = found_types(data, given, dialect.options)
+        if found is not None:
+            return read_frame(data, dialect, {**found, **given})
+    return polars.read_csv(data, infer_schema_length=None, schema_overrides=given, **dialect.options)
 
 
 def _typed(frame: polars.DataFrame, dialect: Dialect) -> polars.DataFrame:
@@ -177,12 +251,10 @@ def _typed(frame: polars.DataFrame, dialect: Dialect) -> polars.DataFrame:
             continue
         if dialect.decimal_comma:
             column = column.str.replace(DECIMAL, "${1}.${2}")
-        kinds: tuple[ColumnType, ...] = ("integer", "boolean", "time")
-        for kind in kinds:
-            alone = conform(column.to_frame(), {column.name: kind})
-            if alone[column.name].dtype != polars.String:
-                frame = frame.with_columns(alone)
-                break
+        kinds: tuple[ColumnType, ...] = ("integer", "boolean")
+        ways = (conform(column.to_frame(), {column.name: kind})[column.name] for kind in kinds)
+        found = next((way for way in ways if way.dtype != polars.String), None)
+        frame = frame.with_columns(dated(column) if found is None else found)
     return frame
 
 
@@ -191,8 +263,8 @@ def shortened(text: str) -> str:
     return text if len(text) <= 200 else f"{text[:150]} … {text[-50:]}"
 
 
-def _first_line(data: bytes, name: str, dialect: Dialect) -> tuple[bytes, bytes]:
-    """The line with the names of the columns, and the rest.
+def header_length(data: bytes, name: str, dialect: Dialect) -> int:
+    """How many bytes the line with the names of the columns has, or the lines where there are breaks in names.
 
     Raises:
         DataError: the names cannot be those of columns.
@@ -204,11 +276,10 @@ def _first_line(data: bytes, name: str, dialect: Dialect) -> tuple[bytes, bytes]
     except csv.Error as error:
         raise DataError(f"the first line of {name} cannot be read: {error}") from None
     lines.seek(0)
-    end = len("".join(next(lines) for _ in range(reader.line_num)).encode())
-    return data[:end], data[end:]
+    return len("".join(next(lines) for _ in range(reader.line_num)).encode())
 
 
-def _blocks(stream: IO[bytes], delimiter: str, size: int) -> Iterator[bytes]:
+def blocks_of(stream: IO[bytes], delimiter: str, size: int) -> Iterator[bytes]:
     """The content in pieces that end where a row ends."""
     rest = b""
     while chunk := stream.read(size):
@@ -243,14 +314,14 @@ def _sound_frame(
     header: bytes, block: bytes, name: str, width: int, dialect: Dialect
 ) -> tuple[polars.DataFrame, dict[int, str]]:
     try:
-        frame = _parse(header + block, dialect)
+        frame = parse(header + block, dialect)
         if not frame[:, -1].null_count():
             return frame, {}
     except UnreadableError:
         pass
     kept, bad = _sort_rows(block, name, width, dialect.delimiter)
     try:
-        return _parse(header + kept, dialect), bad
+        return parse(header + kept, dialect), bad
     except UnreadableError as error:
         raise DataError(f"{name} cannot be read: {error}") from None
 
@@ -282,7 +353,7 @@ def _width_fault(row: list[str], width: int, *, quoted: bool) -> str:
 
 
 def check_encoding(data: bytes, name: str, line: int = 1) -> None:
-    """That a content is UTF-8.
+    """That a content is UTF-8, and text.
 
     Args:
         line: the number of its first line.
@@ -290,34 +361,57 @@ def check_encoding(data: bytes, name: str, line: int = 1) -> None:
     Raises:
         DataError: with the line.
     """
+    check_utf8(data, name, line)
+    check_nul(data, name, line)
+
+
+def check_utf8(data: bytes, name: str, line: int = 1) -> None:
+    """That a content is UTF-8; as `check_encoding`."""
     try:
-        data.decode("utf-8")
+        if not data.isascii():
+            data.decode("utf-8")
     except UnicodeDecodeError as error:
         line += data.count(b"\n", 0, error.start)
         raise DataError(f"{name} is not UTF-8: line {line}, byte 0x{data[error.start]:02x}", hint=UTF8) from None
+
+
+def check_nul(data: bytes, name: str, line: int = 1) -> None:
+    """That a content has no NUL byte; as `check_encoding`."""
     if (nul := data.find(b"\0")) >= 0:
         line += data.count(b"\n", 0, nul)
         raise DataError(f"{name} is not UTF-8 text: line {line} holds a NUL byte, as UTF-16 does", hint=UTF8)
 
 
-def _check_widths(data: bytes, name: str, delimiter: str) -> None:
-    """That every row has as many values as the first line has names, and that no quote is left open."""
-    text = data.decode("utf-8")
+def check_widths(opened: Opened, name: str, delimiter: str) -> None:
+    """That every row has as many values as the first line has names, and that no quote is left open.
+
+    Args:
+        opened: opens the content, which is UTF-8.
+
+    Raises:
+        DataError: with the line.
+    """
     for strict in (False, True):
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
-        before = 0
-        try:
-            width = len(next(reader))
+        with opened() as stream:
+            text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+            _check_width(csv.reader(text, delimiter=delimiter, strict=strict), name)
+
+
+def _check_width(reader: Reader, name: str) -> None:
+    """As `check_widths`, by one reader."""
+    before = 0
+    try:
+        width = len(next(reader))
+        before = reader.line_num
+        for row in reader:
+            if row and len(row) != width:
+                fault = _width_fault(row, width, quoted=reader.line_num > before + 1)
+                raise DataError(
+                    f"{name}: line {before + 1} {fault}",
+                    hint="values that hold the delimiter or a line break have to stand in quotes",
+                )
             before = reader.line_num
-            for row in reader:
-                if row and len(row) != width:
-                    fault = _width_fault(row, width, quoted=reader.line_num > before + 1)
-                    raise DataError(
-                        f"{name}: line {before + 1} {fault}",
-                        hint="values that hold the delimiter or a line break have to stand in quotes",
-                    )
-                before = reader.line_num
-        except csv.Error as error:
-            raise DataError(
-                f"{name}: the row in line {before + 1} cannot be read: {error}", hint="a quote may be left open in it"
-            ) from None
+    except csv.Error as error:
+        raise DataError(
+            f"{name}: the row in line {before + 1} cannot be read: {error}", hint="a quote may be left open in it"
+        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ def dated(column: polars.Series) -> polars.Series:
     texts = column.drop_nulls()
     if not len(texts) or not _type_of_all(texts.head(FEW)).is_temporal():
         return column
-    shapes = polars.col("text").str.replace_many(SAME).alias("shape")
-    shaped = polars.DataFrame({"text": texts}).group_by(shapes).first()["text"]
+    shaped = _one_of_each_shape(texts)
     dtype = _type_of_all(shaped)
     if not dtype.is_temporal() or (dtype != polars.Time and not shaped.str.contains(YEAR_FIRST).all()):
         return column
@@ -46,6 +46,17 @@ def dated(column: polars.Series) -> polars.Series:
         return column
     times = times.alias(column.name)
     return times if zone is None else times.dt.replace_time_zone(zone)
+
+
+def _one_of_each_shape(texts: polars.Series) -> polars.Series:
+    """The first few texts, and one of each shape that is none of theirs."""
+    import polars
+
+    shapes = set(texts.head(FEW).str.replace_many(SAME))
+    known = "|".join(re.escape(shape).replace("0", "[0-9]") for shape in sorted(shapes))
+    others = polars.DataFrame({"text": texts.filter(~texts.str.contains(f"^(?:{known})$"))})
+    of_others = others.group_by(polars.col("text").str.replace_many(SAME).alias("shape")).first()["text"]
+    return polars.concat([texts.head(FEW), of_others])
 
 
 def _type_of_all(texts: polars.Series) -> polars.DataType:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
 
+from dlrun.data.sources.zstandard import MAGIC, most_of_zstandard
 from dlrun.errors import DataError
 from dlrun.machine import available_memory, size
 from dlrun.spec.near import nearest
@@ -23,8 +24,6 @@ PACKED: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, 
 """What opens a packed file, by the end of its name."""
 
 ZSTANDARD = ".zst"
-
-ZSTANDARD_START = b"\x28\xb5\x2f\xfd"
 
 RELATIVE = "a relative path is relative to the spec file"
 
@@ -161,9 +160,9 @@ def _unpacked(file: pathlib.Path) -> IO[bytes]:
     import polars
 
     data = file.read_bytes()
-    if not data.startswith(ZSTANDARD_START):
+    if not data.startswith(MAGIC):
         raise DataError(f"{file} is damaged: it is no Zstandard file", hint=FETCH)
-    _check_fits(_zstandard_size(data), str(file))
+    check_fits(most_of_zstandard(data), str(file))
     try:
         cell = polars.read_csv(
             data, has_header=False, separator="\0", quote_char=None, eol_char="\1", infer_schema=False
@@ -182,15 +181,14 @@ def read_whole(stream: IO[bytes], name: str) -> bytes:
         DataError: it does not.
     """
     free = available_memory()
-    blocks, count = [], 0
+    whole = io.BytesIO()
     while block := stream.read(BLOCK):
-        blocks.append(block)
-        count += len(block)
-        _check_fits(count, name, free)
-    return b"".join(blocks)
+        whole.write(block)
+        check_fits(whole.tell(), name, free)
+    return whole.getvalue()
 
 
-def _check_fits(count: int, name: str, free: int | None = None) -> None:
+def check_fits(count: int, name: str, free: int | None = None) -> None:
     """That there is memory for so many bytes twice: parts are joined, and tables made of them.
 
     Raises:
@@ -202,15 +200,6 @@ def _check_fits(count: int, name: str, free: int | None = None) -> None:
             f"{name} unpacks to more than {size(free // 2)}, and {size(free)} of memory are free",
             hint="see whether it is what it should be",
         )
-
-
-def _zstandard_size(data: bytes) -> int:
-    """How many bytes a Zstandard frame says that it unpacks to, 0 where it does not say it (RFC 8878, 3.1.1.1)."""
-    about = data[4] if len(data) > 4 else 0
-    single = about >> 5 & 1
-    length = (single, 2, 4, 8)[about >> 6]
-    start = 5 + (not single) + (0, 1, 2, 4)[about & 3]
-    return int.from_bytes(data[start : start + length], "little") + (256 if length == 2 else 0)
 
 
 def read_bytes(file: pathlib.Path) -> bytes:

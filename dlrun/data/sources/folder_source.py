@@ -5,16 +5,19 @@ from __future__ import annotations
 import pathlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from dlrun.data.columns import Column, Defaults
-from dlrun.data.sources.class_folders import ClassFolders
+from dlrun.data.columns import Column, Defaults, Table
+from dlrun.data.sources.class_folders import ClassFolders, PartName, class_parts, files_below
 from dlrun.data.sources.files import locate
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
 
 LABEL = "label"
 """The column of the classes."""
@@ -25,6 +28,8 @@ class FolderSource(Spec, ABC):
 
     content: ClassVar[Literal["image", "text"]]
     """What a file holds; the name of its column."""
+    endings: ClassVar[tuple[str, ...]]
+    """How the names of the files end, in small letters."""
 
     kind: str
     path: Annotated[str, Field(min_length=1)]
@@ -68,6 +73,39 @@ class FolderSource(Spec, ABC):
         except DataError:
             return None
         return found is not None and found.has_test
+
+    def own_parts(self, base: pathlib.Path) -> tuple[PartName, ...]:
+        """The parts that the folders tell; `train` alone where they tell none or cannot be read."""
+        try:
+            return tuple(class_parts(locate(base, self.path)))
+        except (DataError, OSError, ValueError):  # which `check` tells
+            return ("train",)
+
+    def files(self, base: pathlib.Path) -> list[str]:
+        """The names of the files that folders put into no part but `train`, relative to the source's folder.
+
+        Raises:
+            DataError: as `found`.
+        """
+        place, found = locate(base, self.path), self.found(base)
+        paths = files_below(place, self.endings) if found is None else [
+            file.path for file in found.files if file.part == "train"
+        ]  # fmt: skip
+        return [path.relative_to(place).as_posix() for path in paths]
+
+    def table(self, place: pathlib.Path, columns: dict[str, np.ndarray], found: ClassFolders) -> Table:
+        """What was found as a table, a row for each file.
+
+        Args:
+            columns: what the files hold.
+        """
+        import numpy as np
+
+        return Table(
+            place.name, {**columns, LABEL: found.labels}, found.rows_of("test"), self.columns(found),
+            files=tuple(file.path.relative_to(place).as_posix() for file in found.files),
+            file_of=np.arange(len(found.files)), validation_rows=found.rows_of("validation"),
+        )  # fmt: skip
 
     def resolve(self, base: pathlib.Path) -> Self:
         """The same source with an absolute path."""

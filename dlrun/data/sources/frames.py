@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import AfterValidator, Field
 
 from dlrun.data.columns import Batch, Table
-from dlrun.data.features.values import text_of
+from dlrun.data.features.values import objects, text_of
+from dlrun.data.sources.files import check_fits
+from dlrun.data.sources.written_times import times_of, valid_format
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -16,22 +20,52 @@ if TYPE_CHECKING:
 ColumnType = Literal["text", "integer", "number", "boolean", "time"]
 """What the values of a column are read as."""
 
-Types = Mapping[str, ColumnType]
+Format = Annotated[str, AfterValidator(valid_format)]
+
+TimeFormat = Annotated[dict[Literal["time"], Format], Field(min_length=1)]
+"""Times, and how they are written."""
+
+Types = Mapping[str, ColumnType | dict[Literal["time"], str]]
 
 
 def dtypes(types: Types) -> dict[str, type[polars.DataType]]:
-    """What polars is to read columns as. Times are left to it, since they are written in many ways."""
+    """What polars is to read columns as. Times of which no format is said are left to it."""
     import polars
 
     found = {"text": polars.String, "integer": polars.Int64, "number": polars.Float64, "boolean": polars.Boolean}
-    return {name: found[kind] for name, kind in types.items() if kind in found}
+    return {name: found["text" if isinstance(kind, dict) else kind] for name, kind in types.items() if kind != "time"}
+
+
+def formats_of(types: Types) -> Types:
+    """Those types that are times and say how they are written."""
+    return {name: kind for name, kind in types.items() if isinstance(kind, dict)}
+
+
+def format_of(types: Types, name: str | None) -> str | None:
+    """How the times of a column are written, by its type; None where that does not say it."""
+    kind = types.get(name) if name is not None else None
+    return kind["time"] if isinstance(kind, dict) else None
+
+
+def check_formats(frame: polars.DataFrame, types: Types, name: str) -> None:
+    """That the columns whose format is said are times.
+
+    Raises:
+        DataError: one is not, with the row.
+    """
+    for column in (frame[each] for each in formats_of(types) if each in frame.columns):
+        form = format_of(types, column.name)
+        if bad := times_of(column, form)[1]:
+            raise DataError(
+                f"{name}: {column.name} is no time written as {form} in row {bad[0] + 1}: {column[bad[0]]!r}"
+            )
 
 
 def frozen_type(values: np.ndarray) -> ColumnType:
     """The type with which the column of a table is read again as it is, (rows,)."""
     found: dict[str, ColumnType] = {"M": "time", "b": "boolean", "i": "integer", "u": "integer", "f": "number"}
     if values.dtype == object:  # truth values of which some are missing are texts in a table
-        texts = set(values.tolist()) - {None}
+        texts = set(objects(values)) - {None}
         return "boolean" if texts and texts <= {"true", "false"} else "text"
     return found.get(values.dtype.kind, "text")
 
@@ -71,7 +105,8 @@ def conform(frame: polars.DataFrame, types: Types) -> polars.DataFrame:
             continue
         column = frame[name]
         held = _type_of(column)
-        if held is None and kind == "time":
+        is_time, form = kind == "time" or isinstance(kind, dict), format_of(types, name)
+        if held is None and is_time:
             frame = frame.with_columns(column.cast(polars.Datetime("us"), strict=False))
         elif held is None:
             frame = frame.with_columns(column.cast(dtypes(types)[name], strict=False))
@@ -80,8 +115,8 @@ def conform(frame: polars.DataFrame, types: Types) -> polars.DataFrame:
             frame = frame.with_columns(polars.Series(name, texts, polars.String))
         elif kind == "number" and held == "integer":
             frame = frame.with_columns(column.cast(polars.Float64))
-        elif kind == "time" and held == "text":
-            times, bad = times_of(column)
+        elif is_time and held in ("text", "integer" if form else "text"):
+            times, bad = times_of(column, form)
             frame = frame.with_columns(column if bad else times)
     return frame
 
@@ -103,7 +138,7 @@ def soften(frame: polars.DataFrame, types: Types) -> polars.DataFrame:
     return frame
 
 
-def _targets(kind: ColumnType) -> Iterator[type[polars.DataType]]:
+def _targets(kind: object) -> Iterator[type[polars.DataType]]:
     import polars
 
     if kind == "integer":
@@ -120,19 +155,6 @@ def _read(column: polars.Series, dtype: type[polars.DataType]) -> polars.Series:
     if dtype == polars.Boolean:
         return column.str.to_lowercase().replace_strict({"true": True, "false": False}, return_dtype=polars.Boolean)
     return column.str.strip_chars(" ").cast(dtype)
-
-
-def times_of(column: polars.Series) -> tuple[polars.Series, list[int]]:
-    """A column of times as it is, or read from its texts, and the positions of those that are none."""
-    import polars
-
-    if column.dtype != polars.String:
-        return column, []
-    try:
-        times = column.str.to_datetime(time_unit="us", strict=False)
-    except polars.exceptions.PolarsError:
-        times = polars.Series(column.name, [None] * len(column), polars.Datetime("us"))
-    return times, (times.is_null() & column.is_not_null()).arg_true().to_list()
 
 
 def with_times(frame: polars.DataFrame, time: str, name: str) -> polars.DataFrame:
@@ -165,7 +187,7 @@ def columns_of(frame: polars.DataFrame, name: str) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {}
     for column in frame:
         try:
-            columns[column.name] = _values(column)
+            columns[column.name] = _values(column, name)
         except (polars.exceptions.PolarsError, ValueError):
             raise DataError(
                 f"{name}: the column {column.name} holds values of the type {column.dtype}, which are not read",
@@ -174,7 +196,9 @@ def columns_of(frame: polars.DataFrame, name: str) -> dict[str, np.ndarray]:
     return columns
 
 
-def batch_of(frame: polars.DataFrame, bad: Mapping[int, str], name: str, start: int, time: str | None) -> Batch:
+def batch_of(
+    frame: polars.DataFrame, bad: Mapping[int, str], name: str, start: int, time: str | None, types: Types
+) -> Batch:
     """Rows of a file as a batch.
 
     Args:
@@ -183,6 +207,7 @@ def batch_of(frame: polars.DataFrame, bad: Mapping[int, str], name: str, start: 
         name: of the file.
         start: how many rows stand before the block.
         time: the column of times, where they are needed; rows that have none are set apart too.
+        types: of the columns, which say how times are written.
 
     Raises:
         DataError: lines end in ways that leave open which row is which.
@@ -197,14 +222,14 @@ def batch_of(frame: polars.DataFrame, bad: Mapping[int, str], name: str, start: 
     rows = start + np.delete(np.arange(count, dtype=np.int64), list(bad))
     unreadable = {start + position: fault for position, fault in bad.items()}
     if time is not None and time in frame.columns:
-        times, wrong = times_of(frame[time])
+        times, wrong = times_of(frame[time], format_of(types, time))
         unreadable |= {int(rows[each]): f"{time} is no time: {frame[time][each]!r}" for each in wrong}
         kept = np.delete(np.arange(frame.height), wrong)
         frame, rows = frame.with_columns(times)[kept], rows[kept]
     return Batch(Table(name, columns_of(frame, name)), rows, dict(sorted(unreadable.items())))
 
 
-def _values(column: polars.Series) -> np.ndarray:
+def _values(column: polars.Series, name: str) -> np.ndarray:
     """A column as NumPy has it: float64, int64, bool, datetime64[us], or an object array of str and None."""
     import numpy as np
     import polars
@@ -226,9 +251,18 @@ def _values(column: polars.Series) -> np.ndarray:
             return column.cast(polars.Float64).to_numpy(writable=True)
         case dtype:
             texts = column.struct.json_encode() if dtype == polars.Struct else column.cast(polars.String)
+            check_fits(text_bytes(texts), f"{name}: the column {column.name}")
             values = np.empty(len(column), object)
             values[:] = texts.to_list()
             return values
+
+
+def text_bytes(column: polars.Series) -> int:
+    """How many bytes the texts of a column have, each counted as often as it stands there: in a frame, and in a file,
+    many rows may share one."""
+    import polars
+
+    return int(column.str.len_bytes().cast(polars.UInt64).sum())
 
 
 def values_as(frame: polars.DataFrame, form: np.ndarray, name: str) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from dlrun.data.columns import Table
@@ -11,7 +12,7 @@ from dlrun.data.decode import ENDINGS
 from dlrun.data.pictures import SHOWN, shown
 from dlrun.data.sources.class_folders import ClassFolders, class_folders, files_below
 from dlrun.data.sources.files import locate, near_folder
-from dlrun.data.sources.folder_source import LABEL, FolderSource
+from dlrun.data.sources.folder_source import FolderSource
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -26,32 +27,39 @@ IMAGE: Literal["image"] = "image"
 class ImageFolder(FolderSource):
     """Image files in folders: the name of the folder is the class.
 
-    The columns are `image`, the name of the file, and `label`. A folder `test` beside the classes, or beside `train`,
-    with the same classes in it, is the source's own test part. Of a folder with images and no folders in it, the
-    column is `image` alone.
+    The columns are `image`, the name of the file, and `label`. Folders `validation` and `test` beside the classes, or
+    beside `train`, with the same classes in them, are the source's own parts. Of a folder with images and no folders in
+    it, the column is `image` alone.
     """
 
     content = IMAGE
+    endings = ENDINGS
 
     kind: Literal["image_folder"]
-    """Image files (PNG, JPEG, GIF, BMP, WebP), a folder for each class; columns image and label. A folder `test` with
-    the same classes in it, beside them or beside `train`, is the test part."""
+    """Image files (PNG, JPEG, GIF, BMP, WebP), a folder for each class; columns image and label. Folders
+    `validation` and `test` with the same classes in them, beside these or beside `train`, are parts of that name."""
 
     def load(self, base: pathlib.Path) -> Table:
-        """The names of the images, relative to the folder, and their classes; the test part comes last, each part is
-        sorted by class and by name.
+        """The names of the images, relative to the folder, and their classes: part after part, each sorted by class
+        and by name.
 
         Raises:
             DataError: the folder cannot be read, a class has no image, images are beside the classes, or links lead in
                 a circle.
         """
+        import numpy as np
+
         place = locate(base, self.path)
         found = self.found(base)
         if found is None:
-            return Table(place.name, image_column(place, files_below(place, ENDINGS)), None, self.columns(None), place)
-        columns = {**image_column(place, [file.path for file in found.files]), LABEL: found.labels}
+            column = image_column(place, files_below(place, ENDINGS))
+            names = tuple(column[IMAGE].tolist())
+            return Table(
+                place.name, column, None, self.columns(None), place, files=names, file_of=np.arange(len(names))
+            )
         notes = (_left_out(found.others),) if found.others else ()
-        return Table(place.name, columns, found.test_rows, self.columns(found), place, notes)
+        table = self.table(place, image_column(place, [file.path for file in found.files]), found)
+        return replace(table, folder=place, notes=notes)
 
     def found(self, base: pathlib.Path) -> ClassFolders | None:
         """The images by class; None where there are images and no folders.

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
-from dlrun.data.sources.frames import Types, columns_of, conform, values_as, with_times
+from dlrun.data.sources.files import check_fits
+from dlrun.data.sources.frames import Types, columns_of, conform, text_bytes, values_as, with_times
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,6 +27,7 @@ class LazyColumns(Mapping[str, "np.ndarray"]):
         read: gives a column, (rows,).
         blocks: gives rows of some columns, from the first row to the last, in blocks; the columns as `read` gives
             them.
+        as_read: gives a column as polars has it.
     """
 
     def __init__(
@@ -34,9 +36,10 @@ class LazyColumns(Mapping[str, "np.ndarray"]):
         rows: int,
         read: Callable[[str], np.ndarray],
         blocks: Callable[[Sequence[str]], Iterator[dict[str, np.ndarray]]],
+        as_read: Callable[[str], polars.Series],
     ) -> None:
         self._names, self.rows = tuple(names), rows
-        self._read, self.blocks = read, blocks
+        self._read, self.blocks, self.as_read = read, blocks, as_read
         self._last: tuple[str, np.ndarray] | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -65,10 +68,11 @@ class Parts:
     """The files of one table.
 
     Args:
-        files: the parts.
-        counts: how many rows each has.
+        files: the parts, as they are told to people.
+        stored: the Parquet file with the rows of each; of the first parts alone, where the others are not needed.
+        counts: how many rows each of those has.
         column: gives one column of all parts, each of one type.
-        rows: gives some rows of columns of one part, as the file has them.
+        rows: gives some rows of columns of one part, as its Parquet file has them.
         kept: which of all rows count, (rows,); None: all.
         limit: how many count at most.
         types: what columns are read as, by the spec.
@@ -78,6 +82,7 @@ class Parts:
     def __init__(
         self,
         files: Sequence[Path],
+        stored: Sequence[Path],
         counts: Sequence[int],
         column: Callable[[str], polars.DataFrame],
         rows: Callable[[Path, Sequence[str], int, int], polars.DataFrame],
@@ -87,7 +92,7 @@ class Parts:
         types: Types,
         time: str | None,
     ) -> None:
-        self._files, self._counts = files, counts
+        self._files, self._stored, self._counts = files, stored, counts
         self._column, self._rows = column, rows
         self._kept, self._types, self._time = kept, types, time
         count = sum(counts) if kept is None else int(kept.sum())
@@ -108,7 +113,7 @@ class Parts:
             self._forms[column] = values[:0].copy()  # a view would keep the column
             return values
 
-        columns = LazyColumns(names, self.rows, read, lambda names: self._blocks(names, name))
+        columns = LazyColumns(names, self.rows, read, lambda names: self._blocks(names, name), self._as_read)
         files = tuple(map(str, self._files))
         return Table(name, columns, folder=self._files[0].parent, files=files, file_of=self._file_of())
 
@@ -119,22 +124,25 @@ class Parts:
         if len(self._files) == 1:
             return np.broadcast_to(np.int32(0), self.rows)
         small = np.int16 if len(self._files) < 1 << 15 else np.int32
-        numbers = np.repeat(np.arange(len(self._files), dtype=small), self._counts)
+        numbers = np.repeat(np.arange(len(self._counts), dtype=small), self._counts)
         return (numbers if self._kept is None else numbers[self._kept])[: self.rows]
 
-    def _read(self, column: str, name: str) -> np.ndarray:
+    def _as_read(self, column: str) -> polars.Series:
         frame = self._column(column)
         if self._kept is not None:
             frame = frame.filter(self._kept)
-        frame = frame.head(self.rows)
+        return frame.head(self.rows)[column]
+
+    def _read(self, column: str, name: str) -> np.ndarray:
+        frame = self._as_read(column).to_frame()
         if column == self._time:
             frame = with_times(frame, column, name)
-        texts = shared_texts(frame[column])
+        texts = shared_texts(frame[column], name)
         return columns_of(frame, name)[column] if texts is None else texts
 
     def _blocks(self, names: Sequence[str], name: str) -> Iterator[dict[str, np.ndarray]]:
         left, start = self.rows, 0
-        for file, count in zip(self._files, self._counts, strict=True):
+        for file, count in zip(self._stored, self._counts, strict=True):
             for first in range(0, count, BLOCK):
                 size = min(BLOCK, count - first)
                 frame = self._rows(file, names, first, size)
@@ -160,7 +168,7 @@ class Parts:
         return values_as(frame, form, name)
 
 
-def shared_texts(column: polars.Series) -> np.ndarray | None:
+def shared_texts(column: polars.Series, name: str) -> np.ndarray | None:
     """A column of texts, of which few differ, as an object array of as few texts; None of another column."""
     import numpy as np
     import polars
@@ -170,6 +178,8 @@ def shared_texts(column: polars.Series) -> np.ndarray | None:
     different = column.drop_nulls().unique(maintain_order=True)
     if len(different) * 4 > len(column):
         return None
+    longest = int(different.str.len_bytes().to_numpy().max(initial=0))
+    check_fits(text_bytes(different) + longest * min(BLOCK, len(column)), f"{name}: the column {column.name}")
     texts = np.array([*different.to_list(), None], object)
     codes = column.cast(polars.Enum(different)).to_physical().fill_null(len(different))
     return np.asarray(texts[codes.to_numpy()])

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import pathlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, ClassVar, Literal
 
 from dlrun.data.columns import Batch, Table
-from dlrun.data.sources.files import FETCH, ZSTANDARD, opened, parts, plain_name
-from dlrun.data.sources.frames import Types, batch_of, conform
-from dlrun.data.sources.lazy import Parts
-from dlrun.data.sources.tabular import KEPT, Tabular, same_columns
-from dlrun.errors import DataError, MisfitError
+from dlrun.data.sources.converted import Converted, Whole
+from dlrun.data.sources.files import BLOCK, FETCH, ZSTANDARD, check_fits, opened, parts, plain_name, read_whole
+from dlrun.data.sources.frames import Types, batch_of, conform, text_bytes
+from dlrun.data.sources.parquet_pages import unpacked
+from dlrun.data.sources.stored import readable, rows_in, schema, writable
+from dlrun.data.sources.tabular import same_columns
+from dlrun.errors import DataError
 
 if TYPE_CHECKING:
-    import numpy as np
     import polars
 
 MARK = b"PAR1"
@@ -34,7 +36,7 @@ TEXT_OBJECT = 80
 """Bytes that Python needs for a text besides its letters, and for what is encoded of it, about."""
 
 
-class Parquet(Tabular):
+class Parquet(Converted):
     """Parquet files."""
 
     endings: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
@@ -60,9 +62,11 @@ class Parquet(Tabular):
         """
         import polars
 
-        _check_ends(stream, name)
-        with _readable(name):
-            frame = polars.read_parquet(stream)
+        content = _content(stream, name)
+        _check_ends(content, name)
+        check_fits(sum(sum(each.values()) for each in _sizes(content, name)), name)
+        with readable(name):
+            frame = polars.read_parquet(content)
         if not frame.height:
             raise DataError(f"{name} has no rows")
         return frame
@@ -75,18 +79,19 @@ class Parquet(Tabular):
         """
         import polars
 
-        content = stream if stream.seekable() else io.BytesIO(stream.read())
+        content = _content(stream, name)
         _check_ends(content, name)
-        with _readable(name):
+        check_fits(max((sum(each.values()) for each in _sizes(content, name)), default=0), name)
+        with readable(name):
             rows = polars.scan_parquet(content)
             count = rows.select(polars.len()).collect().item()
         if not count:
             raise DataError(f"{name} has no rows")
         step = ROWS if size > 0 else count
         for start in range(0, count, step):
-            with _readable(name):
+            with readable(name):
                 frame = rows.slice(start, step).collect()
-            yield batch_of(conform(frame, self.types or {}), {}, name, start, self.time)
+            yield batch_of(conform(frame, self.types or {}), {}, name, start, self.time, self.types or {})
 
     def memory_needed(self, base: pathlib.Path) -> int:
         """About how many bytes the table takes in memory with what is encoded of it, by its types and first rows.
@@ -99,96 +104,64 @@ class Parquet(Tabular):
         files = parts(base, self.path, self.endings)
         total = 0
         for file in files:
-            if plain_name(file) != file.name.lower():
+            if _is_packed(file):
                 return super().memory_needed(base)
-            with _readable(str(file)):
+            self._check_columns_fit(file, str(file))
+            with readable(str(file)):
                 rows = polars.scan_parquet(file, hive_partitioning=False)
                 rows = rows.select(self.select) if self.select else rows
                 head = rows.head(FEW).collect()
-            total += self._count(file) * sum(map(_row_bytes, head))
+            total += rows_in(file) * sum(map(_row_bytes, head))
         return total
 
-    def lazily(self, base: pathlib.Path) -> Table | None:
-        """The table as `load` gives it, its columns read when they are asked for; None where files are packed.
+    def lazily(self, base: pathlib.Path) -> Table:
+        """The table as `load` gives it, its columns read when they are asked for; packed files are unpacked first.
 
         Raises:
-            DataError, MisfitError: as `load`.
+            DataError, MisfitError: as `load`; or the disk has no room for what is unpacked.
         """
         files = parts(base, self.path, self.endings)
-        if any(plain_name(file) != file.name.lower() for file in files):
-            return None
         for file in files:
             self.names(file)
-        names = self._schema(files[0])
-        for file in files[1:]:
-            same_columns(files[0], names, file, self._schema(file))
-        if problems := list(self._check_columns(names)):
-            raise MisfitError(*problems)
-        counts = [self._count(file) for file in files]
-        for file, count in zip(files, counts, strict=True):
-            if not count:
-                raise DataError(f"{file} has no rows")
-        name = self._called(files)
-        found = Parts(
-            files,
-            counts,
-            lambda column: self._column(files, column),
-            self._rows,
-            kept=self._mask(files, name),
-            limit=self.limit,
-            types=self.types or {},
-            time=self.time,
-        )
-        return found.table(name + KEPT if self.where else name, self.select or names)
+        stored = [self.stored(file, {}) if _is_packed(file) else file for file in files]
+        for file, its in zip(files, stored, strict=True):
+            self._check_columns_fit(its, str(file))
+        names = schema(stored[0]).names()
+        for file, its in zip(files[1:], stored[1:], strict=True):
+            same_columns(files[0], names, file, schema(its).names())
+        return self.from_parquet(files, stored)
 
-    def _column(self, files: Sequence[pathlib.Path], column: str) -> polars.DataFrame:
-        """One column of all parts."""
-        import polars
+    def _check_columns_fit(self, file: pathlib.Path, name: str) -> None:
+        """That each column fits in memory by itself.
 
-        def read(file: pathlib.Path, types: Types) -> polars.DataFrame:
-            with _readable(str(file)):
-                frame = polars.scan_parquet(file, hive_partitioning=False).select(column).collect()
-            return conform(frame, types)
-
-        return self._joined(files, read)[0]
-
-    def _rows(self, file: pathlib.Path, names: Sequence[str], first: int, count: int) -> polars.DataFrame:
-        """Some rows of a part."""
-        import polars
-
-        with _readable(str(file)):
-            return polars.scan_parquet(file, hive_partitioning=False).select(names).slice(first, count).collect()
-
-    def _mask(self, files: Sequence[pathlib.Path], name: str) -> np.ndarray | None:
-        """Which rows meet all conditions, (rows,); None where there is no condition.
+        Args:
+            name: what to call the file in messages.
 
         Raises:
-            DataError: there is none.
+            DataError: one does not, or the file is damaged.
         """
-        kept: np.ndarray | None = None
-        for index, condition in enumerate(self.where):
-            try:
-                mask = condition.mask(self._column(files, condition.column)).to_numpy(writable=True)
-            except MisfitError as error:
-                raise MisfitError(*(problem.under("where", index) for problem in error.problems)) from None
-            kept = mask if kept is None else kept & mask
-        if kept is not None and not kept.any():
-            raise DataError(f"{name}: `where` keeps none of its rows", hint="ask less of them")
-        return kept
+        with file.open("rb") as stream:
+            _check_ends(stream, name)
+            columns = sum(_sizes(stream, name), Counter[str]())
+        for each in self.select or columns:
+            check_fits(columns[each], f"{name}: the column {each}")
 
-    def _schema(self, file: pathlib.Path) -> list[str]:
-        """The names of the columns of a file."""
-        import polars
+    def put_aside(self, file: pathlib.Path, types: Types, folder: pathlib.Path) -> Whole:
+        """Unpacks a file into a folder.
 
-        with _readable(str(file)):
-            return polars.scan_parquet(file, hive_partitioning=False).collect_schema().names()
+        Raises:
+            DataError: it is damaged.
+        """
+        with opened(file) as stream, (folder / "unpacked.parquet").open("wb") as unpacked:
+            while block := stream.read(BLOCK):
+                with writable(folder):
+                    unpacked.write(block)
+        schema(folder / "unpacked.parquet")
+        return lambda column: column
 
-    def _count(self, file: pathlib.Path) -> int:
-        """How many rows a file has."""
-        import polars
 
-        with _readable(str(file)):
-            return int(polars.scan_parquet(file, hive_partitioning=False).select(polars.len()).collect().item())
+def _is_packed(file: pathlib.Path) -> bool:
+    return plain_name(file) != file.name.lower()
 
 
 def _row_bytes(column: polars.Series) -> int:
@@ -202,7 +175,7 @@ def _row_bytes(column: polars.Series) -> int:
         return 16
     if column.dtype != polars.String:
         return TEXT_OBJECT
-    return TEXT_OBJECT + int(column.str.len_bytes().sum()) // max(1, len(column))
+    return TEXT_OBJECT + text_bytes(column) // max(1, len(column))
 
 
 def _check_ends(stream: IO[bytes], name: str) -> None:
@@ -224,12 +197,27 @@ def _check_ends(stream: IO[bytes], name: str) -> None:
         raise DataError(f"{name} is damaged: it was cut off, since it does not end with PAR1", hint=FETCH)
 
 
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
-    """Within it, what polars cannot read is told as an error of the file."""
-    import polars
+def _content(stream: IO[bytes], name: str) -> IO[bytes]:
+    """A content in which one can go back and forth: a file as it is; what is packed, or comes through a pipe, whole.
 
+    Raises:
+        DataError: it does not fit in memory.
+    """
+    return (
+        stream if isinstance(stream, io.BufferedReader) and stream.seekable() else io.BytesIO(read_whole(stream, name))
+    )
+
+
+def _sizes(content: IO[bytes], name: str) -> list[Counter[str]]:
+    """How many bytes each column takes in memory at most, for each group of rows.
+
+    Raises:
+        DataError: the file is damaged.
+    """
     try:
-        yield
-    except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
-        raise DataError(f"{name} is damaged: {str(error).splitlines()[0]}", hint=FETCH) from None
+        if isinstance(content, io.BytesIO):
+            return unpacked(content.getvalue())
+        with mmap.mmap(content.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return unpacked(data)
+    except ValueError as error:
+        raise DataError(f"{name} is damaged: {error}", hint=FETCH) from None

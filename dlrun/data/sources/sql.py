@@ -12,7 +12,15 @@ from pydantic import Field
 
 from dlrun.data.columns import Column, Defaults, Table, near
 from dlrun.data.sources.files import check_file, locate
-from dlrun.data.sources.frames import ColumnType, columns_of, conform, frozen_type, with_times
+from dlrun.data.sources.frames import (
+    ColumnType,
+    TimeFormat,
+    check_formats,
+    columns_of,
+    conform,
+    frozen_type,
+    with_times,
+)
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -62,8 +70,9 @@ class Sql(Spec):
     PostgreSQL. The password itself is never written anywhere."""
     time: str | None = None
     """The column with the time of each row; for series and for a split by time."""
-    types: dict[str, ColumnType] | None = None
-    """What columns are read as, such as {zip: text}; those left out: as the database has them."""
+    types: dict[str, ColumnType | TimeFormat] | None = None
+    """What columns are read as, such as {zip: text}, or {when: {time: "%d.%m.%Y"}} for texts that are times (Python's
+    strptime); those left out: as the database has them."""
 
     @property
     def is_file(self) -> bool:
@@ -195,6 +204,7 @@ class Sql(Spec):
         if problems := list(self._check_columns(frame.columns)):
             raise MisfitError(*problems)
         frame = conform(frame, self.types or {})
+        check_formats(frame, self.types or {}, name)
         if self.time is not None:
             frame = with_times(frame, self.time, name)
         return Table(name, columns_of(frame, name))

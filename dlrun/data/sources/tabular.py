@@ -12,7 +12,17 @@ from pydantic import Field
 from dlrun.data.columns import Batch, Column, Defaults, Table, near
 from dlrun.data.sources.conditions import Condition
 from dlrun.data.sources.files import locate, opened, parts, plain_name
-from dlrun.data.sources.frames import ColumnType, Types, columns_of, conform, frozen_type, together, with_times
+from dlrun.data.sources.frames import (
+    ColumnType,
+    TimeFormat,
+    Types,
+    check_formats,
+    columns_of,
+    conform,
+    frozen_type,
+    together,
+    with_times,
+)
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Path, Problem
@@ -46,8 +56,9 @@ class Tabular(Spec):
     name. A relative path is relative to the spec file."""
     time: str | None = None
     """The column with the time of each row, such as 2010-01-31 13:00; for series and for a split by time."""
-    types: dict[str, ColumnType] | None = None
-    """What columns are read as, such as {zip: text}; those left out: as what all their values are."""
+    types: dict[str, ColumnType | TimeFormat] | None = None
+    """What columns are read as, such as {zip: text}, or {when: {time: "%d.%m.%Y"}} for times that do not begin with the
+    year (Python's strptime); those left out: as what all their values are."""
     select: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """The columns that are read. Left out: all."""
     where: tuple[Condition, ...] = ()
@@ -202,13 +213,13 @@ class Tabular(Spec):
             for file in files
         )
 
-    def lazily(self, base: pathlib.Path) -> Table | None:
-        """The table as `load` gives it, its columns read when they are asked for; None where this is not done.
+    def lazily(self, base: pathlib.Path) -> Table:
+        """The table as `load` gives it, its columns read when they are asked for.
 
         Raises:
-            DataError, MisfitError: as `load`.
+            DataError, MisfitError: as `load`; or the disk has no room for what has to be converted.
         """
-        return None
+        raise NotImplementedError
 
     def _called(self, files: Sequence[pathlib.Path]) -> str:
         """What to call the table in messages."""
@@ -243,7 +254,9 @@ class Tabular(Spec):
 
     def _read(self, file: pathlib.Path, types: Types) -> polars.DataFrame:
         with opened(file) as stream:
-            return conform(self.frame(stream, str(file), types), types)
+            frame = conform(self.frame(stream, str(file), types), types)
+        check_formats(frame, types, str(file))
+        return frame
 
     def _kept(self, frame: polars.DataFrame, name: str) -> polars.DataFrame:
         """The rows that meet all conditions.

@@ -10,7 +10,7 @@ from dlrun.data.columns import Table
 from dlrun.data.sources.class_folders import ClassFolders, class_folders
 from dlrun.data.sources.csv_text import check_encoding
 from dlrun.data.sources.files import check_file, locate
-from dlrun.data.sources.folder_source import LABEL, FolderSource
+from dlrun.data.sources.folder_source import FolderSource
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -30,15 +30,16 @@ LARGEST = 1 << 26
 class TextFolder(FolderSource):
     """Texts in .txt files, UTF-8; the name of the folder that a file is in is its class.
 
-    The columns are `text` and `label`. A folder `test` beside the classes, or beside `train`, with the same classes in
-    it, is the source's own test part.
+    The columns are `text` and `label`. Folders `validation` and `test` beside the classes, or beside `train`, with the
+    same classes in them, are the source's own parts.
     """
 
     content = TEXT
+    endings = ENDINGS
 
     kind: Literal["text_folder"]
-    """Texts in .txt files (UTF-8), a folder for each class; columns text and label. A folder `test` with the same
-    classes in it, beside them or beside `train`, is the test part."""
+    """Texts in .txt files (UTF-8), a folder for each class; columns text and label. Folders `validation` and
+    `test` with the same classes in them, beside these or beside `train`, are the parts of that name."""
 
     def load(self, base: pathlib.Path) -> Table:
         """Reads the files.
@@ -47,8 +48,8 @@ class TextFolder(FolderSource):
             DataError: one cannot be read, is empty, or is not UTF-8.
         """
         found = self.found(base)
-        table = text_table([file.path for file in found.files], locate(base, self.path).name)
-        return Table(table.name, {**table.columns, LABEL: found.labels}, found.test_rows, self.columns(found))
+        place = locate(base, self.path)
+        return self.table(place, dict(text_table([file.path for file in found.files], place.name).columns), found)
 
     def found(self, base: pathlib.Path) -> ClassFolders:
         """The files by class.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Literal
 
 from dlrun.data.columns import Table
-from dlrun.data.splits.parts import Names, Parts, Roles, check_own_test
+from dlrun.data.splits.parts import Names, Parts, Roles, check_own_test, own_validation
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -17,12 +18,13 @@ class FilesSplit(Spec):
     """Whole files of the source are for validation or for the test."""
 
     kind: Literal["files"]
-    """Whole files of the source are for validation or for the test; all others are for training."""
+    """Whole files of the source are for validation or for the test; all others are for training. A folder of classes
+    with parts in it keeps those."""
     validation: Names | None = None
     """The files for validation, by name or pattern, such as [2019.csv, 2020-*.csv], or the folders that they are in.
-    Left out: none."""
+    Left out: the source's own validation part, or none."""
     test: Names | None = None
-    """The files for the test. Left out: none."""
+    """The files for the test. Left out: the source's own test part, or none."""
 
     @property
     def has_validation(self) -> bool:
@@ -35,15 +37,25 @@ class FilesSplit(Spec):
 
     def check(self, own_test: bool | None) -> Iterator[Problem]:
         """What is wrong with the fields."""
-        yield from check_own_test(own_test, "kind", self.kind)
-        if not self.validation and not self.test:
+        if self.test is not None:
+            yield from check_own_test(own_test, "test", ", ".join(self.test))
+
+    def check_files(self, files: Sequence[str], own: Collection[str] = ()) -> Iterator[Problem]:
+        """Patterns that no file fits, files that are in two parts, and that none is left to train on.
+
+        Args:
+            files: those that are in no part of the source's own.
+            own: the parts that the source has itself.
+        """
+        if not self.validation and not self.test and not own:
             yield Problem(
                 (), "no file is for validation, and none for the test", expected="validation, test or both",
                 hint="split: {kind: files, test: last.csv}",
             )  # fmt: skip
-
-    def check_files(self, files: Sequence[str]) -> Iterator[Problem]:
-        """Patterns that no file fits, files that are in two parts, and that none is left to train on."""
+            return
+        if self.validation and "validation" in own:
+            yield own_validation("validation", ", ".join(self.validation))
+            return
         for field in ("validation", "test"):
             names: tuple[str, ...] = getattr(self, field) or ()
             for index, name in enumerate(names):
@@ -55,7 +67,7 @@ class FilesSplit(Spec):
         for file, parts in zip(files, held_out, strict=True):
             if len(parts) > 1:
                 yield Problem(
-                    ("test",), f"{PurePath(file).name} is for validation and for the test",
+                    ("test",), f"{_shown(file)} is for validation and for the test",
                     hint="each file is of one part",
                 )  # fmt: skip
         if all(held_out) and files:
@@ -71,10 +83,18 @@ class FilesSplit(Spec):
 
         if table.file_of is None:
             raise DataError(f"{table.name}: its rows are not known by file", hint="split: {kind: random}")
-        for problem in self.check_files(table.files):
+        own = {"validation": table.validation_rows, "test": table.test_rows}
+        kept = {part: rows for part, rows in own.items() if rows is not None}
+        free = ~np.logical_or.reduce([np.zeros(len(table), bool), *kept.values()])
+        numbers = np.unique(table.file_of[free])
+        files = [table.files[number] for number in numbers]
+        for problem in self.check_files(files, kept):
             raise DataError(f"{table.name}: {problem.message}", hint=problem.hint)
-        of_file = np.array([(self._parts_of(file) or ["train"])[0] for file in table.files], dtype=str)
+        of_file = np.full(len(table.files), "train", "<U10")
+        of_file[numbers] = [(self._parts_of(file) or ["train"])[0] for file in files]
         of_row = of_file[table.file_of]
+        for part, held in kept.items():
+            of_row[held] = part
         rows = {part: np.flatnonzero(of_row == part).astype(np.int64) for part in ("train", "validation", "test")}
         for part, found in rows.items():
             if not len(found) and (part == "train" or getattr(self, part)):
@@ -90,9 +110,19 @@ class FilesSplit(Spec):
 def _fits(file: str, pattern: str) -> bool:
     """Whether a file, or a folder that it is in, has the name, or the end of the path, that a pattern gives."""
     path, wanted = PurePath(file), pattern.rstrip("/") or pattern
-    return any(place.match(wanted) for place in (path, *path.parents))
+    return path.match(wanted) or _lies_in(path.parent, wanted)
+
+
+@lru_cache(maxsize=1 << 12)
+def _lies_in(folder: PurePath, pattern: str) -> bool:
+    return any(place.match(pattern) for place in (folder, *folder.parents))
+
+
+def _shown(file: str) -> str:
+    """A file by its name; one of a folder of classes by its way from there, since many have the same name."""
+    return PurePath(file).name if PurePath(file).is_absolute() else file
 
 
 def _listed(files: Sequence[str]) -> str:
-    names = [PurePath(file).name for file in files]
+    names = [_shown(file) for file in files[:11]]
     return f"its files are: {', '.join(names[:10])}{', …' if len(names) > 10 else ''}"

@@ -55,6 +55,11 @@ class Deal:
 
         return np.bincount(self.codes)
 
+    @property
+    def count(self) -> int:
+        """How many groups there are."""
+        return len(self.rows) if self.groups is None else len(self.weights)
+
     @cached_property
     def group_classes(self) -> np.ndarray:
         """The class of each group, the most frequent one of its rows, (groups,)."""
@@ -78,7 +83,7 @@ class Deal:
         """
         import numpy as np
 
-        shuffled = random.permutation(len(self.weights))
+        shuffled = random.permutation(self.count)
         if self.classes is None:
             return shuffled
         classes = self.group_classes
@@ -117,14 +122,14 @@ class Deal:
                 hint="split: {kind: random}",
             )
         tests, validations = part_sizes(validation, test, self.name, len(self.rows), own)
-        reached = np.cumsum(self.weights[order])  # rows in the first, first two, … groups
+        reached = None if self.groups is None else np.cumsum(self.weights[order])
         last = len(order) - 1  # one group at least is left for training
         first = 0 if own is not None else nearest(reached, tests, 1, last - (validation > 0))
-        before = int(reached[first - 1]) if first else 0
+        before = first if reached is None else int(reached[first - 1]) if first else 0
         second = nearest(reached, before + validations, first + 1, last) if validation else first
         place = np.empty(len(order), np.int64)
         place[order] = np.arange(len(order))
-        at = place[self.codes]
+        at = place if self.groups is None else place[self.groups]
         after_test = first + (gap if first else 0)
         after_validation = second + (gap if second else 0)
         return Parts(

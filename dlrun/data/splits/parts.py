@@ -124,6 +124,19 @@ def check_fractions(validation: float, test: float | None, own_test: bool | None
         )
 
 
+def own_validation(field: str, received: str) -> Problem:
+    """That a split makes a validation part where the source has one.
+
+    Args:
+        field: that makes it.
+        received: its value.
+    """
+    return Problem(
+        (field,), "the source has a validation part of its own", received=received,
+        hint=f"leave {'split' if field == 'kind' else field} out: the source's validation part is used",
+    )  # fmt: skip
+
+
 def check_own_test(own_test: bool | None, field: str, received: str) -> Iterator[Problem]:
     """That a split makes no second test part where the source has one.
 
@@ -164,10 +177,16 @@ def part_sizes(validation: float, test: float | None, name: str, count: int, own
     return tests, validations
 
 
-def nearest(reached: np.ndarray, wanted: int, least: int, most: int) -> int:
-    """How many groups, from `least` to `most`, come nearest to the wanted number of rows."""
+def nearest(reached: np.ndarray | None, wanted: int, least: int, most: int) -> int:
+    """How many groups, from `least` to `most`, come nearest to the wanted number of rows.
+
+    Args:
+        reached: rows in the first, first two, … groups; None where each group is one row.
+    """
     import numpy as np
 
+    if reached is None:
+        return min(max(wanted, least), most)
     return least + int(np.argmin(np.abs(reached[least - 1 : most] - wanted)))
 
 

@@ -1,0 +1,165 @@
+"""How much a Parquet file unpacks to, by the headers of its pages: some kilobytes may hold many gigabytes.
+
+The format: https://github.com/apache/parquet-format (README.md, parquet.thrift); numbers and structures are written in
+Thrift's compact protocol (thrift-compact-protocol.md in apache/thrift).
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+TAIL = 8
+"""Bytes at the end of a file: the length of its footer, and PAR1."""
+
+DEEPEST = 32
+"""Levels of structures within one another; the format needs about ten."""
+
+BOOLEAN, BYTE_ARRAY, FIXED = 0, 6, 7
+"""Types of columns by their number; those of the others are numbers."""
+
+REPEATED = 2
+"""Of a column that has any number of values in a row."""
+
+NUMBER, VIEW = 8, 16
+"""Bytes that a number takes in memory, and a text besides its letters."""
+
+Fields = dict[int, Any]
+"""A structure, by the numbers of its fields."""
+
+
+def unpacked(data: bytes | mmap.mmap) -> list[Counter[str]]:
+    """How many bytes each column takes in memory at most, for each group of rows.
+
+    Texts of which each is written as what differs from the one before (DELTA_BYTE_ARRAY) may take more.
+
+    Raises:
+        ValueError: the content is no Parquet.
+    """
+    try:
+        return list(_groups(data))
+    except (IndexError, KeyError, TypeError, AttributeError, struct.error, OverflowError) as error:
+        raise ValueError("the headers of its pages cannot be read") from error
+
+
+def _groups(data: bytes | mmap.mmap) -> Iterator[Counter[str]]:
+    length = int.from_bytes(data[-TAIL : -TAIL + 4], "little")
+    footer = Compact(data, len(data) - TAIL - length).structure()
+    leaves = [element for element in footer[2] if not element.get(5)]
+    for group in footer[4]:
+        sizes: Counter[str] = Counter()
+        for leaf, chunk in zip(leaves, group[1], strict=True):
+            column = chunk[3]
+            pages = list(_pages(data, column))
+            values = sum((page.get(5) or page.get(8) or {1: 0})[1] for page in pages)
+            if len(column[3]) == 1 and leaf[3] != REPEATED and values != group[3]:
+                raise ValueError(f"the column {column[3][0].decode()} has {values} values in {group[3]} rows")
+            sizes[column[3][0].decode()] += _column_bytes(
+                column[1], leaf.get(2, 0), values, sum(page[2] for page in pages)
+            )
+        yield sizes
+    if sum(group[3] for group in footer[4]) != footer[3]:
+        raise ValueError("it says that it has more or fewer rows than there are")
+
+
+def _column_bytes(kind: int, width: int, values: int, unpacked: int) -> int:
+    """What a column of one group takes.
+
+    Args:
+        kind: its type.
+        width: bytes of a value, where all have as many.
+        values: how many there are.
+        unpacked: bytes of its pages.
+    """
+    if kind == BYTE_ARRAY:
+        return unpacked + VIEW * values
+    return values * {BOOLEAN: 1, FIXED: max(width, VIEW)}.get(kind, NUMBER)
+
+
+def _pages(data: bytes | mmap.mmap, column: Fields) -> Iterator[Fields]:
+    """The headers of the pages of a column, of which each has its content behind it.
+
+    Args:
+        column: what the footer says of it.
+    """
+    position = min((place for place in (column[9], column.get(11)) if place), default=0)  # there may be no page
+    end = position + column[7]
+    while position < end:
+        reader = Compact(data, position)
+        page = reader.structure()
+        if page[2] < 0 or page[3] < 0:
+            raise ValueError("a page of less than no bytes")
+        position = reader.position + page[3]
+        if position > len(data) - TAIL:
+            raise ValueError("a page goes beyond the end")
+        yield page
+
+
+class Compact:
+    """Reads structures of Thrift's compact protocol.
+
+    Args:
+        data: what they stand in.
+        position: of the first.
+    """
+
+    def __init__(self, data: bytes | mmap.mmap, position: int) -> None:
+        if position < 0:
+            raise ValueError("there is nothing before a file")
+        self._data, self.position = data, position
+
+    def structure(self, depth: int = 0) -> Fields:
+        """The next one."""
+        found: Fields = {}
+        number = 0
+        while head := self._byte():
+            number = number + (head >> 4) if head >> 4 else self._signed()
+            kind = head & 15
+            found[number] = kind == 1 if kind in (1, 2) else self._value(kind, depth)
+        return found
+
+    def _value(self, kind: int, depth: int) -> Any:
+        if depth > DEEPEST:
+            raise ValueError("structures without end")
+        match kind:
+            case 1 | 2 | 3:  # in lists, a truth value is a byte
+                return self._byte()
+            case 4 | 5 | 6:
+                return self._signed()
+            case 7:
+                return struct.unpack("<d", self._bytes(8))[0]
+            case 8:
+                return self._bytes(self._varint())
+            case 9 | 10:
+                head = self._byte()
+                count = head >> 4 if head >> 4 < 15 else self._varint()
+                return [self._value(head & 15, depth + 1) for _ in range(count)]
+            case 12:
+                return self.structure(depth + 1)
+        raise ValueError(f"there is no type {kind}")
+
+    def _byte(self) -> int:
+        self.position += 1
+        return self._data[self.position - 1]
+
+    def _bytes(self, count: int) -> bytes:
+        self.position += count
+        if self.position > len(self._data):
+            raise ValueError("a text that goes beyond the end")
+        return self._data[self.position - count : self.position]
+
+    def _varint(self) -> int:
+        value = shift = 0
+        while (byte := self._byte()) & 128:
+            value |= (byte & 127) << shift
+            shift += 7
+            if shift > 63:
+                raise ValueError("a number without end")
+        return value | byte << shift
+
+    def _signed(self) -> int:
+        value = self._varint()
+        return (value >> 1) ^ -(value & 1)

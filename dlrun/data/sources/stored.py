@@ -1,0 +1,157 @@
+"""Tables whose rows stand in Parquet files, read by columns and by blocks of rows."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from dlrun.data.columns import Table
+from dlrun.data.on_disk import ROOM
+from dlrun.data.sources.files import FETCH
+from dlrun.data.sources.frames import Types, check_formats, conform
+from dlrun.data.sources.lazy import BLOCK, Parts
+from dlrun.data.sources.tabular import KEPT, Tabular
+from dlrun.errors import DataError, MisfitError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import polars
+
+
+class Stored(Tabular):
+    """A source whose rows can be had from Parquet files."""
+
+    def from_parquet(self, files: Sequence[pathlib.Path], stored: Sequence[pathlib.Path]) -> Table:
+        """The table as `load` gives it, its columns read when they are asked for.
+
+        Args:
+            files: the parts, as they are told to people.
+            stored: the Parquet file with the rows of each, whose columns are the same; of the first parts alone, where
+                the others are not needed.
+
+        Raises:
+            DataError, MisfitError: as `load`.
+        """
+        names = schema(stored[0]).names()
+        if problems := list(self._check_columns(names)):
+            raise MisfitError(*problems)
+        counts = [rows_in(file) for file in stored]
+        for file, count in zip(files, counts, strict=False):
+            if not count:
+                raise DataError(f"{file} has no rows")
+        name = self._called(files)
+        found = Parts(
+            files,
+            stored,
+            counts,
+            lambda column: self._column(stored, column),
+            rows_of,
+            kept=self._mask(stored, name),
+            limit=self.limit,
+            types=self.types or {},
+            time=self.time,
+        )
+        return found.table(name + KEPT if self.where else name, self.select or names)
+
+    def _column(self, stored: Sequence[pathlib.Path], column: str) -> polars.DataFrame:
+        """One column of all parts."""
+        import polars
+
+        def read(file: pathlib.Path, types: Types) -> polars.DataFrame:
+            with readable(str(file)):
+                frame = polars.scan_parquet(file, hive_partitioning=False).select(column).collect()
+            frame = conform(frame, types)
+            check_formats(frame, types, str(file))
+            return frame
+
+        return self._joined(stored, read)[0]
+
+    def _mask(self, stored: Sequence[pathlib.Path], name: str) -> np.ndarray | None:
+        """Which rows meet all conditions, (rows,); None where there is no condition.
+
+        Raises:
+            DataError: there is none.
+        """
+        kept: np.ndarray | None = None
+        for index, condition in enumerate(self.where):
+            try:
+                mask = condition.mask(self._column(stored, condition.column)).to_numpy(writable=True)
+            except MisfitError as error:
+                raise MisfitError(*(problem.under("where", index) for problem in error.problems)) from None
+            kept = mask if kept is None else kept & mask
+        if kept is not None and not kept.any():
+            raise DataError(f"{name}: `where` keeps none of its rows", hint="ask less of them")
+        return kept
+
+
+def schema(file: pathlib.Path) -> polars.Schema:
+    """The columns of a Parquet file.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    import polars
+
+    with readable(str(file)):
+        return polars.scan_parquet(file, hive_partitioning=False).collect_schema()
+
+
+def rows_of(file: pathlib.Path, names: Sequence[str], first: int, count: int) -> polars.DataFrame:
+    """Some rows of columns of a Parquet file.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    import polars
+
+    with readable(str(file)):
+        return polars.scan_parquet(file, hive_partitioning=False).select(names).slice(first, count).collect()
+
+
+def rows_in(file: pathlib.Path) -> int:
+    """How many rows a Parquet file has.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    import polars
+
+    with readable(str(file)):
+        return int(polars.scan_parquet(file, hive_partitioning=False).select(polars.len()).collect().item())
+
+
+def write_block(frame: polars.DataFrame, file: pathlib.Path) -> None:
+    """Writes rows as a Parquet file that is soon read again.
+
+    Raises:
+        DataError: the disk has no room.
+    """
+    with writable(file.parent):
+        frame.write_parquet(file, compression="lz4", row_group_size=BLOCK)
+
+
+@contextmanager
+def writable(folder: pathlib.Path) -> Iterator[None]:
+    """Within it, what polars cannot write into a folder is told as an error of its disk."""
+    import polars
+
+    try:
+        yield
+    except (polars.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"a table cannot be written to {folder}: {str(error).splitlines()[0]}", hint=ROOM) from None
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Within it, what polars cannot read is told as an error of the file."""
+    import polars
+
+    try:
+        yield
+    except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
+        told = str(error).splitlines()[0] if str(error) else ""
+        if isinstance(error, polars.exceptions.PanicException) or " { " in told:  # structures of Rust
+            told = "its content is not as the format has it"
+        raise DataError(f"{name} is damaged: {told}", hint=FETCH) from None

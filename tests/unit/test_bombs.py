@@ -1,0 +1,210 @@
+"""Small files that unpack to very much: what they need is known, and refused, before any of it is unpacked."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import pathlib
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlrun.data.sources.csv_file import Csv
+from dlrun.data.sources.parquet_file import Parquet
+from dlrun.data.sources.parquet_pages import Compact, unpacked
+from dlrun.data.sources.zstandard import most_of_zstandard
+from dlrun.errors import DataError
+
+FREE = 64 << 20
+
+LETTERS = 48 << 20
+
+
+@pytest.fixture(autouse=True)
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dlrun.data.sources.files.available_memory", lambda: FREE)
+
+
+def parquet(frame: pl.DataFrame, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    frame.write_parquet(stream, **options)
+    return stream.getvalue()
+
+
+def zst(*blocks: bytes, stated: bytes = b"", about: int = 0) -> bytes:
+    """A Zstandard frame of blocks, each with its header; the window is of 128 MB where the frame is no single one."""
+    window = b"" if about & 0b100000 else b"\x88"
+    return b"\x28\xb5\x2f\xfd" + bytes([about]) + window + stated + b"".join(blocks)
+
+
+def block(kind: int, size: int, content: bytes, *, last: bool = False) -> bytes:
+    return struct.pack("<I", size << 3 | kind << 1 | last)[:3] + content
+
+
+BOMBS = {
+    "one number in many rows": pl.DataFrame({"x": np.zeros(5_000_000)}),
+    "one text in many rows": pl.DataFrame({"x": pl.Series(["a" * 1_000_000]).gather([0] * 100)}),
+    "one long text": pl.DataFrame({"x": ["a" * LETTERS]}),
+    "texts within lists": pl.DataFrame({"x": [["a" * LETTERS]]}),
+    "texts within structures": pl.DataFrame({"x": [{"a": "a" * LETTERS}]}),
+}
+
+
+def _whole(source: Parquet, place: pathlib.Path) -> None:
+    source.load(place)
+
+
+def _by_columns(source: Parquet, place: pathlib.Path) -> None:
+    table = source.lazily(place)
+    assert table is not None
+    _ = table.columns["x"]
+
+
+def _in_batches(source: Parquet, place: pathlib.Path) -> None:
+    with (place / "x.parquet").open("rb") as stream:
+        list(source.batches(stream, "x.parquet", 1 << 20))
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        (name, read)
+        for name in BOMBS
+        for read in (_whole, _by_columns, _in_batches)
+        if (name, read) != ("one number in many rows", _in_batches)  # of which some rows fit
+    ],
+)
+def test_a_bomb_of_parquet_is_not_unpacked(
+    name: str, read: Callable[[Parquet, pathlib.Path], None], tmp_path: pathlib.Path
+) -> None:
+    BOMBS[name].write_parquet(tmp_path / "x.parquet")
+    assert (tmp_path / "x.parquet").stat().st_size < 100_000
+    with pytest.raises(DataError, match=r"unpacks to more than 32\.0 MiB, and 64\.0 MiB of memory are free"):
+        read(Parquet(kind="parquet", path="x.parquet"), tmp_path)
+
+
+def test_columns_that_are_not_read_do_not_count(tmp_path: pathlib.Path) -> None:
+    pl.DataFrame({"x": [1.5, 2.5], "bomb": ["a" * LETTERS, "b"]}).write_parquet(tmp_path / "x.parquet")
+    table = Parquet(kind="parquet", path="x.parquet", select=("x",)).lazily(tmp_path)
+    assert table is not None
+    assert table.columns["x"].tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize(
+    ("compression", "statistics"), list(itertools.product(["zstd", "snappy", "gzip", "uncompressed"], [0, 1]))
+)
+def test_what_a_file_unpacks_to(compression: Any, statistics: int) -> None:
+    """A number takes 8 bytes, a truth value 1, a text its letters and 16; in lists and structures too."""
+    frame = pl.DataFrame(
+        {
+            "number": np.random.default_rng(1).normal(size=5000),
+            "truth": [n % 3 == 0 for n in range(5000)],
+            "text": [f"{n:032d}" for n in range(5000)],
+            "list": [[float(n), 2.0] for n in range(5000)],
+            "missing": [None if n % 2 else 1 for n in range(5000)],
+        }
+    )
+    data = parquet(frame, compression=compression, statistics=bool(statistics), row_group_size=1500)
+    groups = unpacked(data)
+    assert len(groups) == 4
+    assert groups[0]["number"] == 8 * 1500
+    found = {name: sum(group[name] for group in groups) for name in frame.columns}
+    assert found["number"] == found["missing"] == 8 * 5000
+    assert found["truth"] == 5000
+    assert found["list"] == 2 * 8 * 5000
+    assert (32 + 16) * 5000 <= found["text"] < 1.2 * (32 + 16) * 5000
+
+
+def _numbers_of_rows(data: bytes) -> list[int]:
+    """Where the footer says 60, as Thrift writes a number of 64 bits."""
+    return [place for place in range(len(data) - 2) if data[place : place + 2] == b"\x16\x78"]
+
+
+def test_rows_that_are_not_there(tmp_path: pathlib.Path) -> None:
+    data = parquet(pl.DataFrame({"a": np.arange(60.0)}), statistics=False)
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    many = b"\x16\x80\x80\x80\x80\x80\x40"
+    footer = data[start:-8]
+    told = 0
+    for place in _numbers_of_rows(footer):
+        changed = footer[:place] + many + footer[place + 2 :]
+        (tmp_path / "x.parquet").write_bytes(data[:start] + changed + struct.pack("<I", len(changed)) + b"PAR1")
+        try:
+            values = Parquet(kind="parquet", path="x.parquet").load(tmp_path).columns["a"]
+        except DataError as error:
+            told += "values in" in error.message or "more or fewer rows" in error.message
+        else:
+            assert values.tolist() == list(range(60))
+    assert told == 2
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_headers_that_are_damaged(seed: int) -> None:
+    """None makes anything but an error of the value; none takes long, or memory."""
+    random = np.random.default_rng(seed)
+    frame = pl.DataFrame({"a": np.arange(60.0), "b": [f"{n}" for n in range(60)], "c": [[1, 2]] * 60})
+    data = bytearray(parquet(frame))
+    for place in random.integers(4, len(data) - 8, 3):
+        data[place] = random.integers(256)
+    with contextlib.suppress(ValueError):
+        unpacked(bytes(data))
+
+
+@given(st.binary(max_size=200))
+def test_anything_as_a_structure(data: bytes) -> None:
+    with contextlib.suppress(ValueError, IndexError, struct.error):
+        Compact(data, 0).structure()
+
+
+def test_structures_without_end() -> None:
+    for endless in (b"\x1c", b"\x19\x19"):
+        with pytest.raises(ValueError, match="without end"):
+            Compact(endless * 10_000, 0).structure()
+
+
+FRAMES = {
+    "as it is": (zst(block(0, 5, b"hello", last=True)), 5),
+    "one byte again and again": (zst(block(1, 1 << 20, b"x", last=True)), 1 << 20),
+    "compressed": (zst(block(2, 3, b"abc"), block(2, 3, b"abc", last=True)), 2 << 17),
+    "compressed, of a stated size": (zst(block(2, 3, b"abc", last=True), stated=b"\x50", about=0x20), 0x50),
+    "two frames and another content": (
+        zst(block(0, 5, b"hello", last=True)) + b"\x50\x2a\x4d\x18\x03\0\0\0abc" + zst(block(1, 7, b"x", last=True)),
+        12,
+    ),
+    "a checksum": (zst(block(0, 5, b"hello", last=True), about=4) + b"sum!" + zst(block(1, 7, b"x", last=True)), 12),
+    "cut off": (zst(block(1, 7, b"x"), b"\x01"), 7),
+    "a size that lies": (zst(block(1, 1 << 20, b"x", last=True), stated=b"\x05", about=0x20), 1 << 20),
+}
+
+
+@pytest.mark.parametrize("name", FRAMES)
+def test_what_frames_of_zstandard_unpack_to(name: str) -> None:
+    content, most = FRAMES[name]
+    assert most_of_zstandard(content) == most
+
+
+@given(st.binary(max_size=200))
+def test_any_frame_of_zstandard(data: bytes) -> None:
+    assert most_of_zstandard(b"\x28\xb5\x2f\xfd" + data) >= 0
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        zst(*[block(1, 1 << 17, b"a")] * 1000, block(0, 0, b"", last=True)),
+        zst(*[block(1, 1 << 17, b"a")] * 1000, block(0, 0, b"", last=True), stated=b"\x09", about=0x20),
+    ],
+    ids=["no size", "a size that lies"],
+)
+def test_a_bomb_of_zstandard_that_states_no_size(frame: bytes, tmp_path: pathlib.Path) -> None:
+    assert len(frame) < 5000
+    (tmp_path / "x.csv.zst").write_bytes(frame)
+    with pytest.raises(DataError, match=r"unpacks to more than 32\.0 MiB"):
+        Csv(kind="csv", path="x.csv.zst").load(tmp_path)
