@@ -20,7 +20,6 @@ from dlrun.data.signature import Signature
 from dlrun.data.splits import KFoldSplit
 from dlrun.data.streaming import on_disk, row_bytes, window
 from dlrun.data.target import Targets
-from dlrun.errors import DataError
 from dlrun.evaluation.settings import Evaluation
 from dlrun.experiment_checks import check_alone, check_names, check_signature
 from dlrun.models import Architecture
@@ -140,15 +139,9 @@ class Experiment(Spec):
         Raises:
             DataError, MisfitError: as `Data.load`.
         """
-        dataset = self.data.load(
+        return self.data.load(
             folder, self.seed, reconstructs=self.reconstructs, loss=self._loss_kind, memory=self.runtime.memory
         )
-        if dataset.streamed and self.training.oversample is not None:
-            raise DataError(
-                "training.oversample needs the examples in memory, and they are streamed from disk",
-                hint="weigh rare classes instead: loss: {class_weights: balanced}; or write `memory: in_memory`",
-            )
-        return dataset
 
     @property
     def _loss_kind(self) -> str | None:
@@ -227,19 +220,16 @@ class Experiment(Spec):
         from dlrun.training.supply import InMemory
 
         shuffle = train and self.training.shuffle
+        oversampled = self.oversampled(examples, preparation) if train else None
         if not on_disk(examples):
-            return InMemory(
-                self.arrays(examples, preparation, weigh=train),
-                self.seed,
-                shuffle=shuffle,
-                oversampled=self.oversampled(examples, preparation) if train else None,
-            )
+            arrays = self.arrays(examples, preparation, weigh=train)
+            return InMemory(arrays, self.seed, shuffle=shuffle, oversampled=oversampled)
         counts = self._class_counts(examples, preparation) if train else []
 
         def read(ranges: Sequence[Range], room: int) -> Arrays:
             return self.arrays(window(examples, ranges, room), preparation, weigh=train, counts=counts)
 
-        return Streamed(read, len(examples), row_bytes(examples), self.seed, shuffle=shuffle)
+        return Streamed(read, len(examples), row_bytes(examples), self.seed, shuffle=shuffle, oversampled=oversampled)
 
     def _class_counts(self, examples: Examples, preparation: Preparation) -> list[np.ndarray | None]:
         """How many examples each class of each target has; None for a target without classes."""
@@ -302,16 +292,24 @@ class Experiment(Spec):
     def augmentation(self, preparation: Preparation) -> Augmentation | None:
         """What is done to each batch of the train split; None: nothing."""
         from dlrun.training.augmentation import Augmentation
+        from dlrun.training.mixup import Mixup
 
         inputs = self.augmented(preparation)
-        return Augmentation(inputs, self.seed) if inputs else None
+        if not inputs:
+            return None
+        each = {output.name: output.is_classification for output in preparation.signature.outputs}
+        classes = each if len(each) > 1 else any(each.values())
+        alpha = inputs[0].augment.mixup
+        return Augmentation(inputs, self.seed, Mixup(alpha, classes, self.seed) if alpha else None)
 
     def oversampled(self, examples: Examples, preparation: Preparation) -> Oversampled | None:
         """Which train examples an epoch has several times; None where it has each once."""
+        import numpy as np
+
         from dlrun.training.order import Oversampled
 
-        how = self.training.oversample
-        return None if how is None else Oversampled.of(how, examples.target, preparation.signature.output.classes)
+        how, classes = self.training.oversample, preparation.signature.output.classes
+        return None if how is None else Oversampled.of(how, np.asarray(examples.target), classes)
 
     def judge(self, model: Any, preparation: Preparation) -> Judge:
         """What measures a trained model."""

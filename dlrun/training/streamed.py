@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from dlrun.seeds import generator
@@ -12,6 +13,8 @@ from dlrun.training.supply import Arrays, Stretch, Tensors
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from dlrun.training.order import Oversampled
 
 LEAST_BYTES, MOST_BYTES = 1 << 18, 32 << 20
 """Of a window. Two of them are in memory, and for a moment three."""
@@ -101,27 +104,42 @@ class Streamed:
         row_bytes: what one of them takes.
         seed: of the spec; the order in each epoch follows from it.
         shuffle: whether the order differs in each epoch.
+        oversampled: which examples an epoch has several times; None: each once.
     """
 
-    def __init__(self, read: Read, count: int, row_bytes: int, seed: int = 0, *, shuffle: bool = False) -> None:
+    def __init__(
+        self,
+        read: Read,
+        count: int,
+        row_bytes: int,
+        seed: int = 0,
+        *,
+        shuffle: bool = False,
+        oversampled: Oversampled | None = None,
+    ) -> None:
         self._read = read
         self._count, self._row_bytes = count, row_bytes
-        self._seed, self._shuffle = seed, shuffle
+        self._seed, self._shuffle, self._oversampled = seed, shuffle, oversampled
+        self._varies = shuffle or oversampled is not None
+        self._rows = lru_cache(2)(lambda epoch: oversampled.rows(seed, epoch) if oversampled else None)
         self._pool = ThreadPoolExecutor(1, "dlrun-supply")
         self._here: tuple[tuple[int, int, int], tuple[Tensors, np.ndarray, np.ndarray]] | None = None
         self._next: tuple[tuple[int, int, int], Future[tuple[Tensors, np.ndarray, np.ndarray]]] | None = None
 
     def __len__(self) -> int:
-        return self._count
+        return self._count if self._oversampled is None else len(self._oversampled)
 
     def stretch(self, epoch: int, step: int, examples_per_step: int) -> Stretch:
         """What is to be trained from a step of an epoch on."""
-        windows = Windows(self._count, self._row_bytes, examples_per_step)
+        windows = Windows(len(self), self._row_bytes, examples_per_step)
         window, step = divmod(step, windows.steps)
-        return self._stretch(windows, epoch if self._shuffle else 0, window, step, examples_per_step)
+        return self._stretch(windows, epoch if self._varies else 0, window, step, examples_per_step)
 
     def in_order(self, batch_size: int) -> Iterator[Stretch]:
         """All examples, as they are."""
+        if self._oversampled is not None:
+            yield from Streamed(self._read, self._count, self._row_bytes).in_order(batch_size)
+            return
         batch_size = min(batch_size, self._count)
         windows = Windows(self._count, self._row_bytes, batch_size)
         for window in range(windows.number):
@@ -150,10 +168,10 @@ class Streamed:
             loaded = self._load(windows, epoch, window)
         self._here = key, loaded
         last = window + 1 == windows.number
-        after = (epoch + 1 if last and self._shuffle else epoch), 0 if last else window + 1
+        after = (epoch + 1 if last and self._varies else epoch), 0 if last else window + 1
         self._next = (
             None
-            if windows.number == 1 and not self._shuffle
+            if windows.number == 1 and not self._varies
             else ((batch, *after), self._pool.submit(self._load, windows, *after))
         )
         return loaded
@@ -161,5 +179,32 @@ class Streamed:
     def _load(self, windows: Windows, epoch: int, window: int) -> tuple[Tensors, np.ndarray, np.ndarray]:
         shards = generator(self._seed, "order", epoch) if self._shuffle else None
         within = generator(self._seed, "window", epoch, window) if self._shuffle else None
-        arrays = self._read(windows.ranges(window, shards), windows.rows)
-        return arrays.tensors(), *windows.order(window, within)
+        ranges, (order, rest) = windows.ranges(window, shards), windows.order(window, within)
+        rows = self._rows(epoch)
+        if rows is not None:
+            ranges, places = stretches(rows, ranges)
+            order, rest = places[order], places[rest]
+        return self._read(ranges, windows.rows).tensors(), order, rest
+
+
+def stretches(rows: np.ndarray, ranges: Ranges) -> tuple[Ranges, np.ndarray]:
+    """Where examples are of which some occur several times.
+
+    Args:
+        rows: the examples of an epoch, in rising order, of which none is left out, (n,).
+        ranges: which of them, by their places in it.
+
+    Returns:
+        The examples that are to be read, each once in a range; and where among them each one is, (wanted,) int32.
+    """
+    import numpy as np
+
+    found: list[tuple[int, int]] = []
+    places: list[np.ndarray] = []
+    before = 0
+    for first, last in ranges:
+        begin, end = int(rows[first]), int(rows[last - 1]) + 1
+        places.append(rows[first:last] - begin + before)
+        found.append((begin, end))
+        before += end - begin
+    return found, np.concatenate(places).astype(np.int32)

@@ -40,8 +40,8 @@ def read(ranges: Ranges, room: int) -> Arrays:
     return Arrays({"x": taken(X)}, taken(ALL.target), taken(ALL.weights))  # type: ignore[arg-type]
 
 
-def from_disk(shuffle: bool) -> Streamed:
-    return Streamed(read, EXAMPLES, 4 * (FEATURES + 2), seed=3, shuffle=shuffle)
+def from_disk(shuffle: bool, oversampled: Oversampled | None = None) -> Streamed:
+    return Streamed(read, EXAMPLES, 4 * (FEATURES + 2), seed=3, shuffle=shuffle, oversampled=oversampled)
 
 
 def loop_of(train: Supply, validation: Supply, *, xla: bool = False) -> Loop:
@@ -96,6 +96,24 @@ def test_shuffled_they_end_the_same_however_the_steps_are_cut_and_wherever_they_
     for epoch in (1, 2, 3):
         rows = np.concatenate([found[epoch, step] for step in range(steps)])
         np.testing.assert_array_equal(rows[np.lexsort(rows.T)], X[np.lexsort(X.T)])
+
+
+def test_oversampled_from_disk_they_are_those_in_memory() -> None:
+    labels = RANDOM.choice(3, EXAMPLES, p=[0.7, 0.2, 0.1])
+    rare = Oversampled.of({"b": 2.5, "c": 7.3}, labels, ("a", "b", "c"))
+    whole = trained(loop_of(InMemory(ALL, 3, oversampled=rare), InMemory(ALL)))
+    assert_same(trained(loop_of(from_disk(False, rare), from_disk(False))), whole)
+
+    one, other = from_disk(True, rare), from_disk(True, rare)
+    places = [(epoch, step) for epoch in (1, 2) for step in range(-(-len(one) // BATCH))]
+    found = {place: batch_of(one, *place) for place in places}
+    for index in RANDOM.permutation(len(places)):  # as after a resume
+        np.testing.assert_array_equal(batch_of(other, *places[index]), found[places[index]])
+    for epoch in (1, 2):
+        rows = np.concatenate([batch for place, batch in found.items() if place[0] == epoch])
+        expected = X[rare.rows(3, epoch)]
+        np.testing.assert_array_equal(rows[np.lexsort(rows.T)], expected[np.lexsort(expected.T)])
+    assert sum(last - first for *_, first, last in one.in_order(BATCH)) == -(-EXAMPLES // BATCH)
 
 
 def test_each_window_epoch_and_seed_has_an_order_of_its_own() -> None:

@@ -9,6 +9,8 @@ import lzma
 import os
 import pathlib
 import re
+import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +24,7 @@ from dlrun.data.columns import Table
 from dlrun.data.section import Data
 from dlrun.data.sources import Csv, Json, Parquet, csv_blocks, json_blocks, lazy
 from dlrun.data.sources.tabular import Tabular
-from dlrun.errors import DlrunError
+from dlrun.errors import DataError, DlrunError
 
 QUOTED = 'id,note\n1,"a\nb"\n2,"say ""yes"", then\n\ngo"\n3,c\n'
 
@@ -341,3 +343,45 @@ def test_what_is_fitted_and_encoded_is_that_of_the_table_in_memory(here: pathlib
         np.testing.assert_array_equal(np.asarray(found.target), expected.target, strict=True)
         for name, values in expected.inputs.items():
             np.testing.assert_array_equal(np.asarray(found.inputs[name]), values, strict=True)
+
+
+def test_what_a_killed_process_left_and_what_is_not_used_any_more_is_removed(here: pathlib.Path) -> None:
+    (here / "a.csv").write_text("a\n1\n")
+    (here / "b.csv").write_text("a\n2\n")
+    Csv(kind="csv", path="a.csv").lazily(here)
+    tables = here / "cache" / "dlrun" / "tables"
+    (made,) = tables.iterdir()
+    (tables / ".killed").mkdir()
+    (tables / ".killed" / "0.parquet").write_bytes(b"")
+    (tables / ".at-work").mkdir()
+    days = 24 * 3600
+    os.utime(tables / ".killed", (time.time() - 2 * days,) * 2)
+    os.utime(made, (time.time() - 29 * days,) * 2)
+    Csv(kind="csv", path="b.csv").lazily(here)
+    assert {each.name for each in tables.glob(".*")} == {".at-work"}
+    assert made.exists()
+    Csv(kind="csv", path="a.csv").lazily(here)
+    assert time.time() - made.stat().st_mtime < days, "it is used again"
+    os.utime(made, (time.time() - 31 * days,) * 2)
+    Csv(kind="csv", path="b.csv", types={"a": "text"}).lazily(here)
+    assert not made.exists()
+    (tables / ".at-work").rmdir()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_what_cannot_be_written_is_told_and_leaves_nothing(here: pathlib.Path) -> None:
+    import resource
+
+    (here / "a.csv").write_text("a\n" + "".join(f"{index / 7}\n" for index in range(2000)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    csv_blocks.BLOCK, size = 1 << 20, csv_blocks.BLOCK
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
+    try:
+        with pytest.raises(DataError, match="a table cannot be written to") as told:
+            Csv(kind="csv", path="a.csv").lazily(here)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        csv_blocks.BLOCK = size
+    assert told.value.hint is not None
+    assert "make room there" in told.value.hint
+    assert not list((here / "cache" / "dlrun" / "tables").iterdir())

@@ -7,6 +7,7 @@ import io
 import pathlib
 import random
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -202,3 +203,50 @@ def test_images_have_the_size_of_the_first(tmp_path: pathlib.Path) -> None:
     (tmp_path / "data.tfrecord").write_bytes(framed(made(image=png(3)), made(image=png(5))))
     with pytest.raises(DataError, match="image of record 2"):
         source(image="image").load(tmp_path)
+
+
+@pytest.mark.parametrize("resize", ["fill", "fit", "crop", None])
+def test_images_of_several_sizes_are_brought_to_one(resize: Any, tmp_path: pathlib.Path) -> None:
+    """As the same files are from a folder, and as Pillow does it."""
+    from PIL import Image, ImageOps
+
+    pictures = [
+        Image.fromarray(np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8))
+        for height, width in ((6, 8), (20, 5), (3, 9))
+    ]
+    contents = []
+    for picture in pictures:
+        stream = io.BytesIO()
+        picture.save(stream, "PNG")
+        contents.append(stream.getvalue())
+    (tmp_path / "data.tfrecord").write_bytes(framed(*(made(image=content) for content in contents)))
+    size: dict[str, Any] = {"height": 6, "width": 4} | ({"resize": resize} if resize else {})
+    found = source(image={"kind": "image", **size})
+    assert not list(found.check(tmp_path))
+    bicubic = Image.Resampling.BICUBIC
+    ways: dict[Any, Any] = {
+        "fit": lambda picture: ImageOps.pad(picture, (4, 6), bicubic, color=0),
+        "crop": lambda picture: ImageOps.fit(picture, (4, 6), bicubic),
+    }
+    way = ways.get(resize, lambda picture: picture.resize((4, 6), bicubic))
+    expected = np.stack([np.asarray(way(picture)) for picture in pictures])
+    np.testing.assert_array_equal(found.load(tmp_path).columns["image"], expected)
+    with pytest.raises(DataError, match=r"image of record 2 is 20x5 \(height x width\), where 6x8 is needed") as raised:
+        source(image="image").load(tmp_path)
+    assert raised.value.hint == "bring all to one size: columns: {image: {kind: image, height: 6, width: 8}}"
+
+
+@pytest.mark.parametrize(
+    ("column", "field", "words"),
+    [
+        ({"kind": "image", "height": 4}, "height", "a picture has a height and a width"),
+        ({"kind": "image", "resize": "fit"}, "resize", "a picture is brought to a size"),
+        ({"kind": "image", "height": 4, "width": 4, "shape": [4, 4, 1]}, "height", "the size that shape says"),
+        ({"kind": "number", "width": 4}, "width", "width is for images"),
+    ],
+)
+def test_sizes_that_make_no_sense(column: dict[str, Any], field: str, words: str, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "data.tfrecord").write_bytes(framed(made(x=1)))
+    [problem] = source(x=column).check(tmp_path)
+    assert problem.path == ("columns", "x", field)
+    assert words in problem.message

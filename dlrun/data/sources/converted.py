@@ -10,18 +10,20 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import tempfile
 import time
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.columns import Table
-from dlrun.data.on_disk import ROOM, check_room
+from dlrun.data.on_disk import check_room
 from dlrun.data.sources.files import parts, plain_name
 from dlrun.data.sources.frames import Types, together
 from dlrun.data.sources.lazy import BLOCK
-from dlrun.data.sources.stored import Stored, readable, rows_in, schema
+from dlrun.data.sources.stored import Stored, readable, rows_in, schema, writable, write_block
 from dlrun.data.sources.tabular import PACKING, same_columns
 from dlrun.errors import DataError
 from dlrun.machine import cache_folder
@@ -85,11 +87,7 @@ class Converted(Stored):
             place.tidy()
             with tempfile.TemporaryDirectory(prefix=".", dir=place.folder) as name:
                 folder = pathlib.Path(name)
-                try:
-                    whole = self.put_aside(file, types, folder)
-                    made = _joined(folder, whole)
-                except OSError as error:
-                    raise DataError(f"{file} cannot be converted in {folder.parent}: {error}", hint=ROOM) from None
+                made = _joined(folder, self.put_aside(file, types, folder))
                 if place != _Place(file, self.reading(types)):
                     raise DataError(f"{file} was changed while it was read", hint="wait until nothing writes to it")
                 made.replace(place.file)
@@ -130,11 +128,16 @@ class _Place:
     __hash__ = None  # type: ignore[assignment]
 
     def tidy(self) -> None:
-        """Removes what was made of the file before it changed, and what has not been used for long."""
-        for each in self.folder.glob("*.parquet"):
+        """Removes what was made of the file before it changed, what has not been used for long, and what a process
+        left that was killed."""
+        for each in self.folder.iterdir():
             stale = each.name.startswith(f"{self._path}-") and not each.name.startswith(f"{self._path}-{self._state}-")
-            if stale or time.time() - each.stat().st_mtime > UNUSED_DAYS * 24 * 3600:
-                each.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another process has removed it
+                days = (time.time() - each.stat().st_mtime) / (24 * 3600)
+                if each.is_dir() and days > 1:
+                    shutil.rmtree(each)
+                elif not each.is_dir() and (stale or days > UNUSED_DAYS):
+                    each.unlink()
 
 
 def _digest(value: Any) -> str:
@@ -153,13 +156,14 @@ def _joined(folder: pathlib.Path, whole: Whole) -> pathlib.Path:
         after = whole(before)
         if not after.equals(before) or after.schema != before.schema:
             file = folder / f"column-{index}"
-            after.write_parquet(file, compression="lz4", row_group_size=BLOCK)
+            write_block(after, file)
             columns.append(polars.scan_parquet(file, hive_partitioning=False, glob=False))
             blocks = blocks.drop(name)
     if columns:
         blocks = polars.concat([blocks, *columns], how="horizontal").select(names)
     made = folder / "whole"
-    blocks.sink_parquet(made, compression="lz4", row_group_size=BLOCK, maintain_order=True)
+    with writable(folder):
+        blocks.sink_parquet(made, compression="lz4", row_group_size=BLOCK, maintain_order=True)
     with made.open("rb+") as handle:
         os.fsync(handle.fileno())
     return made

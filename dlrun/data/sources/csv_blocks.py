@@ -22,6 +22,7 @@ from dlrun.data.sources.csv_text import (
     read_frame,
 )
 from dlrun.data.sources.frames import dtypes
+from dlrun.data.sources.stored import write_block
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _write(
     rows, gaps = 0, False
     for index, block in enumerate(_again(opened, survey)):
         frame = read_frame(survey.header + block, dialect, types)
-        frame.write_parquet(folder / f"{index:08d}.parquet", compression="lz4")
+        write_block(frame, folder / f"{index:08d}.parquet")
         rows += frame.height
         gaps = gaps or frame[:, -1].null_count() > 0
     return rows, gaps

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.data.sources.csv_text import Opened, check_nul, check_utf8
 from dlrun.data.sources.json_text import HALF, ONE_A_LINE, as_text, blocks_of, fault_of, key_of, plain_kinds
+from dlrun.data.sources.stored import write_block
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _write(opened: Opened, schema: polars.Schema, folder: Path) -> bool:
         frame = polars.read_ndjson(block, schema=schema)
         without_keys = [column for column in frame if column.dtype == polars.Struct({})]  # Parquet has no such objects
         frame = frame.with_columns(column.struct.json_encode() for column in without_keys)
-        frame.write_parquet(folder / f"{index:08d}.parquet", compression="lz4")
+        write_block(frame, folder / f"{index:08d}.parquet")
         rows += frame.height
         pairs += block.count(b'":')
         gaps = gaps or any(column.null_count() for column in frame)
@@ -181,4 +182,4 @@ def _write_mixed(opened: Opened, types: Mapping[str, polars.DataType | None], fo
                 else polars.Series(values=values, dtype=dtype, strict=False)
             )
         if rows:
-            polars.DataFrame(columns).write_parquet(folder / f"{index:08d}.parquet", compression="lz4")
+            write_block(polars.DataFrame(columns), folder / f"{index:08d}.parquet")

@@ -6,7 +6,6 @@ import io
 import mmap
 import os
 import pathlib
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, ClassVar, Literal
@@ -16,7 +15,7 @@ from dlrun.data.sources.converted import Converted, Whole
 from dlrun.data.sources.files import BLOCK, FETCH, ZSTANDARD, check_fits, opened, parts, plain_name, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform, text_bytes
 from dlrun.data.sources.parquet_pages import unpacked
-from dlrun.data.sources.stored import readable, rows_in, schema
+from dlrun.data.sources.stored import readable, rows_in, schema, writable
 from dlrun.data.sources.tabular import same_columns
 from dlrun.errors import DataError
 
@@ -154,7 +153,9 @@ class Parquet(Converted):
             DataError: it is damaged.
         """
         with opened(file) as stream, (folder / "unpacked.parquet").open("wb") as unpacked:
-            shutil.copyfileobj(stream, unpacked, BLOCK)
+            while block := stream.read(BLOCK):
+                with writable(folder):
+                    unpacked.write(block)
         schema(folder / "unpacked.parquet")
         return lambda column: column
 

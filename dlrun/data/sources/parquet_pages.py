@@ -92,8 +92,10 @@ def _pages(data: bytes | mmap.mmap, column: Fields) -> Iterator[Fields]:
         page = reader.structure()
         if page[2] < 0 or page[3] < 0:
             raise ValueError("a page of less than no bytes")
-        yield page
         position = reader.position + page[3]
+        if position > len(data) - TAIL:
+            raise ValueError("a page goes beyond the end")
+        yield page
 
 
 class Compact:

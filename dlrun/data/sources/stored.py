@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
+from dlrun.data.on_disk import ROOM
 from dlrun.data.sources.files import FETCH
 from dlrun.data.sources.frames import Types, check_formats, conform
-from dlrun.data.sources.lazy import Parts
+from dlrun.data.sources.lazy import BLOCK, Parts
 from dlrun.data.sources.tabular import KEPT, Tabular
 from dlrun.errors import DataError, MisfitError
 
@@ -121,6 +122,27 @@ def rows_in(file: pathlib.Path) -> int:
         return int(polars.scan_parquet(file, hive_partitioning=False).select(polars.len()).collect().item())
 
 
+def write_block(frame: polars.DataFrame, file: pathlib.Path) -> None:
+    """Writes rows as a Parquet file that is soon read again.
+
+    Raises:
+        DataError: the disk has no room.
+    """
+    with writable(file.parent):
+        frame.write_parquet(file, compression="lz4", row_group_size=BLOCK)
+
+
+@contextmanager
+def writable(folder: pathlib.Path) -> Iterator[None]:
+    """Within it, what polars cannot write into a folder is told as an error of its disk."""
+    import polars
+
+    try:
+        yield
+    except (polars.exceptions.PolarsError, OSError) as error:
+        raise DataError(f"a table cannot be written to {folder}: {str(error).splitlines()[0]}", hint=ROOM) from None
+
+
 @contextmanager
 def readable(name: str) -> Iterator[None]:
     """Within it, what polars cannot read is told as an error of the file."""
@@ -129,4 +151,7 @@ def readable(name: str) -> Iterator[None]:
     try:
         yield
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
-        raise DataError(f"{name} is damaged: {str(error).splitlines()[0]}", hint=FETCH) from None
+        told = str(error).splitlines()[0] if str(error) else ""
+        if isinstance(error, polars.exceptions.PanicException) or " { " in told:  # structures of Rust
+            told = "its content is not as the format has it"
+        raise DataError(f"{name} is damaged: {told}", hint=FETCH) from None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from dlrun.data.columns import Column, Defaults, Table
-from dlrun.data.decode import Form, decode_bytes, header_of
+from dlrun.data.decode import Form, Resize, decode_bytes, header_of
 from dlrun.data.sources.files import locate, opened, parts
 from dlrun.data.sources.tfrecord_file import Values, example, verified
 from dlrun.errors import DataError
@@ -28,6 +28,8 @@ Kind = Literal["integer", "number", "text", "image"]
 
 Size = Annotated[int, Field(ge=1)]
 
+Side = Annotated[int, Field(ge=1, le=16_384)]
+
 
 class RecordColumn(Spec):
     """What a feature of the records is."""
@@ -39,6 +41,29 @@ class RecordColumn(Spec):
     """Of numbers: how many stand in a row. Left out: one."""
     shape: tuple[Size, Size, Size] | None = None
     """Of an image whose bytes are its pixels: height, width, channels."""
+    height: Side | None = None
+    """Of a PNG, a JPEG or the like, with width: what all are brought to. Left out: all must have the same size."""
+    width: Side | None = None
+    """As height."""
+    resize: Resize | None = None
+    """How pictures get that size: fill stretches; fit keeps the proportions and puts black bars beside; crop keeps them
+    and cuts off evenly what is too much. Left out: fill."""
+
+    def check(self) -> Iterator[Problem]:
+        """Fields that contradict one another, or the kind."""
+        if self.size is not None and self.kind != "number":
+            yield Problem(("size",), "size is for numbers", received=self.kind, at="key")
+        if self.kind != "image":
+            of_images = [field for field in ("shape", "height", "width", "resize") if getattr(self, field) is not None]
+            yield from (Problem((each,), f"{each} is for images", received=self.kind, at="key") for each in of_images)
+            return
+        sides = [field for field in ("height", "width") if getattr(self, field) is not None]
+        if self.shape is not None and sides:
+            yield Problem((sides[0],), "pixels that stand there as they are have the size that shape says", at="key")
+        elif len(sides) == 1:
+            yield Problem((sides[0],), "a picture has a height and a width", expected="both, or none", at="key")
+        elif self.resize is not None and not sides:
+            yield Problem(("resize",), "a picture is brought to a size", expected="height and width besides", at="key")
 
 
 class TfRecord(Spec):
@@ -61,10 +86,7 @@ class TfRecord(Spec):
     def check(self, base: pathlib.Path) -> Iterator[Problem]:
         """What is wrong with the files, as far as their first record shows it."""
         for name, column in self._columns.items():
-            if column.size is not None and column.kind != "number":
-                yield Problem(("columns", name, "size"), "size is for numbers", received=column.kind, at="key")
-            if column.shape is not None and column.kind != "image":
-                yield Problem(("columns", name, "shape"), "shape is for images", received=column.kind, at="key")
+            yield from (problem.under("columns", name) for problem in column.check())
         if self.time is not None and (self.time not in self._columns or self._columns[self.time].kind != "text"):
             yield Problem(("time",), f"{self.time} is no column of text", hint=f"columns: {{{self.time}: text}}")
         try:
@@ -161,7 +183,8 @@ class TfRecord(Spec):
                 texts[:] = values
                 return _times(texts, file, name) if name == self.time else texts
             case _:
-                return np.stack(values) if self._columns[name].shape else decoded(values, file, name)
+                column = self._columns[name]
+                return np.stack(values) if column.shape else decoded(values, file, name, column)
 
 
 def _value(found: Values | None, column: RecordColumn) -> Any:
@@ -213,8 +236,15 @@ def _pixels(data: bytes, column: RecordColumn) -> bytes | np.ndarray:
     return np.frombuffer(data, np.uint8).reshape(column.shape)
 
 
-def decoded(files: list[bytes], file: str, name: str) -> np.ndarray:
-    """Pictures of one size, decoded: uint8 (rows, height, width, channels); colour where the first has it."""
+def decoded(files: list[bytes], file: str, name: str, column: RecordColumn | None = None) -> np.ndarray:
+    """Pictures, decoded: uint8 (rows, height, width, channels); colour where the first has it.
+
+    Args:
+        column: says what size they are brought to; None, or where it says none: all have the same.
+
+    Raises:
+        DataError: one cannot be decoded, or has another size; with its number.
+    """
     import numpy as np
 
     try:
@@ -222,12 +252,18 @@ def decoded(files: list[bytes], file: str, name: str) -> np.ndarray:
     except DataError as error:
         raise DataError(f"{file}: {name} of record 1 {error.message}") from None
     form = Form(height=found.height, width=found.width, channels=found.channels)
+    if column is not None and column.height is not None and column.width is not None:
+        size = {"height": column.height, "width": column.width}
+        form = form.model_copy(update={**size, "resize": column.resize or "fill"})
     pixels = np.zeros((len(files), *form.shape), np.uint8)
     for number, data in enumerate(files, 1):
         try:
             decode_bytes(data, form, pixels[number - 1])
         except DataError as error:
-            raise DataError(f"{file}: {name} of record {number} {error.message}", hint=error.hint) from None
+            told = f"{file}: {name} of record {number} {error.message}"
+            mend = f"columns: {{{name}: {{kind: image, height: {form.height}, width: {form.width}}}}}"
+            is_other_size = column is not None and "is needed" in error.message
+            raise DataError(told, hint=f"bring all to one size: {mend}" if is_other_size else error.hint) from None
     return pixels
 
 
