@@ -26,7 +26,7 @@ SHARE = 4
 """Data may take a quarter of the memory that is free, where the spec does not say."""
 
 
-def is_streamed(source: Source, base: pathlib.Path, memory: str) -> bool:
+def is_streamed(source: Source | Tabular, base: pathlib.Path, memory: str) -> bool:
     """Whether the table of a source is to be read by columns and blocks.
 
     Args:

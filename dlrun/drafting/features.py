@@ -94,6 +94,8 @@ def _choose(chosen: ChosenFeatures, column: ColumnProfile, material: Material) -
     values = material.frame[name]
     if column.type == "empty" or column.distinct == 1:
         chosen.left_out[name] = "it has no value" if column.type == "empty" else "it has one value"
+    elif column.type == "array":
+        chosen.left_out[name] = "it has several values a row; if they are as many in each: kind: number"
     elif column.missing > MOSTLY_MISSING * rows:
         chosen.left_out[name] = f"it is missing in {_percent(column)} of the rows"
     elif chosen.group is None and GROUP.match(name) and _is_group(column):

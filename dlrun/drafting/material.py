@@ -18,16 +18,17 @@ from dlrun.data.sources import Source
 from dlrun.data.sources.csv_file import DELIMITERS, Csv
 from dlrun.data.sources.files import near_file, opened, plain_name
 from dlrun.data.sources.json_lines import Json
+from dlrun.data.sources.lazy import LazyColumns
 from dlrun.data.sources.parquet_file import Parquet
 from dlrun.data.sources.sql import DATABASES
+from dlrun.data.streaming import is_streamed
 from dlrun.errors import DataError, UsageError
 from dlrun.profile.column import ColumnProfile
+from dlrun.profile.frame import Frame, OneByOne
 from dlrun.profile.table import Profile, frame_of, profile_frame, profile_table
 from dlrun.profile.values import text_among_numbers, written
 
 if TYPE_CHECKING:
-    import polars
-
     from dlrun.data.sources.tabular import Tabular
 
 TABLES: dict[str, type[Tabular]] = {"csv": Csv, "parquet": Parquet, "json": Json}
@@ -72,7 +73,7 @@ class Material:
     name: str
     source: dict[str, Any]
     reasons: tuple[str, ...]
-    frame: polars.DataFrame
+    frame: Frame
     profile: Profile
     target: str | None = None
     own_test: bool = False
@@ -165,13 +166,26 @@ def _table(source: type[Tabular], path: pathlib.Path, fields: dict[str, Any]) ->
         if delimiter != ",":
             fields["delimiter"] = delimiter
     place = {"path": str(path.absolute())}
-    frame = source.parse(fields | place).whole(pathlib.Path())
+    frame = _frame(source.parse(fields | place))
     if source is Csv and (more := _dialect(frame, fields.get("delimiter", ","))):
         fields |= more
-        frame = source.parse(fields | place).whole(pathlib.Path())
+        frame = _frame(source.parse(fields | place))
         if "missing" in more:
             reasons.append(f"{', '.join(more['missing'])}: no value, where others are numbers")
     return Material(path.name, fields, tuple(reasons), frame, profile_frame(frame))
+
+
+def _frame(source: Tabular, memory: str = "auto") -> Frame:
+    """All rows of a table; one column at a time where they would be too large.
+
+    Args:
+        memory: as `runtime.memory`.
+    """
+    base = pathlib.Path()
+    table = source.lazily(base) if is_streamed(source, base, memory) else None
+    if table is not None and isinstance(table.columns, LazyColumns):
+        return OneByOne(list(table.columns), table.columns.as_read)
+    return source.whole(base)
 
 
 def _delimiter(path: pathlib.Path) -> str:
@@ -194,13 +208,15 @@ def _delimiter(path: pathlib.Path) -> str:
     return best
 
 
-def _dialect(frame: polars.DataFrame, delimiter: str) -> dict[str, Any]:
+def _dialect(frame: Frame, delimiter: str) -> dict[str, Any]:
     """Texts that are numbers with a decimal comma, and those that stand for no value among numbers."""
     import polars
 
     stand_ins: set[str] = set()
-    commas, points = 0, sum(dtype.is_float() for dtype in frame.dtypes)
-    for column in frame:
+    commas = points = 0
+    for name in frame.columns:
+        column = frame[name]
+        points += column.dtype.is_float()
         if column.dtype != polars.String:
             continue
         found, alone = written(column), text_among_numbers(column)

@@ -15,6 +15,7 @@ from dlrun.errors import DataError
 from dlrun.experiment import fitting_name
 from dlrun.models import Architecture
 from dlrun.profile.classes import OUTNUMBERED
+from dlrun.profile.frame import row_hashes
 from dlrun.profile.times import profile_times
 
 if TYPE_CHECKING:
@@ -235,7 +236,7 @@ def _copies(material: Material, chosen: ChosenFeatures) -> int:
         return 0
     import numpy as np
 
-    found = material.frame.select(names).hash_rows(seed=0).to_numpy()
+    found = row_hashes(material.frame, names)
     copies = len(found) - len(np.unique(found))
     return copies if 10 * copies < len(found) else 0  # more than that are rows of few values, alike by chance
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from dlrun.data.splits import Parts
 from dlrun.profile.finding import Finding, listed
+from dlrun.profile.frame import Frame
 
 if TYPE_CHECKING:
     import numpy as np
-    import polars
 
 SAMPLE = 10_000
 """Rows of a part that are compared, at most."""
@@ -22,7 +22,7 @@ CERTAIN = 1.95
 """Times sqrt((n + m) / nm) it is a distance that chance reaches once in a thousand times (Kolmogorov, Smirnov)."""
 
 
-def look_for_drift(frame: polars.DataFrame, parts: Parts, columns: Sequence[str]) -> Iterator[Finding]:
+def look_for_drift(frame: Frame, parts: Parts, columns: Sequence[str]) -> Iterator[Finding]:
     """Columns of numbers that are distributed otherwise in the test than in the train part.
 
     Args:
@@ -32,14 +32,16 @@ def look_for_drift(frame: polars.DataFrame, parts: Parts, columns: Sequence[str]
     train, test = _some(parts.train), _some(parts.test)
     found: dict[str, float] = {}
     for name in columns:
-        one, other = (frame[name].gather(rows).drop_nulls().to_numpy() for rows in (train, test))
+        column = frame[name]
+        one, other = (column.gather(rows).drop_nulls().to_numpy() for rows in (train, test))
         limit = max(FAR, CERTAIN * ((1 / max(len(one), 1)) + 1 / max(len(other), 1)) ** 0.5)
         if len(one) and len(other) and (far := distance(one, other)) > limit:
             found[name] = far
     if not found:
         return
     worst = max(found, key=found.__getitem__)
-    means = [frame[worst].gather(rows).mean() for rows in (parts.train, parts.test)]
+    column = frame[worst]
+    means = [column.gather(rows).mean() for rows in (parts.train, parts.test)]
     told = " and ".join(f"{mean:,.4g}" for mean in means if isinstance(mean, int | float))
     verb = "is" if len(found) == 1 else "are"
     what = (

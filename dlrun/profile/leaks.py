@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dlrun.data.inference import ROWS_A_CATEGORY
 from dlrun.profile.finding import Finding
+from dlrun.profile.frame import Frame
 from dlrun.profile.values import FEWEST
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ SOME = 10_000
 """Ranks are compared in so many rows first, and in all only where they agree there."""
 
 
-def look_for_leaks(frame: polars.DataFrame, features: Sequence[str], target: str) -> Iterator[Finding]:
+def look_for_leaks(frame: Frame, features: Sequence[str], target: str) -> Iterator[Finding]:
     """Features that are the target in disguise.
 
     Args:
@@ -77,6 +78,6 @@ def _on_a_curve(column: polars.Series, truth: polars.Series) -> str | None:
     if agree(pair, "pearson"):
         return "it is the same on another scale (their correlation is 1)"
     some = pair.gather_every(max(1, len(truth) // SOME))
-    if column.n_unique() == truth.n_unique() and agree(some, "spearman") and agree(pair, "spearman"):
+    if agree(some, "spearman") and column.n_unique() == truth.n_unique() and agree(pair, "spearman"):
         return "sorted by the one, the other is sorted too (the correlation of their ranks is 1)"
     return None

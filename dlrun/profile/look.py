@@ -11,6 +11,7 @@ from dlrun.data.features.values import row_list
 from dlrun.data.fitted_target import FittedClasses
 from dlrun.data.layout import lay_out
 from dlrun.data.preparation import input_name
+from dlrun.data.sources.lazy import BLOCK
 from dlrun.data.splits import RandomSplit
 from dlrun.profile.classes import look_at_classes
 from dlrun.profile.drift import look_for_drift
@@ -18,13 +19,12 @@ from dlrun.profile.finding import Finding, counted, examples
 from dlrun.profile.leaks import look_for_leaks
 from dlrun.profile.pictures import look_at_pictures
 from dlrun.profile.rows import contents, look_at_rows
-from dlrun.profile.table import Profile, frame_of
+from dlrun.profile.table import Profile, flat
 from dlrun.profile.times import look_at_times
 from dlrun.profile.values import look_at_values
 
 if TYPE_CHECKING:
-    import polars
-
+    import numpy as np
 
 FEWEST_WATCHED = 30
 """Validation examples below which a better epoch may be chance."""
@@ -47,16 +47,16 @@ def look(dataset: Dataset, profile: Profile, *, weighted: bool, watched: bool = 
 def _findings(dataset: Dataset, profile: Profile, weighted: bool) -> Iterator[Finding]:
     data, table, parts = dataset.resolved, dataset.table, dataset.parts
     features = data.features or {}
-    frame = frame_of(table)
+    frame = flat(table, profile)
     target = data.target.column if data.target else None
     series = next(((name, each) for name, each in features.items() if isinstance(each, Series)), None)
     profiles = {column.name: column for column in profile.columns}
     yield from look_at_values(frame, profiles, features, target, parts.train)
     yield from _empty_texts(dataset)
     if series is None:
-        flat = [name for name in features if name in frame.columns]
+        alone = [name for name in features if name in frame.columns]
         for each in data.targets:
-            yield from look_for_leaks(frame, flat, each.column)
+            yield from look_for_leaks(frame, alone, each.column)
     if profile.classes:
         random = isinstance(data.split, RandomSplit)
         yield from look_at_classes(profile.classes, random=random, weighted=weighted)
@@ -70,7 +70,12 @@ def _findings(dataset: Dataset, profile: Profile, weighted: bool) -> Iterator[Fi
         yield from look_at_times(
             dataset.preparation.time, lay_out(table, dataset.preparation.time, data.series_by), series[1]
         )
-    yield from look_for_drift(frame, parts, _numbers(frame, [*features, *(each.column for each in data.targets)]))
+    numbers = [
+        name
+        for name in dict.fromkeys([*features, *(each.column for each in data.targets)])
+        if name in frame.columns and profiles[name].type in ("integer", "number")
+    ]
+    yield from look_for_drift(frame, parts, numbers)
 
 
 def _few_watched(dataset: Dataset) -> Iterator[Finding]:
@@ -92,10 +97,6 @@ def _few_watched(dataset: Dataset) -> Iterator[Finding]:
     yield Finding("few_validation", what, mend, count)
 
 
-def _numbers(frame: polars.DataFrame, names: list[str]) -> list[str]:
-    return [name for name in dict.fromkeys(names) if name in frame.columns and frame[name].dtype.is_numeric()]
-
-
 def _empty_texts(dataset: Dataset) -> Iterator[Finding]:
     """Texts in which preparation leaves no token."""
     import numpy as np
@@ -103,10 +104,17 @@ def _empty_texts(dataset: Dataset) -> Iterator[Finding]:
     for name, feature in (dataset.resolved.features or {}).items():
         if not isinstance(feature, Text):
             continue
-        rows = [part.rows[~part.inputs[input_name(name)].any(axis=1)] for part in dataset.splits.values()]
+        rows = [part.rows[_are_empty(part.inputs[input_name(name)])] for part in dataset.splits.values()]
         empty = np.sort(np.concatenate(rows))
         if len(empty):
             verb = "has" if len(empty) == 1 else "have"
             what = f"{counted(len(empty), 'text')} of {name} {verb} no token left once prepared: {row_list(empty)}"
             mend = "take them out of the file, or strip_punctuation: false where punctuation is what they hold"
             yield Finding("empty_text", what, mend, len(empty), examples(empty), (name,))
+
+
+def _are_empty(tokens: np.ndarray) -> np.ndarray:
+    """Whether rows of tokens hold none, (rows,) bool; they may be on disk."""
+    import numpy as np
+
+    return np.concatenate([~tokens[each : each + BLOCK].any(axis=1) for each in range(0, len(tokens), BLOCK)])

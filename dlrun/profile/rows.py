@@ -10,6 +10,7 @@ from dlrun.data.columns import Table
 from dlrun.data.features.values import SHOWN
 from dlrun.data.splits import Parts
 from dlrun.profile.finding import Finding, counted, examples
+from dlrun.profile.frame import Frame, mixed, row_hashes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,7 @@ SAMPLE = 20_000
 
 
 def look_at_rows(
-    table: Table, frame: polars.DataFrame, parts: Parts, features: Sequence[str], target: str | None, *, classes: bool
+    table: Table, frame: Frame, parts: Parts, features: Sequence[str], target: str | None, *, classes: bool
 ) -> Iterator[Finding]:
     """Rows that are equal in all features.
 
@@ -50,7 +51,7 @@ def look_at_rows(
         yield from _conflicts(inputs, frame[target], target, known, table.call)
 
 
-def hashes(table: Table, frame: polars.DataFrame, features: Sequence[str]) -> np.ndarray:
+def hashes(table: Table, frame: Frame, features: Sequence[str]) -> np.ndarray:
     """A hash of each row's features, uint64 (rows,): equal rows have equal ones, and two different rows of a million
     have the same one once in 37 million such tables."""
     import numpy as np
@@ -58,18 +59,11 @@ def hashes(table: Table, frame: polars.DataFrame, features: Sequence[str]) -> np
     flat = [name for name in features if name in frame.columns]
     found = np.zeros(len(table), np.uint64)
     if flat:
-        found ^= frame.select(flat).hash_rows(seed=0).to_numpy()
+        found ^= row_hashes(frame, flat)
     for name in features:
         if name not in flat:
             found = mixed(found) ^ contents(table.columns[name])
     return found
-
-
-def mixed(numbers: np.ndarray) -> np.ndarray:
-    """Hashes that are combined with others must not cancel out: those of equal columns would."""
-    import numpy as np
-
-    return numbers * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x632BE59BD9B4E019)
 
 
 def contents(values: np.ndarray) -> np.ndarray:
@@ -88,7 +82,7 @@ def _pairs(found: np.ndarray) -> int:
     return int((counts * (counts - 1) // 2).sum())
 
 
-def _expected(table: Table, frame: polars.DataFrame, features: Sequence[str]) -> float:
+def _expected(table: Table, frame: Frame, features: Sequence[str]) -> float:
     """How many pairs of equal rows there would be if the columns were independent of one another: the number of pairs
     times, for each column, the chance that two rows agree in it. Texts and arrays do not agree by chance."""
     import polars

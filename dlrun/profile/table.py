@@ -10,6 +10,7 @@ from dlrun.data.columns import Table
 from dlrun.data.layout import numbered
 from dlrun.data.sources.lazy import BLOCK, LazyColumns
 from dlrun.profile.column import ColumnProfile, profile_array, profile_columns
+from dlrun.profile.frame import Frame, OneByOne
 from dlrun.profile.times import TimeProfile, profile_times
 
 if TYPE_CHECKING:
@@ -51,9 +52,13 @@ class Profile:
         }
 
 
-def profile_frame(frame: polars.DataFrame) -> Profile:
+def profile_frame(frame: Frame) -> Profile:
     """The profile of a frame that has not been split."""
-    return Profile(frame.height, tuple(profile_columns(frame)))
+    import polars
+
+    groups = [frame] if isinstance(frame, polars.DataFrame) else (frame[name].to_frame() for name in frame.columns)
+    columns = tuple(column for group in groups for column in profile_columns(group))
+    return Profile(columns[0].rows, columns)
 
 
 def profile_table(table: Table, time: str | None = None, series_by: str | None = None) -> Profile:
@@ -111,6 +116,18 @@ def frame_of(table: Table, rows: np.ndarray | None = None) -> polars.DataFrame:
             kept = values if rows is None else values[rows]
             columns.append(texts(name, kept) if kept.dtype == object else polars.Series(name, kept, nan_to_null=True))
     return polars.DataFrame(columns)
+
+
+def flat(table: Table, profile: Profile) -> Frame:
+    """The columns of a table that have one value a row; those of a table that is not in memory one by one.
+
+    Args:
+        profile: of the table.
+    """
+    if not isinstance(table.columns, LazyColumns):
+        return frame_of(table)
+    names = [column.name for column in profile.columns if not column.shape]
+    return OneByOne(names, lambda name: frame_of(replace(table, columns={name: table.columns[name]}))[name])
 
 
 def texts(name: str, values: np.ndarray) -> polars.Series:

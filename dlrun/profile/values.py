@@ -12,6 +12,7 @@ from dlrun.data.features import Feature, Number
 from dlrun.data.features.values import STAND_INS, row_list
 from dlrun.profile.column import ColumnProfile
 from dlrun.profile.finding import Finding, counted, examples, listed
+from dlrun.profile.frame import Frame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +63,10 @@ MOST_UNITS = 5
 
 ID_NAME = re.compile(r"(^|.*[_\W])(?i:id|uuid|guid|index|key|nr|no)$|.*[a-z]I[Dd]$|Unnamed: 0$")
 """How the name of a column ends that numbers its rows."""
+
+
+ID_TYPES = ("text", "integer")
+"""Of columns that could number rows."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,7 @@ def _no_numbers(texts: polars.Series) -> tuple[polars.Series, int]:
 def id_reason(column: polars.Series, profile: ColumnProfile) -> str | None:
     """Why a column does nothing but tell rows apart; None where it does more."""
     rows = profile.rows
-    if profile.type not in ("text", "integer") or rows < FEWEST or profile.missing or column.n_unique() < rows:
+    if profile.type not in ID_TYPES or rows < FEWEST or profile.missing or column.n_unique() < rows:
         return None
     if profile.type == "text":
         if column.str.contains(r"\s").any():
@@ -160,7 +165,7 @@ def id_reason(column: polars.Series, profile: ColumnProfile) -> str | None:
 
 
 def look_at_values(
-    frame: polars.DataFrame,
+    frame: Frame,
     profiles: Mapping[str, ColumnProfile],
     features: Mapping[str, Feature],
     target: str | None,
@@ -190,7 +195,7 @@ def look_at_values(
 
 
 def _constant(
-    frame: polars.DataFrame, profiles: Mapping[str, ColumnProfile], features: Sequence[str], train: np.ndarray
+    frame: Frame, profiles: Mapping[str, ColumnProfile], features: Sequence[str], train: np.ndarray
 ) -> Iterator[Finding]:
     empty = [name for name in features if profiles[name].type == "empty"]
     if empty:
@@ -201,7 +206,7 @@ def _constant(
         for name in features
         if name not in empty
         and (
-            frame[name].gather(train).n_unique() == 1
+            _is_constant(frame[name].gather(train))
             if name in frame.columns
             else profiles[name].least == profiles[name].greatest
         )
@@ -212,21 +217,25 @@ def _constant(
         yield Finding("constant", what, _leave_out(constant), len(constant), columns=tuple(constant))
 
 
+def _is_constant(column: polars.Series) -> bool:
+    missing = column.null_count()
+    return missing == len(column) or (not missing and column.min() == column.max())
+
+
 def _leave_out(names: Sequence[str]) -> str:
     return f"leave {'it' if len(names) == 1 else 'them'} out of data.features"
 
 
-def _ids(frame: polars.DataFrame, profiles: Mapping[str, ColumnProfile], features: Sequence[str]) -> Iterator[Finding]:
+def _ids(frame: Frame, profiles: Mapping[str, ColumnProfile], features: Sequence[str]) -> Iterator[Finding]:
     for name in features:
-        reason = id_reason(frame[name], profiles[name]) if name in frame.columns else None
+        maybe = name in frame.columns and profiles[name].type in ID_TYPES
+        reason = id_reason(frame[name], profiles[name]) if maybe else None
         if reason:
             what = f"{name} looks like an id ({reason}): what is learned of it holds for no other row"
             yield Finding("id", what, _leave_out([name]), profiles[name].rows, columns=(name,))
 
 
-def _missing(
-    frame: polars.DataFrame, profiles: Mapping[str, ColumnProfile], features: Mapping[str, Feature]
-) -> Iterator[Finding]:
+def _missing(frame: Frame, profiles: Mapping[str, ColumnProfile], features: Mapping[str, Feature]) -> Iterator[Finding]:
     """Missing numbers for which the spec names no stand-in, and columns that are missing in most rows."""
     for name, feature in features.items():
         count, rows = profiles[name].missing, profiles[name].rows

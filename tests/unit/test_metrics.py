@@ -191,6 +191,40 @@ def test_labels_and_directions():
     assert not higher_is_better("validation_loss")
 
 
+@pytest.mark.parametrize("classes", [2, 5, 40])
+def test_counts_of_pairs_of_classes_are_those_of_the_examples(classes, monkeypatch):
+    monkeypatch.setattr("dlrun.evaluation.predictions._BLOCK", 7)
+    random, names = np.random.default_rng(classes), tuple(f"c{index}" for index in range(classes))
+    truth = random.integers(0, max(2, classes - 1), 100)
+    given = predictions("multiclass", truth, random.dirichlet(np.ones(classes), 100), names)
+    result, predicted = measure(given), given.prediction
+    assert result["accuracy"] == sklearn.metrics.accuracy_score(truth, predicted)
+    for name in ("precision", "recall", "f1"):
+        for average, suffix in (("macro", ""), ("weighted", "_weighted")):
+            score = getattr(sklearn.metrics, f"{name}_score")
+            assert result[name + suffix] == score(truth, predicted, average=average, zero_division=0)
+    columns = sklearn.metrics.precision_recall_fscore_support(
+        truth, predicted, labels=np.arange(classes), zero_division=np.nan
+    )
+    for each, *expected in zip(result["per_class"].values(), *columns, strict=True):
+        assert [np.nan if value is None else value for value in each.values()] == pytest.approx(
+            expected, rel=0, abs=0, nan_ok=True
+        )
+    matrix = sklearn.metrics.confusion_matrix(truth, predicted, labels=np.arange(classes))
+    assert confusion(given)["counts"] == matrix.tolist()
+
+
+def test_blocks_are_the_examples_one_after_the_other(monkeypatch):
+    monkeypatch.setattr("dlrun.evaluation.predictions._BLOCK", 3)
+    several = replace(BINARY, further=(replace(BINARY, target="other"),))
+    forecast = predictions("forecast", np.arange(10.0).reshape(5, 2), np.ones((5, 2)))
+    forecast = replace(forecast, series=np.array(list("aabbb"), object), times=np.arange(5))
+    for whole in (BINARY, several, forecast):
+        blocks = list(whole.blocks())
+        assert [len(each) for each in blocks] == [3, len(whole) - 3]
+        assert_frame_equal(pl.concat([each.to_frame() for each in blocks]), whole.to_frame())
+
+
 def test_confusion_by_hand():
     matrix = confusion(said("multiclass", [0, 0, 0, 1, 2], [0, 1, 1, 1, 0], ("a", "b", "c")))
     assert matrix == {"labels": ["a", "b", "c"], "counts": [[1, 2, 0], [0, 1, 0], [1, 0, 0]]}

@@ -451,6 +451,8 @@ def test_tables_samples_and_the_rest(run: RunFolder) -> None:
     frame = pl.DataFrame({"row": [1, 2], "split": ["test", "test"], "truth": ["a", "ü"], "score": [0.1, None]})
     run.write_predictions([frame])
     assert run.predictions().equals(frame)
+    run.write_predictions(frame[each : each + 1] for each in range(2))
+    assert run.predictions().equals(frame)
     (run.path / "predictions.parquet").write_bytes((run.path / "predictions.parquet").read_bytes()[:-9])
     with pytest.raises(RunError, match=r"predictions\.parquet is broken"):
         run.predictions()

@@ -19,7 +19,10 @@ from dlrun.data.on_disk import OnDisk, Selected, check_room
 from dlrun.data.section import Data
 from dlrun.data.sources import Arrays, Parquet, lazy
 from dlrun.errors import DataError, MisfitError
+from dlrun.init import init_from
 from dlrun.machine import bytes_of
+from dlrun.profile.look import look
+from dlrun.profile.table import profile_dataset
 from dlrun.training import streamed
 from dlrun.training.streamed import Windows
 
@@ -132,6 +135,10 @@ def test_what_is_on_disk_is_what_would_be_in_memory(fields: dict[str, Any], smal
     assert (whole.streamed, streamed.streamed) == (False, True)
     assert streamed.summary() == whole.summary()
     assert streamed.resolved == whole.resolved
+    profiles = [profile_dataset(each) for each in (whole, streamed)]
+    assert profiles[0].tree() == profiles[1].tree()
+    found, expected = (look(*each, weighted=False) for each in zip((streamed, whole), profiles, strict=True))
+    assert [each.tree() for each in found] == [each.tree() for each in expected]
     assert streamed.splits.keys() == whole.splits.keys()
     for part, expected in whole.splits.items():
         found = streamed.splits[part]
@@ -146,6 +153,34 @@ def test_what_is_on_disk_is_what_would_be_in_memory(fields: dict[str, Any], smal
         for name, values in expected.inputs.items():
             np.testing.assert_array_equal(some.inputs[name][:28], values[rows])
             assert not some.inputs[name][28:].any()
+
+
+def test_findings_in_rows_are_those_of_the_table_in_memory(small: pathlib.Path) -> None:
+    twice = frame(N, 1).head(60).with_columns(label=pl.Series(["no"] * 60), number=pl.lit(None, pl.Float64))
+    both = pl.concat([frame(N, 1), twice, twice.with_columns(label=pl.lit("yes"))], how="vertical_relaxed")
+    both = both.with_columns(gives_away=pl.col("label") + "!", one=pl.lit(3.5))
+    both.write_parquet(small / "twice.parquet")
+    features = {name: each for name, each in FEATURES.items() if name != "like"} | {"one": {"kind": "number"}}
+    kinds: set[str] = set()
+    for more in ({}, {"gives_away": {"kind": "category"}}):
+        found = []
+        for memory in ("in_memory", "streamed"):
+            source = {"kind": "parquet", "path": "twice.parquet"}
+            dataset = loaded(small, memory, source=source, features=features | more)
+            found.append([each.tree() for each in look(dataset, profile_dataset(dataset), weighted=False)])
+        assert found[0] == found[1]
+        kinds |= {each["kind"] for each in found[0]}
+    assert kinds >= {"leak", "constant", "duplicates_across", "conflicting_labels"}
+
+
+def test_a_draft_of_one_column_at_a_time_is_that_of_the_table(
+    small: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = init_from(small / "parts", small / "draft.yaml").read_text(encoding="utf-8")
+    (small / "draft.yaml").unlink()
+    monkeypatch.setattr(streaming, "allowed_bytes", lambda memory: 0)
+    monkeypatch.setattr(Parquet, "whole", None)
+    assert init_from(small / "parts", small / "draft.yaml").read_text(encoding="utf-8") == whole
 
 
 def test_a_budget_decides(small: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

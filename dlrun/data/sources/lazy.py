@@ -27,6 +27,7 @@ class LazyColumns(Mapping[str, "np.ndarray"]):
         read: gives a column, (rows,).
         blocks: gives rows of some columns, from the first row to the last, in blocks; the columns as `read` gives
             them.
+        as_read: gives a column as polars has it.
     """
 
     def __init__(
@@ -35,9 +36,10 @@ class LazyColumns(Mapping[str, "np.ndarray"]):
         rows: int,
         read: Callable[[str], np.ndarray],
         blocks: Callable[[Sequence[str]], Iterator[dict[str, np.ndarray]]],
+        as_read: Callable[[str], polars.Series],
     ) -> None:
         self._names, self.rows = tuple(names), rows
-        self._read, self.blocks = read, blocks
+        self._read, self.blocks, self.as_read = read, blocks, as_read
         self._last: tuple[str, np.ndarray] | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -111,7 +113,7 @@ class Parts:
             self._forms[column] = values[:0].copy()  # a view would keep the column
             return values
 
-        columns = LazyColumns(names, self.rows, read, lambda names: self._blocks(names, name))
+        columns = LazyColumns(names, self.rows, read, lambda names: self._blocks(names, name), self._as_read)
         files = tuple(map(str, self._files))
         return Table(name, columns, folder=self._files[0].parent, files=files, file_of=self._file_of())
 
@@ -125,11 +127,14 @@ class Parts:
         numbers = np.repeat(np.arange(len(self._counts), dtype=small), self._counts)
         return (numbers if self._kept is None else numbers[self._kept])[: self.rows]
 
-    def _read(self, column: str, name: str) -> np.ndarray:
+    def _as_read(self, column: str) -> polars.Series:
         frame = self._column(column)
         if self._kept is not None:
             frame = frame.filter(self._kept)
-        frame = frame.head(self.rows)
+        return frame.head(self.rows)[column]
+
+    def _read(self, column: str, name: str) -> np.ndarray:
+        frame = self._as_read(column).to_frame()
         if column == self._time:
             frame = with_times(frame, column, name)
         texts = shared_texts(frame[column], name)
