@@ -380,7 +380,8 @@ class RunFolder:
         return load_arrays(self.path / "samples.npz")
 
     def save_augmented(self, samples: Mapping[str, np.ndarray]) -> None:
-        """A few images of the train split, `originals`, and what augmentation makes of them, `augmented`."""
+        """A few images of the train split, `originals`, and what augmentation makes of them, `augmented`; where
+        they are mixed, with which and to what part."""
         from dlrun.run.weights import save_arrays
 
         save_arrays(self.path / "augmented.npz", samples)
