@@ -79,7 +79,7 @@ def fit(
     loop.compile(progress.batch_size)
     while progress.epoch <= settings.epochs and not watch.stops:
         try:
-            advance(loop, progress, watch, reporter)
+            ended = advance(loop, progress, watch, reporter)
         except NotFiniteError as error:
             if settings.on_not_finite != "rewind" or progress.rewinds == MOST_REWINDS:
                 raise
@@ -90,7 +90,9 @@ def fit(
             progress = halve(loop, progress.batch_size, error, reporter, keeper)
             watch = Watch.replay(settings, monitor, progress.rows)
             continue
-        keeper.after_chunk(progress)
+        keeper.after_chunk(progress)  # before the epoch is told: what is told can be gone on from
+        if ended:
+            reporter.on_epoch(progress)
         if loop.learner.team.agree(stopped()):
             break
     keeper.save(progress)
@@ -109,8 +111,8 @@ def is_over(settings: Training, monitor: str, epoch: int, rows: Sequence[Mapping
     return epoch > settings.epochs or Watch.replay(settings, monitor, rows).stops
 
 
-def advance(loop: Loop, progress: Progress, watch: Watch, reporter: Reporter) -> None:
-    """A chunk of steps, and what is to be done when it was the last of its epoch."""
+def advance(loop: Loop, progress: Progress, watch: Watch, reporter: Reporter) -> bool:
+    """A chunk of steps, and what is to be done when it was the last of its epoch; gives whether it was."""
     skipped = progress.skipped
     loop.advance(progress)
     if new := progress.skipped - skipped:
@@ -120,7 +122,7 @@ def advance(loop: Loop, progress: Progress, watch: Watch, reporter: Reporter) ->
     done = min(progress.step * loop.examples_per_step, loop.examples)
     reporter.on_chunk(progress.epoch, progress.step, loop.means(progress), done / progress.seconds)
     if progress.step < loop.steps_per_epoch:
-        return
+        return False
     row = loop.end_epoch(progress)
     watch.see(row)
     if watch.is_best:
@@ -128,7 +130,7 @@ def advance(loop: Loop, progress: Progress, watch: Watch, reporter: Reporter) ->
     if watch.reduces:
         optimizer = loop.learner.optimizer
         optimizer.learning_rate = watch.reduced(learning_rate(optimizer))
-    reporter.on_epoch(progress)
+    return True
 
 
 def rewind(loop: Loop, rewinds: int, error: NotFiniteError, reporter: Reporter, keeper: Keeper) -> Progress:
