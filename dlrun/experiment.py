@@ -292,9 +292,15 @@ class Experiment(Spec):
     def augmentation(self, preparation: Preparation) -> Augmentation | None:
         """What is done to each batch of the train split; None: nothing."""
         from dlrun.training.augmentation import Augmentation
+        from dlrun.training.mixup import Mixup
 
         inputs = self.augmented(preparation)
-        return Augmentation(inputs, self.seed) if inputs else None
+        if not inputs:
+            return None
+        each = {output.name: output.is_classification for output in preparation.signature.outputs}
+        classes = each if len(each) > 1 else any(each.values())
+        alpha = inputs[0].augment.mixup
+        return Augmentation(inputs, self.seed, Mixup(alpha, classes, self.seed) if alpha else None)
 
     def oversampled(self, examples: Examples, preparation: Preparation) -> Oversampled | None:
         """Which train examples an epoch has several times; None where it has each once."""

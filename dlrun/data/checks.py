@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Column, near
 from dlrun.data.decode import ENDINGS
-from dlrun.data.features import Category, Date, Image, Number, Series, Text
+from dlrun.data.features import Category, Date, Feature, Image, Number, Series, Text
 from dlrun.data.preparation import input_name
 from dlrun.data.series_checks import check_series
 from dlrun.data.signature import PACKED
@@ -142,6 +142,34 @@ def _check_features(data: Data, columns: Mapping[str, Column]) -> Iterator[Probl
                 at="key",
             )
         names[taken] = name
+    yield from _check_mixup(data.features or {})
+
+
+def _check_mixup(features: Mapping[str, Feature]) -> Iterator[Problem]:
+    """Inputs that are not mixed as others are: an example is mixed as a whole."""
+    images = {name: each for name, each in features.items() if isinstance(each, Image)}
+    alphas = {name: each.augment.mixup for name, each in images.items() if each.augment is not None}
+    mixed = next((name for name, alpha in alphas.items() if alpha), None)
+    if mixed is None:
+        return
+    for name, feature in features.items():
+        if name not in images:
+            yield Problem(
+                ("features", mixed, "augment", "mixup"),
+                "examples are mixed as a whole, which takes images alone",
+                expected="features of kind image",
+                received=f"{name}: {feature.kind}",
+                hint=f"take mixup out, or the feature {name}",
+            )
+        elif alphas.get(name, 0.0) != alphas[mixed]:
+            yield Problem(
+                ("features", name, "augment", "mixup") if alphas.get(name) else ("features", name),
+                f"the images of an example are mixed as one, and {name} is not mixed as {mixed} is",
+                expected=f"augment: {{mixup: {alphas[mixed]:g}}}",
+                received=f"{alphas.get(name, 0.0):g}",
+                hint=f"write the same mixup for {mixed} and {name}",
+                at="value" if alphas.get(name) else "key",
+            )
 
 
 def _check_no_target_encoding(data: Data) -> Iterator[Problem]:

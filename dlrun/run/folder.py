@@ -123,6 +123,12 @@ class RunFolder:
         """The name of the folder."""
         return self.path.name or self.path.resolve().name
 
+    @property
+    def title(self) -> str:
+        """What to call it in a message: its name, and of a fold that of the whole run too."""
+        folds = self.path.resolve().parent
+        return f"fold {self.name} of {folds.parent.name}" if folds.name == FOLDS else self.name
+
     # status.json
 
     def status(self) -> Status:
@@ -374,7 +380,8 @@ class RunFolder:
         return load_arrays(self.path / "samples.npz")
 
     def save_augmented(self, samples: Mapping[str, np.ndarray]) -> None:
-        """A few images of the train split, `originals`, and what augmentation makes of them, `augmented`."""
+        """A few images of the train split, `originals`, and what augmentation makes of them, `augmented`; where
+        they are mixed, with which and to what part."""
         from dlrun.run.weights import save_arrays
 
         save_arrays(self.path / "augmented.npz", samples)

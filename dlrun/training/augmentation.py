@@ -7,7 +7,7 @@ it does not depend on where in a batch the example stands, nor on chunks, window
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import pi
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from dlrun.data.features.augment import Augment, Fill
 from dlrun.models.threefry import normal, threefry
 from dlrun.seeds import generator
+from dlrun.training.mixup import Mixup, mixed, uniform
+from dlrun.training.step import Batch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,12 +63,13 @@ class Augmentation:
     Args:
         inputs: those that are augmented.
         seed: of the spec.
+        mixup: what mixes the examples, after that; None: nothing does.
     """
 
-    def __init__(self, inputs: tuple[Augmented, ...], seed: int) -> None:
+    def __init__(self, inputs: tuple[Augmented, ...], seed: int, mixup: Mixup | None = None) -> None:
         import tensorflow as tf
 
-        self._inputs = inputs
+        self._inputs, self._mixup = inputs, mixup
         words = generator(seed, "augmentation").integers(0, 2**32, 2, dtype="uint32")
         self._words = int(words[0]), int(words[1])
         self._epoch = tf.Variable(0, trainable=False, dtype=tf.int64, name="augmentation_epoch")
@@ -77,7 +80,10 @@ class Augmentation:
 
     def samples(self, examples: Examples) -> dict[str, np.ndarray]:
         """A few images of the train split and what the first epochs make of them, black 0 and white 1: `originals`
-        (images, height, width, channels) and `augmented` (images, epochs, height, width, channels)."""
+        (images, height, width, channels) and `augmented` (images, epochs, height, width, channels).
+
+        Where they are mixed it is with one another: `partners`, with which, and `shares`, how much of the first is
+        left, (images, epochs) each."""
         import numpy as np
         import tensorflow as tf
 
@@ -88,18 +94,46 @@ class Augmentation:
         def taken(name: str) -> np.ndarray:  # slices, since they may be on disk
             return np.concatenate([np.asarray(examples.inputs[name][index : index + 1]) for index in chosen.tolist()])
 
-        originals = taken(each.name)
-        versions = []
+        inputs = {one.name: taken(one.name) for one in self._inputs}
+        versions, partners, shares = [], [], []
         for epoch in range(1, VERSIONS + 1):
             self.begin(epoch)
-            inputs = {one.name: taken(one.name) for one in self._inputs}
             x, _ = self(({**inputs, EXAMPLE: rows}, None))
-            versions.append(np.asarray(x[each.name]))
+            images = x[each.name]
+            if self._mixup is not None:
+                partners.append(self._mixup.partners(self._epoch, len(rows)))
+                shares.append(self._mixup.shares(self._epoch, tf.cast(rows, tf.uint32)))
+                images = mixed(images, tf.gather(images, partners[-1]), shares[-1])
+            versions.append(np.asarray(images))
         black, white = np.array(each.black), np.array(each.white)
-        shown = {"originals": originals, "augmented": np.stack(versions, 1)}
-        return {name: ((values - black) / (white - black)).astype(np.float32) for name, values in shown.items()}
+        shown = {"originals": inputs[each.name], "augmented": np.stack(versions, 1)}
+        shown = {name: ((values - black) / (white - black)).astype(np.float32) for name, values in shown.items()}
+        return shown | ({"partners": np.stack(partners, 1), "shares": np.stack(shares, 1)} if partners else {})
 
-    def __call__(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
+    def told(self, rows: Tensor) -> Tensor:
+        """What tells each example of a step, by the row numbers of all of them, (n,): the number, or, where examples
+        are mixed, the numbers of the two, (n, 2)."""
+        import tensorflow as tf
+
+        if self._mixup is None:
+            return rows
+        return tf.stack([rows, tf.gather(rows, self._mixup.partners(self._epoch, rows.shape[0]))], 1)
+
+    def of(self, take: Callable[[Tensor], Batch], told: Tensor) -> Batch:
+        """The augmented batch of the examples that are told so.
+
+        Args:
+            take: gives the batch of row numbers (batch,).
+        """
+        import tensorflow as tf
+
+        if self._mixup is None:
+            return self(take(told))
+        one, other = take(told[:, 0]), take(told[:, 1])
+        share = self._mixup.shares(self._epoch, tf.cast(one[0][EXAMPLE], tf.uint32))
+        return self._mixup.mix(self(one), self(other), share, [each.name for each in self._inputs])
+
+    def __call__(self, batch: Batch) -> Batch:
         """The batch with its images augmented, and without the numbers of its examples; inside a graph."""
         import tensorflow as tf
 
@@ -139,8 +173,7 @@ def uniforms(key: tuple[Tensor, Tensor], rows: Tensor, count: int) -> Tensor:
 
     counters = tf.range(count, dtype=tf.int32)
     words = threefry(key, (rows[:, None] + tf.zeros((1, count), tf.uint32), tf.cast(counters, tf.uint32)[None]))[0]
-    parts = tf.cast(tf.bitwise.right_shift(words, tf.constant(8, tf.uint32)), tf.int32)
-    return tf.cast(parts, tf.float32) * 2.0**-24
+    return uniform(words)
 
 
 def noise(key: tuple[Tensor, Tensor], rows: Tensor, shape: Any) -> Tensor:

@@ -59,11 +59,18 @@ class Followed:
         """Of the columns: one."""
         return (self.name,)
 
-    def means(self, y: Any, outputs: Any, weight: Any, replicas: int) -> list[Any]:
-        """The metric of a batch, a scalar; examples count the same whatever their weight in the loss."""
+    def means(self, y: Any, outputs: Any, weight: Any, share: Any, replicas: int) -> list[Any]:
+        """The metric of a batch, a scalar; examples count the same whatever their weight in the loss.
+
+        Args:
+            share: of the metric of each example, (batch,), that is added up; None: all of it.
+        """
         import tensorflow as tf
 
-        return [tf.reduce_mean(tf.cast(self.values(y, outputs), tf.float32))]
+        values = tf.cast(self.values(y, outputs), tf.float32)
+        if share is not None:
+            values = share * tf.reduce_mean(tf.reshape(values, (share.shape[0], -1)), -1)
+        return [tf.reduce_mean(values)]
 
 
 def followed_metric(output: Output, scale: float) -> Followed:

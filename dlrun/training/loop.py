@@ -88,8 +88,10 @@ class Loop:
 
         def step(take: Take) -> Callable[[Any], Any]:
             augment = self.augmentation
-            given = take if augment is None else lambda rows: augment(take(rows))
-            return Step(learner, given, batch_size, skip_not_finite=skips).train
+            if augment is None:
+                return Step(learner, take, batch_size, skip_not_finite=skips).train
+            steps = Step(learner, lambda told: augment.of(take, told), batch_size, skip_not_finite=skips)
+            return lambda rows: steps.train(augment.told(rows))
 
         train = compiled(step, learner, xla=xla)
         if self._validation_supply is None:

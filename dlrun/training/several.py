@@ -63,15 +63,18 @@ class FollowedSeveral:
         """Of the columns in history.csv: `price_loss`, `price_mae`, …"""
         return tuple(f"{name}_{what}" for name, metric in self.metrics.items() for what in ("loss", metric.name))
 
-    def means(self, y: ByTarget, outputs: Outputs, weight: ByTarget | None, replicas: int) -> list[Tensor]:
+    def means(
+        self, y: ByTarget, outputs: Outputs, weight: ByTarget | None, share: Tensor | None, replicas: int
+    ) -> list[Tensor]:
         """The losses and metrics of a batch, in the order of `names`, scalars each.
 
         Args:
+            share: of the metrics of each example, (batch,), that is added up; None: all of them.
             replicas: by how many Keras divides a loss.
         """
         losses = self.losses.each(y, outputs, weight)
         return [
             number
             for (name, metric), said in zip(self.metrics.items(), outputs, strict=True)
-            for number in (losses[name] * replicas, *metric.means(y[name], said, None, replicas))
+            for number in (losses[name] * replicas, *metric.means(y[name], said, None, share, replicas))
         ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import reduce
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dlrun.training.team import Team
 
@@ -13,8 +15,22 @@ if TYPE_CHECKING:
     from dlrun.training.several import FollowedSeveral
 
 Tensor = Any
-Batch = tuple[Tensor, ...]
-"""(inputs by name, target) or (inputs by name, target, weights)."""
+Batch = tuple[Any, ...]
+"""(inputs by name, target) or (inputs by name, target, weights); of mixed examples (inputs by name, truth, truth)."""
+
+
+class Truth(NamedTuple):
+    """What outputs are compared with.
+
+    Args:
+        y: the target; of several by name.
+        weights: how much each example counts in the loss, (batch,); of several targets by name.
+        share: how much it counts in the metrics, (batch,); None: 1.
+    """
+
+    y: Any
+    weights: Any = None
+    share: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -50,13 +66,15 @@ class Learner:
         """The loss of a batch, this replica's part of the penalties of the weights, and the metrics: scalars each."""
         import tensorflow as tf
 
-        x, y, *weights = batch
-        outputs, weight = self.model(x, training=training), weights[0] if weights else None
-        loss = tf.cast(self.loss(y, outputs, sample_weight=weight), tf.float32)
-        loss *= self.team.replicas  # by which Keras divides it
+        x, *rest = batch
+        truths = rest if isinstance(rest[0], Truth) else [Truth(*rest)]
+        outputs, replicas = self.model(x, training=training), self.team.replicas
+        loss = added(tf.cast(self.loss(y, outputs, sample_weight=weight), tf.float32) for y, weight, _ in truths)
+        loss *= replicas  # by which Keras divides it
+        metrics = [self.metric.means(y, outputs, weight, share, replicas) for y, weight, share in truths]
         penalties = self.model.losses
         penalty = tf.add_n([tf.cast(each, tf.float32) for each in penalties]) if penalties else tf.constant(0.0)
-        return loss, penalty / self.team.replicas, self.metric.means(y, outputs, weight, self.team.replicas)
+        return loss, penalty / replicas, [added(each) for each in zip(*metrics, strict=True)]
 
     def apply(self, gradients: Sequence[Tensor]) -> None:
         """Moves the weights."""
@@ -77,7 +95,7 @@ class Step:
 
     Args:
         learner: what learns.
-        take: gives the batch of row numbers (batch,).
+        take: gives the batch of row numbers (batch,), or of what else tells an example, (batch, …).
         batch_size: how many examples go through the network at once; a longer row of numbers is cut into parts, and
             their gradients are summed up before the weights move.
         skip_not_finite: whether a step whose loss or gradient is not finite leaves the weights as they are.
@@ -92,7 +110,7 @@ class Step:
         self._skips = skip_not_finite
 
     def train(self, rows: Tensor) -> Tensor:
-        """Moves the weights once by the examples of the rows, (n,); what it adds up, (sums,) float64."""
+        """Moves the weights once by the examples of the rows, (n,) or (n, …); what it adds up, (sums,) float64."""
         import tensorflow as tf
 
         if not self._skips:
@@ -135,7 +153,9 @@ class Step:
             return self._of_part(rows, 1.0)
 
         def add(index: Tensor, gradients: list[Tensor], sums: Tensor) -> tuple[list[Tensor], Tensor]:
-            return plus(tf.slice(rows, [index * self._batch_size], [self._batch_size]), gradients, sums)
+            first = [index * self._batch_size, *[0] * (len(rows.shape) - 1)]
+            part = tf.slice(rows, first, [self._batch_size, *rows.shape[1:]])
+            return plus(part, gradients, sums)
 
         def plus(part: Tensor, gradients: list[Tensor], sums: Tensor) -> tuple[list[Tensor], Tensor]:
             more, what = self._of_part(part, part.shape[0] / rows.shape[0])
@@ -157,6 +177,11 @@ class Step:
             scaled = learner.optimizer.scale_loss((loss + penalty) * share)
         gradients = tape.gradient(scaled, learner.model.trainable_variables)
         return list(map(_whole, gradients)), _sums(loss, penalty, [each * weight for each in metrics], rows)
+
+
+def added(numbers: Iterable[Tensor]) -> Tensor:
+    """The sum of one tensor or more."""
+    return reduce(operator.add, numbers)
 
 
 def _whole(gradient: Tensor | None) -> Tensor | None:

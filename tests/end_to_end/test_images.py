@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from running import dlrun, plain, trained, write
+from running import dlrun, history, plain, trained, write
 
 SIZE = (12, 10)
 TRAINING = {"epochs": 1, "batch_size": 16}
@@ -125,6 +125,34 @@ def test_bad_images_are_named_or_left_out(run: Path, pets: Path, tmp_path: Path)
     done = dlrun("predict", run, tmp_path / "gone.png")
     assert done.returncode == 1
     assert f"there is no file {tmp_path / 'gone.png'}" in plain(done.stderr)
+
+
+def test_augmented_folds_are_the_same_one_by_one_and_streamed(pets: Path) -> None:
+    """What a fold of a k-fold run learns in memory, and the same fold alone from disk: in the order of the files."""
+    augment = {"flip": "horizontal", "rotation": 20, "noise": 0.1, "mixup": 0.5}
+    tree: dict[str, Any] = {
+        "seed": 2,
+        "data": {
+            "source": {"kind": "image_folder", "path": "pets"},
+            "split": {"kind": "kfold", "folds": 2, "test": 0.2},
+            "features": {"image": {"kind": "image", "size": list(SIZE), "augment": augment}},
+        },
+        "architecture": NETWORK,
+        "training": {"epochs": 2, "batch_size": 7, "shuffle": False},
+        "evaluation": {"plots": False},
+        "runtime": {"compile": "graph"},
+    }
+    folds = trained(write(pets.parent / "folds.yaml", tree), pets.parent / "folds")
+    tree["data"]["split"]["fold"] = 2
+    tree["runtime"]["memory"] = "streamed"
+    alone = trained(write(pets.parent / "fold.yaml", tree), pets.parent / "fold")
+    assert "memory: streamed" in (alone / "resolved.yaml").read_text(encoding="utf-8")
+    one, two = folds / "folds" / "2", alone
+    assert history(one) == history(two)
+    for name in ("model/weights.npz", "augmented.npz", "metrics.json"):
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+    other = folds / "folds" / "1"
+    assert (one / "augmented.npz").read_bytes() != (other / "augmented.npz").read_bytes()
 
 
 def test_evaluation_on_another_folder(run: Path, pets: Path) -> None:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such sig
 
 AUGMENT = {
     "flip": "horizontal", "rotation": 20, "zoom": 0.2, "shift": 0.1, "crop": 0.8, "contrast": 0.2, "brightness": 0.2,
-    "noise": 0.1, "cutout": 0.3,
+    "noise": 0.1, "cutout": 0.3, "mixup": 0.4,
 }  # fmt: skip
 
 SPECS: dict[str, dict[str, Any]] = {

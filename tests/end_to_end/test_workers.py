@@ -37,6 +37,17 @@ SPEC: dict[str, Any] = {
     "evaluation": {"plots": False},
     "runtime": {"peer_timeout": 120.0},
 }
+AUGMENTED: dict[str, Any] = SPEC | {
+    # 40 rows to learn from: a step of two batches of 13, and one of 13 and a single row, which leaves all workers but
+    # one without any.
+    "data": {
+        "source": {"kind": "bundled", "name": "digits"},
+        "split": {"kind": "random", "validation": 0.1, "test": 0.8777},
+        "features": {"image": {"kind": "image", "augment": {"rotation": 20, "noise": 0.1, "mixup": 0.5}}},
+    },
+    "architecture": {"kind": "cnn", "blocks": [{"filters": 4, "batch_norm": True, "pool": 2}]},
+    "training": {"epochs": 8, "batch_size": 13, "gradient_accumulation": 2},
+}
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 
 
@@ -61,8 +72,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def trained(folder: Path, out: str, *arguments: str) -> Path:
-    return finished(dlrun("train", "spec.yaml", "--out", out, "--json", *arguments, folder=folder), folder)
+def trained(folder: Path, out: str, *arguments: str, spec: str = "spec.yaml") -> Path:
+    return finished(dlrun("train", spec, "--out", out, "--json", *arguments, folder=folder), folder)
 
 
 def finished(done: subprocess.CompletedProcess[str], folder: Path) -> Path:
@@ -107,12 +118,12 @@ def assert_close(tree: Any, other: Any) -> None:
         assert tree == (pytest.approx(other, rel=1e-5) if isinstance(tree, float) else other)
 
 
-def test_four_workers_end_as_one(folder: Path) -> None:
-    few = ("--set", "training.epochs=8")
-    run = trained(folder, "four", "--workers", "4", *few)
+def test_four_workers_end_as_one_on_augmented_images_too(folder: Path) -> None:
+    (folder / "augmented.yaml").write_text(yaml.safe_dump(AUGMENTED), encoding="utf-8")
+    run = trained(folder, "four", "--workers", "4", spec="augmented.yaml")
     assert [child.name for child in (folder / "four").iterdir()] == [run.name]  # the chief alone writes
     assert read(run / "environment.json")["runtime"]["workers"] == 4
-    assert_same(run, trained(folder, "alone", *few))
+    assert_same(run, trained(folder, "alone", spec="augmented.yaml"))
 
 
 @contextmanager

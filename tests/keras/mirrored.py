@@ -24,7 +24,9 @@ TEXT = {
     "source": {"kind": "bundled", "name": "sotu_eras"},
     "features": {"text": {"kind": "text", "vocabulary_size": 50, "sequence_length": 8}},
 }
-IMAGE = {"source": {"kind": "bundled", "name": "digits"}, "features": {"image": {"kind": "image", "rescale": [0, 1]}}}
+DIGITS = {"kind": "bundled", "name": "digits"}
+IMAGE = {"source": DIGITS, "features": {"image": {"kind": "image", "rescale": [0, 1]}}}
+MIXED = {"source": DIGITS, "features": {"image": {"kind": "image", "augment": {"shift": 0.2, "mixup": 0.5}}}}
 SPECS: dict[str, dict[str, Any]] = {
     "normalised, weighted, smoothed": {
         "data": IMAGE,
@@ -38,6 +40,13 @@ SPECS: dict[str, dict[str, Any]] = {
         "architecture": {"kind": "cnn", "blocks": [{"filters": 4, "batch_norm": True, "pool": 2}]},
         "training": {"batch_size": 5, "gradient_accumulation": 2, "on_not_finite": "skip"},
         "optimizer": {"kind": "sgd", "learning_rate": 0.05, "clip_global_norm": 0.1},
+    },
+    "mixed, weighted, accumulated": {
+        "data": MIXED,
+        "architecture": {"kind": "cnn", "blocks": [{"filters": 4, "pool": 2}], "dense": [8]},
+        "loss": {"kind": "categorical_crossentropy", "class_weights": "balanced"},
+        "optimizer": {"kind": "sgd", "learning_rate": 0.05},
+        "training": {"batch_size": 5, "gradient_accumulation": 2},
     },
     "focal": {
         "data": {"source": {"kind": "bundled", "name": "breast_cancer"}},
@@ -64,9 +73,10 @@ def trained(experiment: Experiment, dataset: Any, team: Team) -> tuple[list[np.n
     train = experiment.arrays(dataset.train, dataset.preparation, weigh=True).first(EXAMPLES)
     validation = experiment.arrays(dataset.validation, dataset.preparation).first(VALIDATION)
     learner = experiment.learner(model, dataset.preparation, EXAMPLES, team)
-    loop = Loop(
-        learner, InMemory(train, experiment.seed, shuffle=True), InMemory(validation), experiment.training, xla=False
-    )
+    with team.scope():
+        augmentation = experiment.augmentation(dataset.preparation)
+    shuffled = InMemory(train, experiment.seed, shuffle=True)
+    loop = Loop(learner, shuffled, InMemory(validation), experiment.training, xla=False, augmentation=augmentation)
     progress, rows = Progress(experiment.training.batch_size), []
     with synchronized(model, team):
         for _ in range(2):

@@ -63,7 +63,9 @@ def test_each_loss_is_followed_as_one_replica_of_two_sees_it() -> None:
     """Keras divides a loss by the replicas; what is followed is the mean over the examples again."""
     losses = WeightedLosses({"a": lambda y, said, sample_weight: keras.ops.mean(y - said)}, {"a": 0.5})
     metric = Followed("mae", lambda y, said: keras.ops.abs(y - said))
-    loss, mae = FollowedSeveral(losses, {"a": metric}).means({"a": np.ones((4, 1))}, [np.full((4, 1), 0.25)], None, 2)
+    loss, mae = FollowedSeveral(losses, {"a": metric}).means(
+        {"a": np.ones((4, 1))}, [np.full((4, 1), 0.25)], None, None, 2
+    )
     assert (float(loss), float(mae)) == (1.5, 0.75)
 
 

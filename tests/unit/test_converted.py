@@ -190,6 +190,7 @@ JSONS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "a mark at its beginning": ('\ufeff{"a": 1}\n{"a": 2}\n', {}),
     "blank lines": ('\n\n{"a": 1}\n\n\n   \n{"a": 2}\n\n\n', {}),
     "keys that come later": ('{"a": 1}\n{"b": 2, "a": 2}\n{}\n{"c": "x"}\n', {}),
+    "keys in another order": ('{"a": 1}\n{"a": 1}\n{"b": {"b": 1}}\n{"a": 1}\n{"c": 1, "b": null, "a": 2}\n', {}),
     "whole numbers, and then one that is none": ('{"a": 1}\n{"a": 2}\n{"a": 2.5}\n', {}),
     "numbers and text": ('{"a": 1}\n{"a": 2.5}\n{"a": "x"}\n{"a": null}\n', {}),
     "numbers and truth values": ('{"a": 1, "b": true}\n{"a": true, "b": null}\n{"a": 2.50, "b": false}\n', {}),
@@ -274,6 +275,8 @@ def test_packed_files(ending: str, pack: Any, here: pathlib.Path) -> None:
     content = pack("\ufeffa,b\n1,x\n2,é\n3,\n".encode())
     (here / f"a.csv.{ending}").write_bytes(content)
     assert assert_same(Csv(kind="csv", path=f"a.csv.{ending}"), here) is not None
+    (here / f"a[1].jsonl.{ending}").write_bytes(pack(b'{"a": 1}\n{"b": 2}\n'))
+    assert assert_same(Json(kind="json", path=f"a[1].jsonl.{ending}"), here) is not None
     (here / f"a.csv.{ending}").write_bytes(content[:-6])
     assert assert_same(Csv(kind="csv", path=f"a.csv.{ending}"), here) is None
 

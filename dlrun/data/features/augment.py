@@ -41,6 +41,10 @@ class Augment(Spec):
     cutout: Share = 0.0
     """A rectangle of this share of the height and width, somewhere in the image, gets the mean colour of the image
     (DeVries and Taylor 2017, arXiv:1708.04552)."""
+    mixup: Annotated[float, Field(ge=0)] = 0.0
+    """Each image is mixed with another one of its step, and their targets are too: its share is drawn from the
+    distribution Beta(mixup, mixup), 0.2 mostly one of them and 1 any share alike (Zhang et al. 2018,
+    arXiv:1710.09412). All inputs must be images, with the same mixup."""
 
     @property
     def moves(self) -> bool:

@@ -8,19 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlrun.data.sources.csv_text import (
-    BYTE_ORDER_MARK,
-    Dialect,
-    Opened,
-    UnreadableError,
-    blocks_of,
-    check_nul,
-    check_utf8,
-    check_widths,
-    header_length,
-    no_rows,
-    read_frame,
-)
+from dlrun.data.sources.csv_checks import Opened, check_nul, check_utf8, check_widths, no_rows
+from dlrun.data.sources.csv_text import BYTE_ORDER_MARK, Dialect, UnreadableError, blocks_of, header_length, read_frame
 from dlrun.data.sources.frames import dtypes
 from dlrun.data.sources.stored import write_block
 from dlrun.errors import DataError

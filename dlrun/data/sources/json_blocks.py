@@ -7,12 +7,16 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from dlrun.data.sources.csv_text import Opened, check_nul, check_utf8
+from dlrun.data.sources.csv_checks import Opened, check_nul, check_utf8
+from dlrun.data.sources.csv_text import BYTE_ORDER_MARK
+from dlrun.data.sources.files import is_pattern, opened, plain_name
 from dlrun.data.sources.json_text import HALF, ONE_A_LINE, as_text, blocks_of, fault_of, key_of, plain_kinds
-from dlrun.data.sources.stored import write_block
+from dlrun.data.sources.stored import writable, write_block
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,31 +26,49 @@ BLOCK = 1 << 23
 """Bytes of a file that are read at once."""
 
 
-def put_aside(opened: Opened, name: str, folder: Path) -> None:
+def put_aside(file: Path, folder: Path) -> None:
     """Writes the rows of a file as Parquet files into a folder, in the order of their names: those that `Json.frame`
     gives for all of them.
-
-    Args:
-        opened: opens the unpacked content.
-        name: what to call it in messages.
 
     Raises:
         DataError: as `Json.frame`.
     """
     import polars
 
-    _check(opened, name)
+    content, name = _plain(file, folder), str(file)
+
+    def opened_again() -> AbstractContextManager[IO[bytes]]:
+        return opened(content)
+
+    _check(opened_again, name)
     try:
-        doubtful = _write(opened, _schema(opened), folder)
+        # What polars finds by all rows: in which order columns stand that some lack follows from each of them.
+        schema = polars.scan_ndjson(content, infer_schema_length=None).collect_schema()
+        doubtful = _write(opened_again, schema, folder)
         failed = False
     except polars.exceptions.PolarsError:
         doubtful = failed = True
     if doubtful:
-        for number, line in enumerate(_lines(opened), 1):
+        for number, line in enumerate(_lines(opened_again), 1):
             if line.strip() and (fault := fault_of(line)):
                 raise DataError(f"{name}: line {number} {fault}", hint=ONE_A_LINE)
     if failed:
-        _write_mixed(opened, _mixed_types(opened), folder)
+        _write_mixed(opened_again, _mixed_types(opened_again), folder)
+
+
+def _plain(file: Path, folder: Path) -> Path:
+    """A file with the content alone, for polars to find the types in: unpacked, without a mark at its beginning, and
+    with a name that is no pattern; the file itself, or a copy in the folder."""
+    with opened(file) as stream:
+        block = stream.read(len(BYTE_ORDER_MARK))
+        packed = plain_name(file) != file.name.lower()
+        if not packed and block != BYTE_ORDER_MARK and not is_pattern(str(file)):
+            return file
+        with (folder / "content").open("wb") as content:
+            for each in chain([block.removeprefix(BYTE_ORDER_MARK)], iter(lambda: stream.read(BLOCK), b"")):
+                with writable(folder):
+                    content.write(each)
+    return folder / "content"
 
 
 def _check(opened: Opened, name: str) -> None:
@@ -75,36 +97,6 @@ def _blocks(opened: Opened) -> Iterator[bytes]:
 def _lines(opened: Opened) -> Iterator[str]:
     for block in _blocks(opened):
         yield from block.decode().removesuffix("\n").split("\n")
-
-
-def _schema(opened: Opened) -> polars.Schema:
-    """The types of the columns, those that polars finds in a value of each type that it finds in blocks.
-
-    Raises:
-        PolarsError: there is none that all rows can have.
-    """
-    import polars
-
-    found: dict[str, None] = {}
-    for block in _blocks(opened):
-        if not block.isspace():
-            schema = polars.scan_ndjson(block, infer_schema_length=None).collect_schema()
-            found[json.dumps({name: _example(dtype) for name, dtype in schema.items()}, ensure_ascii=False)] = None
-    return polars.scan_ndjson("\n".join(found).encode(), infer_schema_length=None).collect_schema()
-
-
-def _example(dtype: polars.DataType) -> Any:
-    """A value of a type."""
-    import polars
-
-    if isinstance(dtype, polars.List):
-        return [] if dtype.inner == polars.Null else [_example(dtype.inner)]  # type: ignore[arg-type]
-    if isinstance(dtype, polars.Struct):
-        return {field.name: _example(field.dtype) for field in dtype.fields}  # type: ignore[arg-type]
-    if dtype == polars.Int128:
-        return 10**24
-    examples: Mapping[Any, Any] = {polars.Null: None, polars.Boolean: True, polars.Int64: 1, polars.Float64: 1.5}
-    return next((example for kind, example in examples.items() if dtype == kind), "x")
 
 
 def _write(opened: Opened, schema: polars.Schema, folder: Path) -> bool:
@@ -169,7 +161,7 @@ def _write_mixed(opened: Opened, types: Mapping[str, polars.DataType | None], fo
     """Writes the rows of a file whose columns hold values of several types."""
     import polars
 
-    for file in folder.iterdir():
+    for file in folder.glob("*.parquet"):
         file.unlink()
     for index, block in enumerate(_blocks(opened)):
         rows = [json.loads(line) for line in block.decode().split("\n") if line.strip()]

@@ -10,7 +10,8 @@ from typing import IO, TYPE_CHECKING, ClassVar, Literal
 from dlrun.data.columns import Batch
 from dlrun.data.sources import json_blocks
 from dlrun.data.sources.converted import Converted, Whole
-from dlrun.data.sources.csv_text import BYTE_ORDER_MARK, check_encoding
+from dlrun.data.sources.csv_checks import check_encoding
+from dlrun.data.sources.csv_text import BYTE_ORDER_MARK
 from dlrun.data.sources.files import ZSTANDARD, opened, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform
 from dlrun.data.sources.json_text import ONE_A_LINE, blocks_of, fault_of, is_suspicious, mixed, parse, sound, with_all
@@ -94,7 +95,7 @@ class Json(Converted):
         Raises:
             DataError: as `frame`.
         """
-        json_blocks.put_aside(lambda: opened(file), str(file), folder)
-        if not any(folder.iterdir()):
+        json_blocks.put_aside(file, folder)
+        if not any(folder.glob("*.parquet")):
             raise DataError(f"{file} has no columns: its objects are empty")
         return lambda column: conform(column, types)

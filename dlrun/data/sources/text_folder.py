@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from dlrun.data.columns import Table
 from dlrun.data.sources.class_folders import ClassFolders, class_folders
-from dlrun.data.sources.csv_text import check_encoding
+from dlrun.data.sources.csv_checks import check_encoding
 from dlrun.data.sources.files import check_file, locate
 from dlrun.data.sources.folder_source import FolderSource
 from dlrun.errors import DataError
