@@ -217,13 +217,13 @@ def check_unchanged(run: RunFolder, summary: dict[str, Any]) -> None:
     for name, part in summary["splits"].items():
         if part != before.get(name):
             raise RunError(
-                f"the {name} data is no longer what {run.name} was trained on",
+                f"the {name} data is no longer what {run.title} was trained on",
                 hint=f"put the old data back, or measure the new with `dlrun eval {run.path} --data FILE`",
             )
     learned = run.preparation()["features"]
     for name, feature in summary["preparation"]["features"].items():
         if feature.get("vocabulary") != learned[name].get("vocabulary"):
             raise RunError(
-                f"the tokens of {name} are no longer those that {run.name} was trained on",
+                f"the tokens of {name} are no longer those that {run.title} was trained on",
                 hint="put the package tokenizers back that environment.json names",
             )

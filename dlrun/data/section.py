@@ -207,9 +207,8 @@ class Data(Spec):
             series = any(isinstance(each, Series) for each in features.values())
             split = split.choose(series=series, group=defaults.group, own_validation=table.validation_rows is not None)
         features = resolve_series(features)
-        horizons = [each.horizon or 1 for each in features.values() if isinstance(each, Series)]
         if isinstance(split, TimeSplit) and split.gap is None:
-            split = split.model_copy(update={"gap": max(horizons, default=0)})
+            split = split.model_copy(update={"gap": _horizon(features)})
         return self.model_copy(update={"source": source, "target": target, "features": features, "split": split})
 
     def decoded(
@@ -263,6 +262,7 @@ class Data(Spec):
             numeric=self.target is not None and self.target.kind == "number",
             time=self.source.defaults(pathlib.Path()).time,
             features=tuple(self.features or ()),
+            horizon=_horizon(self.features or {}),
         )
         return split.parts(table, seed=seed, roles=roles)
 
@@ -286,6 +286,11 @@ def with_vectors(features: Mapping[str, Feature], base: pathlib.Path) -> dict[st
         DataError: a file of vectors cannot be read.
     """
     return {name: each.resolve(base) if isinstance(each, Text) else each for name, each in features.items()}
+
+
+def _horizon(features: Mapping[str, Feature]) -> int:
+    """How many times the series among features predict at the most; 0 where there is none."""
+    return max((each.horizon or 1 for each in features.values() if isinstance(each, Series)), default=0)
 
 
 def _target(column: str | None) -> Target | None:

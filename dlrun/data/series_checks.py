@@ -10,7 +10,7 @@ from dlrun.data.columns import Column
 from dlrun.data.features import Category, Date, Feature, Series
 from dlrun.data.inference import infer
 from dlrun.data.shared_window import check_window
-from dlrun.data.splits import AutoSplit, TimeSplit
+from dlrun.data.splits import AutoSplit, KFoldSplit, TimeSplit
 from dlrun.spec.problem import Problem
 
 if TYPE_CHECKING:
@@ -131,6 +131,9 @@ def _check_series_by(
 
 def _check_split(data: Data, time: str | None) -> Iterator[Problem]:
     """That the split is by time, and a time known."""
+    if isinstance(data.split, KFoldSplit):
+        yield from _check_folds(data.split, time)
+        return
     if not isinstance(data.split, TimeSplit | AutoSplit):
         yield Problem(
             ("split", "kind"),
@@ -147,3 +150,17 @@ def _check_split(data: Data, time: str | None) -> Iterator[Problem]:
         )  # fmt: skip
     elif time is None and isinstance(data.split, AutoSplit):
         yield Problem(("source",), "a series needs a time column", hint="source: {time: <column>}")
+
+
+def _check_folds(split: KFoldSplit, time: str | None) -> Iterator[Problem]:
+    """That a time is known, and that nothing is to deal out rows."""
+    if time is None:
+        yield Problem(("source",), "a series needs a time column", hint="source: {time: <column>}")
+    said = {"repeats": split.repeats > 1, "stratify": split.stratify, "by": split.by is not None,
+            "keep_together": split.keep_together is not None}  # fmt: skip
+    for field, is_said in said.items():
+        if is_said:
+            yield Problem(
+                ("split", field), "the folds of a series are stretches of time, in which rows are not dealt out",
+                hint=f"take {field} out", at="key",
+            )  # fmt: skip

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 NUMBER_LOSSES = frozenset({"mse", "mae", "huber"})
 """Losses that say that the target is a number; all others say that it is a class."""
 
+MOST_LETTERS = 200
+"""Of the name of a class in a message."""
+
 MOST_CLASSES = 20
 """Whole numbers are taken for classes up to this many."""
 
@@ -150,7 +153,7 @@ class Target(Spec):
         classes, rows = sort_texts(list(counts)), counts.total()
         if len(classes) < 2:
             raise DataError(
-                f"the target {self.column} has one class only in the train rows: {', '.join(classes)}",
+                f"the target {self.column} has one class only in the train rows: {', '.join(classes)[:MOST_LETTERS]}",
                 hint="a target needs at least two classes: predict another column; "
                 "if other rows have another class, split: {stratify: true} deals each out to all parts",
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import pathlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def read_vectors(path: pathlib.Path, tokens: Sequence[str], size: int) -> Found:
 
 def _begin(stream: IO[bytes], path: pathlib.Path) -> tuple[tuple[int, int] | None, bytes]:
     """What the first line counts, (vectors, size), where it does so, and the first line with a vector."""
-    line = _line(stream, path, 1)
+    line = _line(stream, path, 1).removeprefix(codecs.BOM_UTF8)
     words = line.split()
     header = (int(words[0]), int(words[1])) if len(words) == 2 and all(word.isdigit() for word in words) else None
     if header:
@@ -146,6 +147,8 @@ def _begin(stream: IO[bytes], path: pathlib.Path) -> tuple[tuple[int, int] | Non
     size = header[1] if header else len(words) - 1
     if size < 1 or len(words) < 2:
         raise DataError(f"{path} holds no vectors", hint=FORMAT)
+    if header:
+        _parted(line.strip(), size, path, 2)
     _numbers(b" ".join(words[-min(size, len(words) - 1) :]), path, 1 + (header is not None))
     return header, line
 

@@ -123,6 +123,12 @@ class RunFolder:
         """The name of the folder."""
         return self.path.name or self.path.resolve().name
 
+    @property
+    def title(self) -> str:
+        """What to call it in a message: its name, and of a fold that of the whole run too."""
+        folds = self.path.resolve().parent
+        return f"fold {self.name} of {folds.parent.name}" if folds.name == FOLDS else self.name
+
     # status.json
 
     def status(self) -> Status:

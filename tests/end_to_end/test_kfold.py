@@ -15,6 +15,7 @@ import pytest
 from running import ROOT, dlrun, history, plain, read, trained, write
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_curve
+from sklearn.model_selection import TimeSeriesSplit
 
 DRIVER = Path(__file__).parent / "driver.py"
 ROWS = 200
@@ -135,3 +136,31 @@ def test_a_run_that_was_stopped_goes_on_with_its_fold_to_the_same_bits(run: Path
         one, two = run / "folds" / fold, stopped / "folds" / fold
         assert history(one) == history(two)
         assert (one / "model" / "weights.npz").read_bytes() == (two / "model" / "weights.npz").read_bytes()
+
+
+def test_the_folds_of_a_series_are_held_out_one_after_the_other(tmp_path: Path) -> None:
+    rows, folds, horizon = 120, 2, 3
+    times = (np.datetime64("2020-01-01", "h") + np.arange(rows)).astype(str)
+    lines = [f"{time}:00,{np.sin(hour / 4):.4f}" for hour, time in enumerate(times)]
+    (tmp_path / "tide.csv").write_text("\n".join(["time,height", *lines]) + "\n", encoding="utf-8")
+    tree = {
+        "name": "tide",
+        "data": {
+            "source": {"kind": "csv", "path": "tide.csv", "time": "time"},
+            "target": "height",
+            "split": {"kind": "kfold", "folds": folds},
+            "features": {"height": {"kind": "series", "window": 6, "horizon": horizon}},
+        },
+        "architecture": {"kind": "ann", "dense": [4]},
+        "training": {"epochs": 1},
+        "runtime": {"compile": "graph"},
+        "evaluation": {"plots": False},
+    }  # fmt: skip
+    run = trained(write(tmp_path / "tide.yaml", tree), tmp_path / "runs")
+    held_out = pl.read_parquet(run / "predictions.parquet")
+    for fold, (train, validation) in enumerate(TimeSeriesSplit(folds, gap=horizon).split(np.arange(rows)), 1):
+        parts = read(run / "folds" / str(fold) / "data.json")["splits"]
+        assert parts["train"]["rows"] == len(train)
+        predicted = held_out.filter(pl.col("fold") == fold)["row"]
+        assert validation[0] <= predicted.min()
+        assert predicted.max() <= validation[-1]

@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import lzma
+import math
 import os
 import pathlib
 import random
@@ -29,6 +30,7 @@ import polars as pl
 import pytest
 import yaml
 from PIL import Image
+from tfrecords import framed, made
 
 from dlrun.data.dataset import Dataset
 from dlrun.errors import DataError, DlrunError, SpecError
@@ -206,6 +208,29 @@ def idx(images: int = 30, labels: int = 30) -> Make:
     return both(write(pixels, "images"), write(numbers, "labels"))
 
 
+def database(*rows: tuple[Any, Any]) -> Make:
+    def made(place: pathlib.Path) -> None:
+        with sqlite3.connect(place / "data.db") as opened:
+            opened.execute("CREATE TABLE t (x, y TEXT)")
+            opened.executemany("INSERT INTO t VALUES (?, ?)", rows)
+        opened.close()
+
+    return made
+
+
+def record_file(*records: bytes) -> Make:
+    return write(framed(*records), "data.tfrecord")
+
+
+TFRECORD = of("tfrecord", path="data.tfrecord", columns={"x": "number", "y": "integer"})
+
+RECORDED_IMAGES = of("tfrecord", path="data.tfrecord", columns={"image": "image", "y": "integer"}) | {
+    "features": {"image": {"kind": "image"}}
+}
+
+VECTORS = folder("text_folder", vectors="v.txt")
+
+
 ERRORS: dict[str, tuple[Make, dict[str, Any], str]] = {
     # texts with a delimiter
     "csv: nothing": (write(""), csv(), "data.csv is empty"),
@@ -362,6 +387,27 @@ ERRORS: dict[str, tuple[Make, dict[str, Any], str]] = {
         of("arrays", files={"x": "x.npy", "y": "y.npy"}),
         "x.npy is damaged: its header announces 608 bytes, and there are 304",
     ),
+    "npz: one row": (arrays(x=np.arange(1.0), y=np.arange(1)), NPZ, "there are too few rows"),
+    "npz: structures": (arrays(x=np.zeros(60, [("a", "f4")])), NPZ, "x has the type"),
+    "npz: whole numbers beyond 64 bits": (arrays(x=np.full(60, 2**63, np.uint64)), NPZ, "too large for 64 bits"),
+    "idx: a bomb": (
+        both(
+            write(gzip.compress(struct.pack(">IIII", 0x803, 30, 4, 4) + bytes(64 << 20), 1), "images.gz"),
+            idx(),
+        ),
+        {"source": {"kind": "idx", "images": "images.gz", "labels": "labels"}},
+        "its header announces 496 bytes, and there are more",
+    ),
+    "idx: one class": (
+        both(idx(), write(struct.pack(">II", 0x801, 30) + bytes(30), "labels")),
+        IDX,
+        "has one class only",
+    ),
+    "idx: changed over": (
+        idx(),
+        {"source": {"kind": "idx", "images": "labels", "labels": "images"}},
+        "this file has 1 axes, and images have 3 or 4",
+    ),
     "idx: more images than labels": (idx(labels=29), IDX, "header announces|30 images and 29 labels"),
     "idx: fewer bytes than images": (idx(images=31), IDX, "31 images and 30 labels|header announces"),
     # databases
@@ -372,7 +418,80 @@ ERRORS: dict[str, tuple[Make, dict[str, Any], str]] = {
         of("sql", url="sqlite:///data.db", table="tt"),
         "no table tt .*did you mean t",
     ),
+    "sqlite: no rows": (database(), SQL, "the table has no rows"),
+    "sqlite: one row": (database((1.5, "yes")), SQL, "with 1 in all, there are too few rows"),
+    "sqlite: one class": (database(*[(n / 4, "yes") for n in range(60)]), SQL, "has one class only"),
+    "sqlite: one class of a long name": (database(*[(n / 4, "yes" * 999) for n in range(60)]), SQL, "one class only"),
+    "sqlite: target all missing": (
+        database(*[(n / 4, None) for n in range(60)]),
+        SQL,
+        "the target y is missing in 60 rows",
+    ),
+    "sqlite: blobs": (database(*[(b"\xff", "yes")] * 60), SQL, "the column x holds values of the type Binary"),
+    "sqlite: a word among numbers": (
+        database(*[(n / 4, "ab"[n % 2]) for n in range(60)], ("many", "a")),
+        SQL,
+        "x is not a number in row 61",
+    ),
+    "sqlite: infinities": (database(*[(math.inf, "ab"[n % 2]) for n in range(60)]), SQL, "x is infinite"),
+    "sqlite: a folder": (lambda place: (place / "data.db").mkdir(), SQL, "this is a folder"),
+    "sqlite: nothing": (write("", "data.db"), SQL, "is no SQLite database: it is empty"),
+    "sqlite: two columns of a name": (sales, of("sql", url="sqlite:///data.db", query="SELECT x, x, y FROM t"), "x"),
+    # records
+    "tfrecord: nothing": (write("", "data.tfrecord"), TFRECORD, "data.tfrecord is empty"),
+    "tfrecord: a text": (write(TABLE, "data.tfrecord"), TFRECORD, "is no TFRecord file"),
+    "tfrecord: one": (record_file(made(x=1.5, y=1)), TFRECORD, "with 1 in all, there are too few rows"),
+    "tfrecord: cut": (
+        both(record_file(*[made(x=n / 4, y=n % 3) for n in range(61)]), half("data.tfrecord")),
+        TFRECORD,
+        "record 31 .*cut off",
+    ),
+    "tfrecord: bytes among numbers": (
+        record_file(*[made(x=n / 4, y=n % 3) for n in range(60)], made(x=b"a", y=1)),
+        TFRECORD,
+        "record 61: x holds bytes",
+    ),
+    "tfrecord: infinities": (
+        record_file(*[made(x=math.inf, y=n % 3) for n in range(60)]),
+        TFRECORD,
+        "x is infinite",
+    ),
+    "tfrecord: 100 megapixels in 20 kB": (
+        record_file(*[made(image=png(10_000, 10_000), y=n % 2) for n in range(2)]),
+        RECORDED_IMAGES,
+        "image of record 1 has 100,000,000 pixels",
+    ),
+    "tfrecord: a GIF of 4 gigapixels": (
+        record_file(*[made(image=gif(65_000, 65_000), y=n % 2) for n in range(2)]),
+        RECORDED_IMAGES,
+        "image of record 1 has 4,225,000,000 pixels",
+    ),
+    "tfrecord: no pictures": (
+        record_file(*[made(image=b"hello", y=n % 2) for n in range(12)]),
+        RECORDED_IMAGES,
+        "image of record 1 is no image",
+    ),
+    # vectors
+    "vectors: nothing": (both(texts(), write("", "v.txt")), VECTORS, "v.txt holds no vectors"),
+    "vectors: words": (both(texts(), write("text a b\n", "v.txt")), VECTORS, "line 1 is damaged"),
+    "vectors: a head that lies": (both(texts(), write("1 999999\ntext 1 2\n", "v.txt")), VECTORS, "line 2 is damaged"),
+    "vectors: a bomb": (
+        both(texts(), write(gzip.compress(b"text " + b"1" * (64 << 20), 1), "v.txt.gz")),
+        folder("text_folder", vectors="v.txt.gz"),
+        "line 1 is longer than",
+    ),
     # folders of texts
+    "texts: a NUL byte": (both(texts(), write("a\0b", "data/a/n.txt")), folder("text_folder"), "holds a NUL byte"),
+    "texts: UTF-16": (
+        both(texts(), write("hello".encode("utf-16"), "data/a/n.txt")),
+        folder("text_folder"),
+        "n.txt is not UTF-8",
+    ),
+    "texts: a pipe": (
+        both(texts(), lambda place: os.mkfifo(place / "data/a/n.txt")),
+        folder("text_folder"),
+        "is no file but a pipe",
+    ),
     "texts: no folder of a class": (write("hello", "data/1.txt"), folder("text_folder"), "no folder of a class"),
     "texts: one class": (write("hello you", "data/a/1.txt"), folder("text_folder"), "too few rows"),
     "texts: a class without files": (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedKFold, TimeSeriesSplit
 
 from dlrun.data.columns import Table
 from dlrun.data.sources.csv_file import Csv
@@ -351,6 +351,40 @@ def test_a_large_group_does_not_make_a_fold_larger_than_it_must_be(seed: int) ->
     table = Table("t", {"by": by})
     split = KFoldSplit(kind="kfold", folds=2, by="by")
     assert len(split.parts(table, seed=seed, roles=Roles()).validation) == 8
+
+
+@given(
+    times=st.integers(4, 80), folds=st.integers(2, 6), horizon=st.integers(1, 5), series=st.integers(1, 2), seed=seeds
+)
+def test_the_folds_of_a_series_are_stretches_with_what_is_before_them(
+    times: int, folds: int, horizon: int, series: int, seed: int
+) -> None:
+    hours = np.repeat(np.arange(times), series)
+    time = np.datetime64("2020-01-01", "us") + hours.astype("timedelta64[h]")
+    table, roles = Table("t", {"time": time}), Roles(time="time", horizon=horizon)
+    split = KFoldSplit(kind="kfold", folds=folds)
+    try:
+        found = [
+            split.model_copy(update={"fold": fold + 1}).parts(table, seed=seed, roles=roles) for fold in range(folds)
+        ]
+    except DataError:
+        with pytest.raises(ValueError, match=r"Cannot have number of folds|Too many splits"):
+            next(TimeSeriesSplit(folds, gap=horizon).split(np.arange(times)))
+        return
+    expected = TimeSeriesSplit(folds, gap=horizon).split(np.arange(times))
+    for parts, (train, validation) in zip(found, expected, strict=True):
+        assert parts.train.tolist() == np.flatnonzero(np.isin(hours, train)).tolist()
+        assert parts.validation.tolist() == np.flatnonzero(np.isin(hours, validation)).tolist()
+        assert not len(parts.test)
+
+
+def test_the_folds_of_a_series_lie_before_the_test_part() -> None:
+    time = np.datetime64("2020-01-01", "us") + np.arange(50).astype("timedelta64[h]")
+    split = KFoldSplit(kind="kfold", folds=3, fold=3, test=0.2)
+    parts = split.parts(Table("t", {"time": time}), seed=0, roles=Roles(time="time", horizon=2))
+    # 10 of 50 times for the test, a gap of 2, three stretches of 38 // 4 = 9 times, a gap of 2 before the last of them
+    ranges = [(int(rows[0]), int(rows[-1]), len(rows)) for _, rows in parts.items()]
+    assert ranges == [(0, 26, 27), (29, 37, 9), (40, 49, 10)]
 
 
 def test_too_few_for_the_folds_is_told() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tfrecords import field, framed, made
 
 from dlrun.data.columns import Column
 from dlrun.data.features import FittedNumber
@@ -21,39 +22,6 @@ from dlrun.data.preparation import Preparation
 from dlrun.data.sources import TfRecord
 from dlrun.data.sources.tfrecord_file import checksums, crc32c, example, verified
 from dlrun.errors import DataError
-
-
-def varint(value: int) -> bytes:
-    value &= (1 << 64) - 1
-    data = b""
-    while value > 127:
-        data += bytes([value & 127 | 128])
-        value >>= 7
-    return data + bytes([value])
-
-
-def field(number: int, content: bytes) -> bytes:
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def feature(value: bytes | float | int) -> bytes:
-    if isinstance(value, bytes):
-        return field(1, field(1, value))
-    if isinstance(value, float):
-        return field(2, field(1, struct.pack("<f", value)))
-    return field(3, b"\x08" + varint(value))  # one by one, not packed
-
-
-def made(**values: bytes | float | int) -> bytes:
-    entries = (field(1, field(1, name.encode()) + field(2, feature(value))) for name, value in values.items())
-    return field(1, b"".join(entries))
-
-
-def framed(*data: bytes) -> bytes:
-    return b"".join(
-        struct.pack("<QI", len(each), crc32c(struct.pack("<Q", len(each)))) + each + struct.pack("<I", crc32c(each))
-        for each in data
-    )
 
 
 def test_the_checksum_is_the_published_one() -> None:
@@ -250,3 +218,21 @@ def test_sizes_that_make_no_sense(column: dict[str, Any], field: str, words: str
     [problem] = source(x=column).check(tmp_path)
     assert problem.path == ("columns", "x", field)
     assert words in problem.message
+
+
+def test_small_pictures_and_packed_records_that_become_large_ones(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import Image
+
+    monkeypatch.setattr("dlrun.data.sources.files.available_memory", lambda: 32 << 20)
+    stream = io.BytesIO()
+    Image.new("L", (2000, 2000)).save(stream, "PNG")
+    (tmp_path / "data.tfrecord").write_bytes(framed(*[made(image=stream.getvalue())] * 8))
+    with pytest.raises(DataError, match=r"data\.tfrecord: image unpacks to more than 16\.0 MiB"):
+        source(image="image").load(tmp_path)
+    length = struct.pack("<Q", 100 << 20)
+    content = length + struct.pack("<I", crc32c(length)) + bytes(1 << 20)
+    (tmp_path / "data.tfrecord.gz").write_bytes(gzip.compress(content))
+    with pytest.raises(DataError, match=r"record 1 of data\.tfrecord\.gz unpacks to more than 16\.0 MiB"):
+        source("data.tfrecord.gz").load(tmp_path)

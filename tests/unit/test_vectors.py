@@ -20,7 +20,7 @@ from dlrun.pretraining import Coverage, first_rows
 GLOVE = "the 0.5 -1 2e-1\n. . . 7 8 9\nÖl 1 2 3 \nthe 9 9 9\n"
 
 
-@pytest.mark.parametrize("header", ["", "4 3\n"])
+@pytest.mark.parametrize("header", ["", "4 3\n", "\ufeff", "\ufeff4 3\n"])
 @pytest.mark.parametrize("packed", [False, True])
 def test_the_vectors_of_a_vocabulary(header: str, packed: bool, tmp_path: Path) -> None:
     path = tmp_path / ("vectors.txt.gz" if packed else "vectors.txt")
@@ -40,6 +40,7 @@ def test_the_vectors_of_a_vocabulary(header: str, packed: bool, tmp_path: Path) 
         ("the 1 2 3\ncat 1 nan 3\n", "line 2 is damaged"),
         ("3 2\nthe 1 2\ncat 1 2\n", "says in its first line that it holds 3 vectors, but it holds 2"),
         ("", "holds no vectors"),
+        ("1 999999\nthe 1 2\n", "line 2 is damaged: it has 2 numbers, where others have 999999"),
         ("just words here\n", "line 1 is damaged: it has something else than numbers"),
         ("the 1 2\n" + "x" * (1 << 20), "line 2 is longer than 1,048,576 bytes"),
     ],

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from dlrun.data.columns import Column, Defaults, Table
 from dlrun.data.decode import Form, Resize, decode_bytes, header_of
-from dlrun.data.sources.files import locate, opened, parts
+from dlrun.data.sources.files import check_fits, locate, opened, parts
 from dlrun.data.sources.tfrecord_file import Values, example, verified
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
@@ -255,6 +255,7 @@ def decoded(files: list[bytes], file: str, name: str, column: RecordColumn | Non
     if column is not None and column.height is not None and column.width is not None:
         size = {"height": column.height, "width": column.width}
         form = form.model_copy(update={**size, "resize": column.resize or "fill"})
+    check_fits(len(files) * prod(form.shape), f"{file}: {name}")
     pixels = np.zeros((len(files), *form.shape), np.uint8)
     for number, data in enumerate(files, 1):
         try:

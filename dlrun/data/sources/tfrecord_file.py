@@ -13,7 +13,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import IO
 
-from dlrun.data.sources.files import FETCH
+from dlrun.data.sources.files import FETCH, check_fits
 from dlrun.errors import DataError
 
 POLYNOMIAL = 0x82F63B78
@@ -62,6 +62,8 @@ def records(stream: IO[bytes], name: str) -> Iterator[tuple[bytes, int]]:
             raise _damaged(name, number, "the checksum of its length is wrong")
         if length > LARGEST:
             raise _damaged(name, number, f"it announces {length:,} bytes")
+        if length > AT_ONCE:
+            check_fits(length, f"record {number} of {name}")
         data, end = stream.read(length), stream.read(4)
         if len(data) < length or len(end) < 4:
             raise _damaged(name, number, "it was cut off")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from dlrun.data.splits.parts import Fraction, FractionOrNone, Parts, Roles, chec
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class TimeSplit(Spec):
@@ -50,13 +53,9 @@ class TimeSplit(Spec):
         """
         import numpy as np
 
-        if roles.time is None:
-            raise DataError("a split by time needs a time column", hint="source: {time: <column>}")
-        rows, own = split_rows(table)
-        codes = np.asarray(np.unique(complete(table, roles.time)[rows], return_inverse=True)[1], np.int64)
-        latest_first = np.arange(int(codes.max(initial=-1)) + 1)[::-1]  # for the test
+        dealt, own = time_deal(table, roles.time)
+        latest_first = np.arange(len(dealt.weights))[::-1]  # for the test
         gap = self.gap or 0
-        dealt = Deal(table.name, f"different times in {roles.time}", rows, codes, None)
         parts = dealt.part(latest_first, self.validation, self.test, own, gap)
         for name, part in parts.items():
             if not len(part) and (name != "validation" or self.has_validation):
@@ -65,3 +64,19 @@ class TimeSplit(Spec):
                     hint="split: {kind: time, gap: 0}, or more rows",
                 )
         return parts
+
+
+def time_deal(table: Table, time: str | None) -> tuple[Deal, np.ndarray | None]:
+    """The rows that are to be split, those of one time in a group and groups in the order of the times; and the rows of
+    the source's own test part.
+
+    Raises:
+        DataError: no column holds the times, or a row has none.
+    """
+    import numpy as np
+
+    if time is None:
+        raise DataError("a split by time needs a time column", hint="source: {time: <column>}")
+    rows, own = split_rows(table)
+    codes = np.asarray(np.unique(complete(table, time)[rows], return_inverse=True)[1], np.int64)
+    return Deal(table.name, f"different times in {time}", rows, codes, None), own

@@ -1,4 +1,4 @@
-"""Each row is held out once: one training for each fold."""
+"""Each row is held out once, or of a series each of its last stretches: one training for each fold."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dlrun.data.columns import Table
+from dlrun.data.splits.by_time import time_deal
 from dlrun.data.splits.dealing import deal
 from dlrun.data.splits.parts import Bins, Fraction, Names, Parts, Roles, check_own_test, kept_columns, split_rows
+from dlrun.errors import DataError
 from dlrun.seeds import generator
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 
 
 class KFoldSplit(Spec):
-    """Each row is held out once: one training for each fold, with mean and spread of their metrics."""
+    """Each row is held out once: one training for each fold, with mean and spread of their metrics. Of a series, the
+    last stretches of time are held out, and each training sees what is before its own."""
 
     kind: Literal["kfold"]
     """Each row is held out once: one training for each fold, whose rows are its validation part."""
@@ -72,6 +75,8 @@ class KFoldSplit(Spec):
         """
         import numpy as np
 
+        if roles.horizon:
+            return self._rolling(table, roles)
         rows, own = split_rows(table)
         names = (*([self.by] if self.by is not None else []), *(self.keep_together or ()))
         what = f"values of {self.by}" if self.by is not None and not self.keep_together else None
@@ -86,3 +91,32 @@ class KFoldSplit(Spec):
         repeat, held_out = divmod((self.fold or 1) - 1, self.folds)
         fold = dealt.folds(self.folds, generator(seed, "folds", repeat))
         return Parts(train=dealt.rows[fold != held_out], validation=dealt.rows[fold == held_out], test=tests)
+
+    def _rolling(self, table: Table, roles: Roles) -> Parts:
+        """Folds of a series: the times are cut into one stretch more than there are folds, all of one length but the
+        first, which has what is left over. Each fold trains on the times before its stretch, without the last ones up
+        to the horizon, as scikit-learn's `TimeSeriesSplit(folds, gap=horizon)` has it.
+
+        Raises:
+            DataError: there are too few times, or a row has none.
+        """
+        import numpy as np
+
+        dealt, own = time_deal(table, roles.time)
+        tests = np.zeros(0, np.int64) if own is None else own
+        if self.test is not None:
+            latest_first = np.arange(len(dealt.weights))[::-1]
+            parts = dealt.part(latest_first, 0, self.test, None, roles.horizon)
+            tests, dealt = parts.test, dealt.without(np.setdiff1d(dealt.rows, parts.train))
+        times = len(dealt.weights)
+        length = times // (self.folds + 1)
+        first = times - self.folds * length  # of the times that are held out
+        if length < 1 or first <= roles.horizon:
+            raise DataError(
+                f"{table.name}: {times} different times are too few for {self.folds} folds with a horizon of "
+                f"{roles.horizon}",
+                hint="fewer folds, or a shorter horizon",
+            )
+        begin = first + ((self.fold or 1) - 1) * length
+        held_out = (dealt.codes >= begin) & (dealt.codes < begin + length)
+        return Parts(train=dealt.rows[dealt.codes < begin - roles.horizon], validation=dealt.rows[held_out], test=tests)

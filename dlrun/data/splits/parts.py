@@ -59,12 +59,14 @@ class Roles:
         numeric: whether it is a number.
         time: the column with the time of each row.
         features: the columns that enter the network.
+        horizon: of a series, how many times it predicts at the most; 0 where there is no series.
     """
 
     target: str | None = None
     numeric: bool = False
     time: str | None = None
     features: tuple[str, ...] = ()
+    horizon: int = 0
 
 
 class DealtSplit(Spec):
