@@ -15,7 +15,7 @@ from dlrun.cluster.meeting import meet
 from dlrun.errors import DlrunError, Interrupted, RunError, TrainingError
 from dlrun.evaluation.names import main_metric
 from dlrun.experiment import Experiment
-from dlrun.machine import cache_folder
+from dlrun.machine import cache_folder, give_back_freed
 from dlrun.models.blocks import describe_inputs
 from dlrun.run.environment import environment
 from dlrun.run.folder import RunFolder
@@ -144,7 +144,9 @@ def describe_data(dataset: Dataset) -> dict[str, Any]:
     more room for it before TensorFlow is there, which takes some 700 MB by itself."""
     from dlrun.profile.table import profile_dataset
 
-    return {**dataset.summary(), "profile": profile_dataset(dataset).tree()}
+    found = {**dataset.summary(), "profile": profile_dataset(dataset).tree()}
+    dataset.forget()
+    return found
 
 
 def begin(
@@ -348,6 +350,7 @@ def judge_run(experiment: Experiment, model: Any, dataset: Dataset, run: RunFold
     from dlrun.evaluation.assess import all_metrics
     from dlrun.evaluation.confusion import confusion
 
+    give_back_freed()  # the windows of the training
     judge, how = experiment.judge(model, dataset.preparation), experiment.evaluation.threshold
     decision: dict[str, Any] = {}
     if how is not None:

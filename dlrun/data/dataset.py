@@ -12,6 +12,7 @@ from dlrun.data.content import content_hashes
 from dlrun.data.inference import describe
 from dlrun.data.preparation import Examples, Preparation
 from dlrun.data.signature import Output
+from dlrun.data.sources.lazy import LazyColumns
 from dlrun.data.splits import Parts
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ class Dataset:
         """How many train examples each class of the main target has, in the order of their indexes; empty where there
         are no classes."""
         return _counts(self.preparation.signature.output, self.train)
+
+    def forget(self) -> None:
+        """Keeps no column of a table that is not in memory."""
+        if isinstance(self.table.columns, LazyColumns):
+            self.table.columns.forget()
 
     def _all_counts(self, examples: Examples) -> dict[str, Any]:
         """How many examples each class has; of several targets by the target."""

@@ -57,18 +57,18 @@ class Judge:
     def predict(self, split: str, examples: Examples) -> Predictions:
         """What the model says of a split, in the units of the data."""
         outputs = self._forward.each(self.inputs(split, examples))
-        parts = zip(self.preparation.each, self.losses, outputs, examples.each, strict=True)
-        main, *further = (self._restored(split, *part) for part in parts)
+        parts = zip(self.preparation.each, self.losses, examples.each, strict=True)
+        main, *further = (self._restored(split, *part, outputs) for part in parts)
         return replace(main, further=tuple(further)) if further else main
 
     def _restored(
-        self, split: str, preparation: Preparation, loss: Loss, said: np.ndarray, examples: Examples
+        self, split: str, preparation: Preparation, loss: Loss, examples: Examples, outputs: list[np.ndarray]
     ) -> Predictions:
-        """What the model says of one target, from its outputs."""
+        """What the model says of one target, from its outputs, the first of those given, which are taken away."""
         import numpy as np
 
         output = preparation.signature.output
-        said = scores(said, output, loss)
+        said = scores(outputs.pop(0), output, loss)
         if isinstance(preparation.target, FittedNumbers):
             said = preparation.target.restore(said, examples.past)
         truth = np.asarray(examples.truth)  # of examples on disk, too

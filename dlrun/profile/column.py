@@ -176,7 +176,11 @@ def _type_of(dtype: polars.DataType) -> ColumnType:
 
 def _counts(column: polars.Series) -> dict[str, int]:
     """How often each value stands there, the most frequent first, and those that are as frequent in their order."""
-    values, counts = column.drop_nulls().value_counts().sort(column.name).get_columns()
+    import polars
+
+    counted = column.alias("value").to_frame().lazy().drop_nulls().group_by("value").agg(polars.len().alias("count"))
+    # `Series.value_counts` needs several times the memory of the column.
+    values, counts = counted.collect(engine="streaming").sort("value").get_columns()
     pairs = zip(values.to_list(), counts.to_list(), strict=True)
     return {text_of(value) or "": count for value, count in sorted(pairs, key=lambda pair: -pair[1])}
 

@@ -61,6 +61,7 @@ def frame(rows: int, seed: int) -> pl.DataFrame:
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
     """A folder with a table in two parts, read in blocks of 64 rows."""
     monkeypatch.setattr(lazy, "BLOCK", 64)
+    monkeypatch.setattr("dlrun.profile.look.BLOCK", 64)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "parts").mkdir()
     frame(N, 1).write_parquet(tmp_path / "parts" / "a.parquet", row_group_size=100)
@@ -159,8 +160,12 @@ def test_findings_in_rows_are_those_of_the_table_in_memory(small: pathlib.Path) 
     twice = frame(N, 1).head(60).with_columns(label=pl.Series(["no"] * 60), number=pl.lit(None, pl.Float64))
     both = pl.concat([frame(N, 1), twice, twice.with_columns(label=pl.lit("yes"))], how="vertical_relaxed")
     both = both.with_columns(gives_away=pl.col("label") + "!", one=pl.lit(3.5))
+    both = both.with_columns(mostly_one=pl.Series([None if row % 10 == 0 else 1.0 for row in range(len(both))]))
     both.write_parquet(small / "twice.parquet")
-    features = {name: each for name, each in FEATURES.items() if name != "like"} | {"one": {"kind": "number"}}
+    features = {name: each for name, each in FEATURES.items() if name != "like"} | {
+        "one": {"kind": "number"},
+        "mostly_one": {"kind": "number"},
+    }
     kinds: set[str] = set()
     for more in ({}, {"gives_away": {"kind": "category"}}):
         found = []
@@ -170,6 +175,8 @@ def test_findings_in_rows_are_those_of_the_table_in_memory(small: pathlib.Path) 
             found.append([each.tree() for each in look(dataset, profile_dataset(dataset), weighted=False)])
         assert found[0] == found[1]
         kinds |= {each["kind"] for each in found[0]}
+        # In a column of one value and a missing one something can be learned.
+        assert [each["columns"] for each in found[0] if each["kind"] == "constant"] == [["one"]]
     assert kinds >= {"leak", "constant", "duplicates_across", "conflicting_labels"}
 
 

@@ -107,11 +107,12 @@ def test_a_text_of_another_form_is_told_with_its_row(kind: str, wrong: str, tmp_
         source(kind, tmp_path, texts, types={"when": {"time": "%d/%m/%Y"}}).load(tmp_path)
 
 
+@pytest.mark.parametrize("roles", [{}, {"time": "when"}])
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
-def test_new_rows_are_read_in_the_same_form(kind: str, tmp_path: pathlib.Path) -> None:
+def test_new_rows_are_read_in_the_same_form(kind: str, roles: Any, tmp_path: pathlib.Path) -> None:
     """One that is of another is set apart."""
     texts = ["01/02/2020", "2020-02-03", "04/02/2020"]
-    found = source(kind, tmp_path, texts, types={"when": {"time": "%d/%m/%Y"}}, time="when")
+    found = source(kind, tmp_path, texts, types={"when": {"time": "%d/%m/%Y"}}, **roles)
     with (tmp_path / f"t.{kind}").open("rb") as stream:
         [batch] = found.batches(stream, "t", 1 << 20)
     assert batch.table.columns["when"].astype("datetime64[D]").astype(str).tolist() == ["2020-02-01", "2020-02-04"]

@@ -207,7 +207,7 @@ def batch_of(
         name: of the file.
         start: how many rows stand before the block.
         time: the column of times, where they are needed; rows that have none are set apart too.
-        types: of the columns, which say how times are written.
+        types: of the columns; rows whose times are not written as these say are set apart too.
 
     Raises:
         DataError: lines end in ways that leave open which row is which.
@@ -221,9 +221,10 @@ def batch_of(
         )
     rows = start + np.delete(np.arange(count, dtype=np.int64), list(bad))
     unreadable = {start + position: fault for position, fault in bad.items()}
-    if time is not None and time in frame.columns:
-        times, wrong = times_of(frame[time], format_of(types, time))
-        unreadable |= {int(rows[each]): f"{time} is no time: {frame[time][each]!r}" for each in wrong}
+    for column in [each for each in frame.columns if each == time or each in formats_of(types)]:
+        texts = frame[column]
+        times, wrong = times_of(texts, format_of(types, column))
+        unreadable |= {int(rows[each]): f"{column} is no time: {texts[each]!r}" for each in wrong}
         kept = np.delete(np.arange(frame.height), wrong)
         frame, rows = frame.with_columns(times)[kept], rows[kept]
     return Batch(Table(name, columns_of(frame, name)), rows, dict(sorted(unreadable.items())))
