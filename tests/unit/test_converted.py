@@ -102,6 +102,7 @@ CSVS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "a row too short": ("a,b,c\n1,2,3\n4,5\n6,7,8\n", {}),
     "a row too long": ("a,b\n1,2\n3,4,5\n6,7\n", {}),
     "a row too long, and a later one that is too short": ("a,b\n1,2\n3,4,5\n6\n", {}),
+    "quotes amid values of several rows": ('a,b\n1,h"\n2,x\n3,"q"\n4,y"\n5,z\n', {}),
     "a quote left open": ('a,b\n1,2\n3,"x\n4,y\n5,z\n', {}),
     "text after a quote": ('a,b\n1,2\n3,"x"y\n4,z\n', {}),
     "text after a quote, and a row too short": ('a,b\n3,"x"y\n4,z\n4\n', {}),
@@ -156,7 +157,7 @@ def test_a_converted_csv_is_that_in_memory(
 
 CELL = st.sampled_from(
     ["1", "2", "-3", "4.5", "", "", " 6", "true", "false", "x", "é", '"q"', '"a\nb"', '"d,e"', '"f""g"', '""', "NaN",
-     "2020-01-01", "2020-01-02 10:00", "99999999999999999999", "1e3", "007", "NA"]
+     "2020-01-01", "2020-01-02 10:00", "99999999999999999999", "1e3", "007", 'h"', "NA"]
 )  # fmt: skip
 TYPE = st.sampled_from(["text", "integer", "number", "boolean", "time"])
 

@@ -15,7 +15,7 @@ TEXTS = [
     "", "", "1", "-1", "007", "+1", " 1", "1 ", "1_000", "1.", "1.5", ".5", "+.5", "-.5", "1e5", "1E+5", "1.5e-3",
     ".5e3", "5.e3", "1e400", "inf", "-inf", "+inf", "NaN", "-NaN", "nan", "Infinity", "INF", "true", "True", "fAlse",
     "t", "NA", "1,5", ",5", "+1,5e3", "1,", ",", "--1", "-", ".", "e5", "1e", '"1"', '"1.5"', '"true"', '" 1"',
-    '"1""2"', '"1\n2"', "9223372036854775807", "9223372036854775808", "0x10", "12:30", "word",
+    '"1""2"', '"1\n2"', "9223372036854775807", "9223372036854775808", "0x10", "12:30 h", "word",
 ]  # fmt: skip
 LIKE = st.sampled_from(["", "1", "1.5", "1,5", "true", "word"])
 
@@ -28,6 +28,9 @@ LIKE = st.sampled_from(["", "1", "1.5", "1,5", "true", "word"])
 @example("1", ["+1"], True, False)
 @example("1", ["9223372036854775808"], False, False)
 @example("1.5", ["nan"], False, False)
+@example("", ["1", "1.", "9223372036854775808"], False, False)
+@example("1.5", ["9223372036854775807"], False, False)
+@example("1.5", ["9223372036854775808"], True, False)
 @example("1", ["NA"], False, False)
 @example("1,5", ["1.5"], False, True)
 @example("1,5", ["1", ",5"], False, True)
@@ -47,8 +50,9 @@ def test_they_are_those_of_all_values_wherever_these_stand(
     assert found.schema == expected.schema
     assert found.equals(expected) or found.to_numpy().tolist() == expected.to_numpy().tolist()
     types = found_types(data.encode(), (), options)
-    assert types is not None
-    if expected["a"].dtype != polars.Int128:  # which is left to polars
+    long = any(len(value.strip("-")) >= 19 for value in others)
+    assert types is not None or long
+    if types is not None and expected["a"].dtype != polars.Int128:  # which are left to polars
         assert types == dict(expected.schema)
 
 

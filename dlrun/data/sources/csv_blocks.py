@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlrun.data.sources.csv_checks import Opened, check_nul, check_utf8, check_widths, no_rows
+from dlrun.data.sources.csv_checks import Opened, check_nul, check_quotes, check_utf8, check_widths, no_rows
 from dlrun.data.sources.csv_text import BYTE_ORDER_MARK, Dialect, UnreadableError, blocks_of, header_length, read_frame
 from dlrun.data.sources.frames import dtypes
 from dlrun.data.sources.stored import write_block
@@ -34,6 +34,7 @@ class Survey:
         lengths: of the blocks of whole rows, in bytes.
         found: the types of each column that blocks of it are taken for.
         returns: whether there are carriage returns.
+        quotes: whether there are quotes.
     """
 
     header: bytes
@@ -41,6 +42,7 @@ class Survey:
     lengths: list[int]
     found: dict[str, set[str]]
     returns: bool = False
+    quotes: bool = False
 
 
 def put_aside(opened: Opened, name: str, dialect: Dialect, folder: Path) -> bool:
@@ -69,11 +71,13 @@ def put_aside(opened: Opened, name: str, dialect: Dialect, folder: Path) -> bool
             rows, gaps = _write(opened, survey, dialect, {}, folder)
         except polars.exceptions.PolarsError as error:
             check_widths(opened, name, dialect.delimiter)
+            _check_quotes(opened, survey, name, dialect)
             raise DataError(f"{name} cannot be read: {UnreadableError.of(error)}") from None
     if not rows:
         raise no_rows(name, returns=survey.returns)
     if gaps:
         check_widths(opened, name, dialect.delimiter)
+    _check_quotes(opened, survey, name, dialect)
     return loosely
 
 
@@ -85,7 +89,7 @@ def _survey(opened: Opened, name: str, dialect: Dialect) -> Survey:
     """
     survey: Survey | None = None
     fault: DataError | None = None
-    line, empty = 1, True
+    line, empty, quoted = 1, True, False
     with opened() as stream:
         for block in blocks_of(stream, dialect.delimiter, BLOCK):
             check_utf8(block, name, line)
@@ -106,11 +110,13 @@ def _survey(opened: Opened, name: str, dialect: Dialect) -> Survey:
             except DataError as error:  # all of it has to be UTF-8 first
                 fault = fault or error
             line += block.count(b"\n")
+            quoted = quoted or b'"' in block
             empty = empty and not block.removeprefix(BYTE_ORDER_MARK).strip()
     if empty:
         raise DataError(f"{name} is empty")
     if fault is not None or survey is None:
         raise fault or DataError(f"{name} is empty")
+    survey.quotes = quoted
     return survey
 
 
@@ -170,6 +176,15 @@ def _write(
         rows += frame.height
         gaps = gaps or frame[:, -1].null_count() > 0
     return rows, gaps
+
+
+def _check_quotes(opened: Opened, survey: Survey, name: str, dialect: Dialect) -> None:
+    """As `check_quotes`, of all blocks."""
+    if survey.quotes:
+        line = 1 + survey.header.count(b"\n")
+        for block in _again(opened, survey):
+            check_quotes(block, name, dialect.delimiter, line)
+            line += block.count(b"\n")
 
 
 def _again(opened: Opened, survey: Survey) -> Iterator[bytes]:

@@ -19,6 +19,11 @@ Opened = Callable[[], AbstractContextManager[IO[bytes]]]
 
 UTF8 = "save the file as UTF-8"
 
+QUOTE = ord('"')
+
+PIECE = 1 << 24
+"""So many bytes are looked through for quotes at once."""
+
 
 def check_names(names: Sequence[str], file: str) -> None:
     """That every column has a name, and no two the same.
@@ -115,6 +120,53 @@ def _check_width(reader: Reader, name: str) -> None:
         raise DataError(
             f"{name}: the row in line {before + 1} cannot be read: {error}", hint="a quote may be left open in it"
         ) from None
+
+
+def check_quotes(data: bytes, name: str, delimiter: str, line: int = 1) -> None:
+    """That no quote stands where polars takes what follows it for a part of the same value, several rows perhaps.
+
+    Args:
+        data: whole rows.
+        line: the number of the first line.
+
+    Raises:
+        DataError: with the line.
+    """
+    position = stray_quote(data, delimiter) if b'"' in data else None
+    if position is not None:
+        line += data.count(b"\n", 0, position)
+        raise DataError(
+            f"{name}: line {line} has a quote that neither begins nor ends a value",
+            hint='write it twice, and the whole value in quotes: "a 5"" disk"',
+        )
+
+
+def stray_quote(data: bytes, delimiter: str) -> int | None:
+    """Where the first quote is that begins within a value and ends in another line, or ends before its value does.
+
+    Quotes belong together two by two. One that opens follows a delimiter, a line break or, written twice, a quote; one
+    that closes is followed by such. Both within a value that does not begin with a quote are its characters.
+    """
+    import numpy as np
+
+    text = np.frombuffer(data, np.uint8)
+    edge = np.zeros(256, bool)
+    edge[[ord(delimiter), *b"\r\n", QUOTE]] = True
+    left = np.zeros(0, np.int64)
+    for start in range(0, len(text), PIECE):
+        quotes = np.concatenate([left, start + np.flatnonzero(text[start : start + PIECE] == QUOTE)])
+        whole = len(quotes) // 2 * 2
+        opening, closing, left = quotes[:whole:2], quotes[1:whole:2], quotes[whole:]
+        begins = edge[text[opening - 1]] | (opening == 0)
+        ends = edge[text[np.minimum(closing + 1, len(text) - 1)]] | (closing + 1 == len(text))
+        wrong = begins & ~ends
+        for index in np.flatnonzero(~begins).tolist():
+            wrong[index] = data.find(b"\n", opening[index], closing[index]) >= 0
+        if wrong.any():
+            first = int(wrong.argmax())
+            return int(closing[first] if begins[first] else opening[first])
+    last = int(left[0]) if len(left) else 0
+    return last if last and not edge[text[last - 1]] else None
 
 
 def width_fault(row: list[str], width: int, *, quoted: bool) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from dlrun.data.sources.csv_checks import check_encoding, check_names, check_widths, no_rows, width_fault
+from dlrun.data.sources.csv_checks import check_encoding, check_names, check_quotes, check_widths, no_rows, width_fault
 from dlrun.data.sources.csv_times import dated
 from dlrun.data.sources.csv_types import found_types
 from dlrun.data.sources.frames import ColumnType, Types, conform, dtypes, soften
@@ -81,11 +81,13 @@ def frame_of(data: bytes, name: str, dialect: Dialect) -> polars.DataFrame:
         frame = parse(data, dialect)
     except UnreadableError as error:
         check_widths(lambda: io.BytesIO(data), name, dialect.delimiter)
+        check_quotes(data, name, dialect.delimiter)
         raise DataError(f"{name} cannot be read: {error}") from None
     if frame.height == 0:
         raise no_rows(name, returns=b"\r" in data.strip())
     if frame[:, -1].null_count():  # that is how polars fills up a row that is too short
         check_widths(lambda: io.BytesIO(data), name, dialect.delimiter)
+    check_quotes(data, name, dialect.delimiter)
     return frame
 
 
@@ -107,16 +109,18 @@ def frames_of(
     header, line, empty = b"", 1, True
     for block in blocks_of(stream, dialect.delimiter, size):
         check_encoding(block, name, line)
-        line += block.count(b"\n")
+        first, line = line, line + block.count(b"\n")
         if not header:
             block = block.removeprefix(BYTE_ORDER_MARK)
             if not block or block.isspace():
                 break
             length = header_length(block, name, dialect)
             header, block = block[:length], block[length:]
+            first += header.count(b"\n")
         names = next(csv.reader([header.decode()], delimiter=dialect.delimiter))
         if block:
             empty = False
+            check_quotes(block, name, dialect.delimiter, first)
             yield _sound_frame(header, block, name, len(names), dialect)
     if empty:
         raise no_rows(name, returns=b"\r" in header.strip()) if header else DataError(f"{name} is empty")

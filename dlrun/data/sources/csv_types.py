@@ -13,6 +13,8 @@ FIRST = 1000
 
 INTEGER = r"^-?[0-9]+$"
 NUMBER = rf"^[-+]?([0-9]*\.[0-9]+([eE][-+]?[0-9]+)?|inf|NaN|[0-9]+[eE][-+]?[0-9]+|[0-9]+\.)$|{INTEGER}"
+LONG = ("[0-9]+$", "[0-9]{1,18}$")
+"""How many digits a whole number has, and how many of 64 bits always have."""
 BOOLEAN = r"^(?i:true|false)$"
 """What polars takes for whole numbers, numbers and truth values where it looks at each value."""
 
@@ -31,7 +33,8 @@ def found_types(
         options: how the file is written, as polars calls it.
 
     Returns:
-        The types of the other columns; None where there are so few rows that polars is as fast.
+        The types of the other columns; None where there are so few rows that polars is as fast, or very long whole
+        numbers among others, of which it depends on their size what polars takes the column for.
 
     Raises:
         PolarsError: the content cannot be read so.
@@ -47,8 +50,10 @@ def found_types(
     patterns = {"boolean": BOOLEAN, "integer": INTEGER, "number": number}
     whole = polars.scan_csv(data, schema=head.schema, **options)
     open_ones = _fitting(head.lazy(), [(name, kind) for name in names for kind in kinds], patterns, empty=True)
-    fitting = _fitting(whole, open_ones, patterns, empty=False)
-    return dict.fromkeys(names, polars.String) | {name: kinds[kind] for name, kind in reversed(fitting)}
+    fitting = _fitting(whole, open_ones, patterns | {"number": number.replace(*LONG)}, empty=False)
+    found = dict.fromkeys(names, polars.String) | {name: kinds[kind] for name, kind in reversed(fitting)}
+    doubtful = [(name, kind) for name, kind in open_ones if kind == "number" and found[name] == polars.String]
+    return None if _fitting(whole, doubtful, patterns, empty=False) else found
 
 
 def _fitting(
