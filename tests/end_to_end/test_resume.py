@@ -233,6 +233,15 @@ def refused(run: Path) -> str:
     return plain(done.stderr)
 
 
+def test_what_was_told_of_a_run_can_be_gone_on_from(stopped: Path, tmp_path: Path) -> None:
+    spec, first = stopped / "wine.yaml", "--set=training.on_not_finite=stop"  # after an epoch, not before any
+    assert killed("name:.epoch_00002", "train", spec, "--out", tmp_path, first)
+    (run,) = tmp_path.iterdir()
+    resumed(run)
+    (whole,) = (stopped / "whole").iterdir()
+    assert_same_end(whole, run)
+
+
 def test_a_changed_spec_is_refused_with_what_differs(run: Path) -> None:
     for file, old, new, told in (
         ("resolved.yaml", "batch_size: 16", "batch_size: 32", "training.batch_size was 16 and is 32"),
