@@ -330,7 +330,7 @@ class RunFolder:
 
         file = self.path / "predictions.parquet"
         try:
-            return pl.read_parquet(file)
+            return pl.read_parquet(file, glob=False)
         except FileNotFoundError:
             raise missing(file) from None
         except (pl.exceptions.PolarsError, OSError) as error:

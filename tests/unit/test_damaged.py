@@ -673,6 +673,10 @@ SOUND: dict[str, tuple[Make, dict[str, Any]]] = {
         JSON,
     ),
     "parquet": (write(frame(), "data.parquet"), PARQUET),
+    "parquet: a name that looks like a pattern": (
+        write(frame(), "[x].parquet"),
+        of("parquet", path="[x].parquet"),
+    ),
     "npz: big-endian": (arrays(x=np.array(X, ">f4")), NPZ),
     "npz: Fortran's order": (arrays(x=np.asfortranarray(X)), NPZ),
 }

@@ -28,7 +28,7 @@ NOW = datetime(2026, 11, 23, 4, 5, 6, tzinfo=UTC)
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    return RunFolder.create(tmp_path / "runs", "cnn", NOW)
+    return RunFolder.create(tmp_path / "runs [a]", "cnn", NOW)
 
 
 # Making and finding

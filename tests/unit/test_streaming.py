@@ -66,7 +66,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> Iterator[p
     (tmp_path / "parts").mkdir()
     frame(N, 1).write_parquet(tmp_path / "parts" / "a.parquet", row_group_size=100)
     other = frame(N // 2, 2).with_columns(whole=pl.col("whole") + 0.5)  # there the column is of another type
-    other.select(other.columns[::-1]).write_parquet(tmp_path / "parts" / "b.parquet")
+    other.select(other.columns[::-1]).write_parquet(tmp_path / "parts" / "b[1].parquet")
     yield tmp_path
     assert not list((tmp_path / "cache").rglob("*.*"))  # files there have no names
 

@@ -23,7 +23,7 @@ from dlrun.data.on_disk import check_room
 from dlrun.data.sources.files import parts, plain_name
 from dlrun.data.sources.frames import Types, together
 from dlrun.data.sources.lazy import BLOCK
-from dlrun.data.sources.stored import Stored, readable, rows_in, schema, writable, write_block
+from dlrun.data.sources.stored import Stored, readable, rows_in, scanned, schema, writable, write_block
 from dlrun.data.sources.tabular import PACKING, same_columns
 from dlrun.errors import DataError
 from dlrun.machine import cache_folder
@@ -174,4 +174,4 @@ def _values(file: pathlib.Path) -> polars.DataFrame:
     import polars
 
     with readable(str(file)):
-        return polars.scan_parquet(file, hive_partitioning=False).select(polars.all().drop_nulls().first()).collect()
+        return scanned(file).select(polars.all().drop_nulls().first()).collect()

@@ -15,7 +15,7 @@ from dlrun.data.sources.converted import Converted, Whole
 from dlrun.data.sources.files import BLOCK, FETCH, ZSTANDARD, check_fits, opened, parts, plain_name, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform, text_bytes
 from dlrun.data.sources.parquet_pages import unpacked
-from dlrun.data.sources.stored import readable, rows_in, schema, writable
+from dlrun.data.sources.stored import readable, rows_in, scanned, schema, writable
 from dlrun.data.sources.tabular import same_columns
 from dlrun.errors import DataError
 
@@ -99,7 +99,6 @@ class Parquet(Converted):
         Raises:
             DataError: a file is not there, or damaged.
         """
-        import polars
 
         files = parts(base, self.path, self.endings)
         total = 0
@@ -108,7 +107,7 @@ class Parquet(Converted):
                 return super().memory_needed(base)
             self._check_columns_fit(file, str(file))
             with readable(str(file)):
-                rows = polars.scan_parquet(file, hive_partitioning=False)
+                rows = scanned(file)
                 rows = rows.select(self.select) if self.select else rows
                 head = rows.head(FEW).collect()
             total += rows_in(file) * sum(map(_row_bytes, head))

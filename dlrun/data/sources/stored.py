@@ -57,11 +57,10 @@ class Stored(Tabular):
 
     def _column(self, stored: Sequence[pathlib.Path], column: str) -> polars.DataFrame:
         """One column of all parts."""
-        import polars
 
         def read(file: pathlib.Path, types: Types) -> polars.DataFrame:
             with readable(str(file)):
-                frame = polars.scan_parquet(file, hive_partitioning=False).select(column).collect()
+                frame = scanned(file).select(column).collect()
             frame = conform(frame, types)
             check_formats(frame, types, str(file))
             return frame
@@ -86,16 +85,22 @@ class Stored(Tabular):
         return kept
 
 
+def scanned(file: str | pathlib.Path) -> polars.LazyFrame:
+    """The rows of one Parquet file, whose name and folders are nothing but that."""
+    import polars
+
+    return polars.scan_parquet(file, hive_partitioning=False, glob=False)
+
+
 def schema(file: pathlib.Path) -> polars.Schema:
     """The columns of a Parquet file.
 
     Raises:
         DataError: it is damaged.
     """
-    import polars
 
     with readable(str(file)):
-        return polars.scan_parquet(file, hive_partitioning=False).collect_schema()
+        return scanned(file).collect_schema()
 
 
 def rows_of(file: pathlib.Path, names: Sequence[str], first: int, count: int) -> polars.DataFrame:
@@ -104,10 +109,9 @@ def rows_of(file: pathlib.Path, names: Sequence[str], first: int, count: int) ->
     Raises:
         DataError: it is damaged.
     """
-    import polars
 
     with readable(str(file)):
-        return polars.scan_parquet(file, hive_partitioning=False).select(names).slice(first, count).collect()
+        return scanned(file).select(names).slice(first, count).collect()
 
 
 def rows_in(file: pathlib.Path) -> int:
@@ -119,7 +123,7 @@ def rows_in(file: pathlib.Path) -> int:
     import polars
 
     with readable(str(file)):
-        return int(polars.scan_parquet(file, hive_partitioning=False).select(polars.len()).collect().item())
+        return int(scanned(file).select(polars.len()).collect().item())
 
 
 def write_block(frame: polars.DataFrame, file: pathlib.Path) -> None:
