@@ -46,7 +46,7 @@ AUGMENTED: dict[str, Any] = SPEC | {
         "features": {"image": {"kind": "image", "augment": {"rotation": 20, "noise": 0.1, "mixup": 0.5}}},
     },
     "architecture": {"kind": "cnn", "blocks": [{"filters": 4, "batch_norm": True, "pool": 2}]},
-    "training": {"epochs": 8, "batch_size": 13, "gradient_accumulation": 2},
+    "training": {"epochs": 4, "batch_size": 13, "gradient_accumulation": 2},
 }
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 

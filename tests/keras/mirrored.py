@@ -35,18 +35,12 @@ SPECS: dict[str, dict[str, Any]] = {
         "regularization": {"label_smoothing": 0.1},
         "optimizer": {"kind": "sgd", "learning_rate": 0.05, "clip_norm": 0.1},
     },
-    "accumulated, skipping": {
-        "data": IMAGE,
+    "mixed, weighted, accumulated, skipping": {
+        "data": MIXED,
         "architecture": {"kind": "cnn", "blocks": [{"filters": 4, "batch_norm": True, "pool": 2}]},
+        "loss": {"kind": "categorical_crossentropy", "class_weights": "balanced"},
         "training": {"batch_size": 5, "gradient_accumulation": 2, "on_not_finite": "skip"},
         "optimizer": {"kind": "sgd", "learning_rate": 0.05, "clip_global_norm": 0.1},
-    },
-    "mixed, weighted, accumulated": {
-        "data": MIXED,
-        "architecture": {"kind": "cnn", "blocks": [{"filters": 4, "pool": 2}], "dense": [8]},
-        "loss": {"kind": "categorical_crossentropy", "class_weights": "balanced"},
-        "optimizer": {"kind": "sgd", "learning_rate": 0.05},
-        "training": {"batch_size": 5, "gradient_accumulation": 2},
     },
     "focal": {
         "data": {"source": {"kind": "bundled", "name": "breast_cancer"}},

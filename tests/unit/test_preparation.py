@@ -306,7 +306,7 @@ def test_the_hash_of_rows_is_of_their_content() -> None:
         ({"split": {"keep_together": ["duplicates", "genus"]}}, [("split", "keep_together")]),
         ({"split": {"kind": "group", "by": "species"}}, [("split", "by")]),
         ({"split": {"kind": "files", "test": "2.csv"}}, [("split", "kind")]),
-        ({"split": {"kind": "files"}}, [("split",), ("split", "kind")]),
+        ({"split": {"kind": "files"}}, [("split", "kind")]),
         ({"split": {"kind": "column", "by": "part"}}, [("split", "by")]),
         ({"split": {"kind": "kfold", "folds": 3, "fold": 4}}, [("split", "fold")]),
         ({"split": {"stratify": True}}, []),
