@@ -23,7 +23,7 @@ from running import CONFIGS, IMAGE, ROOT, TEXT, dlrun, history, plain, read, tra
 from dlrun.run.checkpoints import Checkpoints
 
 DRIVER = Path(__file__).parent / "driver.py"
-KILLS = 3
+KILLS = 2
 """Of each spec below; `soak_resume.py` has hundreds."""
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")

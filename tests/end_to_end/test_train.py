@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,14 +63,24 @@ def test_no_architecture_is_without_a_spec() -> None:
     assert set(SPECS) == set(kinds(Architecture))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """The run of an architecture's spec; the same arguments give the same run."""
-    folder = tmp_path_factory.mktemp("architectures")
-    made: dict[tuple[str, ...], Path] = {}
+    """The run of an architecture's spec; the same arguments give the same run, which is trained once by whichever
+    process of the tests asks for it first, and changed by none."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "architectures"
+    folder.mkdir(exist_ok=True)
 
     def run(kind: str, *arguments: str) -> Path:
-        if (kind, *arguments) not in made:
+        own = folder / "".join(filter(str.isalnum, "".join([kind, *arguments])))
+        done = own / "done"
+        try:
+            own.mkdir()
+        except FileExistsError:
+            end = time.monotonic() + 300
+            while not done.exists() and time.monotonic() < end:
+                time.sleep(0.1)
+        else:
             spec = SPECS[kind]
             tree = spec | {
                 "name": kind,
@@ -77,8 +88,10 @@ def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
                 "architecture": {"kind": kind, **spec["architecture"]},
                 "training": {"epochs": 2, "batch_size": 64},
             }
-            made[kind, *arguments] = trained(write(folder / f"{kind}.yaml", tree), folder / "runs", *arguments)
-        return made[kind, *arguments]
+            trained(write(own / f"{kind}.yaml", tree), own / "runs", *arguments)
+            done.touch()
+        (made,) = (own / "runs").iterdir()
+        return made
 
     return run
 

@@ -43,7 +43,7 @@ AUGMENTED: dict[str, Any] = SPEC | {
     "data": {
         "source": {"kind": "bundled", "name": "digits"},
         "split": {"kind": "random", "validation": 0.1, "test": 0.8777},
-        "features": {"image": {"kind": "image", "augment": {"rotation": 20, "noise": 0.1, "mixup": 0.5}}},
+        "features": {"image": {"kind": "image", "augment": {"flip": "horizontal", "mixup": 0.5}}},
     },
     "architecture": {"kind": "cnn", "blocks": [{"filters": 4, "batch_norm": True, "pool": 2}]},
     "training": {"epochs": 4, "batch_size": 13, "gradient_accumulation": 2},

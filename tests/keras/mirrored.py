@@ -26,7 +26,7 @@ TEXT = {
 }
 DIGITS = {"kind": "bundled", "name": "digits"}
 IMAGE = {"source": DIGITS, "features": {"image": {"kind": "image", "rescale": [0, 1]}}}
-MIXED = {"source": DIGITS, "features": {"image": {"kind": "image", "augment": {"shift": 0.2, "mixup": 0.5}}}}
+MIXED = {"source": DIGITS, "features": {"image": {"kind": "image", "augment": {"flip": "horizontal", "mixup": 0.5}}}}
 SPECS: dict[str, dict[str, Any]] = {
     "normalised, weighted, smoothed": {
         "data": IMAGE,

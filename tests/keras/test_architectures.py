@@ -273,28 +273,21 @@ assert not any(name.partition(".")[0] == "dlrun" for name in sys.modules)
 """
 
 
-@pytest.fixture(scope="module")
-def said_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
-    """What the saved models say in a process that knows Keras alone."""
-    folder = tmp_path_factory.mktemp("models")
+def test_the_whole_model_needs_keras_alone(tmp_path: Path) -> None:
     for name in SPECS:
         case = made(name)
         whole = raw_model(case.model, case.dataset.preparation, case.experiment.objective.kind)
         with warnings.catch_warnings():  # Keras asks TensorFlow's variables for arrays in a way that NumPy gives up
             warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
-            whole.save(folder / f"{name}.keras")
+            whole.save(tmp_path / f"{name}.keras")
         raw = {key: values.astype(str) if values.dtype == object else values for key, values in case.raw().items()}
-        np.savez(folder / f"{name}.raw.npz", **raw)
-    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=folder, capture_output=True, text=True, check=False)
+        np.savez(tmp_path / f"{name}.raw.npz", **raw)
+    done = subprocess.run([sys.executable, "-c", PROGRAM], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    return {name: np.load(folder / f"{name}.npy") for name in SPECS}
-
-
-@pytest.mark.parametrize("name", SPECS)
-def test_the_whole_model_needs_keras_alone(name: str, said_elsewhere: dict[str, np.ndarray]) -> None:
-    expected = made(name).expected()
-    assert said_elsewhere[name].shape == expected.shape
-    np.testing.assert_allclose(said_elsewhere[name], expected, rtol=1e-6, atol=1e-6)
+    for name in SPECS:
+        said, expected = np.load(tmp_path / f"{name}.npy"), made(name).expected()
+        assert said.shape == expected.shape, name
+        np.testing.assert_allclose(said, expected, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
 def test_weights_that_do_not_fit_are_named() -> None:
