@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 from dlrun.data.columns import Table
 from dlrun.data.section import Data
 from dlrun.data.sources import Csv, Json, Parquet, csv_blocks, json_blocks, lazy
+from dlrun.data.sources.converted import Whole
+from dlrun.data.sources.frames import Types
 from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError, DlrunError
 
@@ -199,6 +201,11 @@ JSONS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "nothing but null": ('{"a": null, "b": 1}\n{"a": null, "b": 2}\n', {}),
     "a huge whole number": ('{"a": 1}\n{"a": 99999999999999999999999}\n{"a": 2}\n', {}),
     "a huge whole number amid truth values": ('{"a": 1, "b": 99999999999999999999999}\n{"a": true, "b": 1}\n', {}),
+    "whole numbers of more than 64 and 128 bits": (
+        f'{{"a": {2**127}, "b": true, "c": 1, "d": 1}}\n{{"a": 2, "b": 1, "c": {2**63}, "d": {-(2**127) - 1}}}\n', {}
+    ),
+    "they and others": (f'{{"a": 2.5}}\n{{"a": {-(10**45)}}}\n{{"a": {10**400}}}\n{{"a": 2}}\n', {}),
+    "infinite numbers amid whole ones": ('{"a": 1, "b": 1e400}\n{"a": Infinity, "b": -3}\n', {}),
     "lists": ('{"a": [1, 2]}\n{"a": [1.5, 2]}\n{"a": [3, 4]}\n', {}),
     "lists of several lengths": ('{"a": [1, 2]}\n{"a": []}\n{"a": [3]}\n', {}),
     "lists and text": ('{"a": [1, 2]}\n{"a": "x"}\n', {}),
@@ -304,6 +311,19 @@ def test_what_is_converted_is_found_again_and_never_for_another_content(here: pa
     assert len(list(tables.iterdir())) == 1  # what was made of the other content is gone
 
 
+def test_a_file_that_grows_while_it_is_converted(here: pathlib.Path) -> None:
+    class Growing(Csv):
+        def put_aside(self, file: pathlib.Path, types: Types, folder: pathlib.Path) -> Whole:
+            made = super().put_aside(file, types, folder)
+            file.write_text("a\n1\n2\n")
+            return made
+
+    (here / "a.csv").write_text("a\n1\n")
+    with pytest.raises(DataError, match=r"a\.csv was changed while it was read"):
+        Growing(kind="csv", path="a.csv").lazily(here)
+    assert not list((here / "cache" / "dlrun" / "tables").iterdir())
+
+
 def test_packed_parquet_is_unpacked(here: pathlib.Path) -> None:
     frame = pl.DataFrame({"a": [1, 2, 3], "b": ["x", None, "y"]})
     frame.write_parquet(here / "a.parquet")
@@ -373,19 +393,23 @@ def test_what_a_killed_process_left_and_what_is_not_used_any_more_is_removed(her
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
-def test_what_cannot_be_written_is_told_and_leaves_nothing(here: pathlib.Path) -> None:
+@pytest.mark.parametrize("size", [1 << 20, 1 << 11])
+def test_what_cannot_be_written_is_told_and_leaves_nothing(
+    size: int, here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a block, nor the whole table that small blocks make."""
     import resource
+
+    monkeypatch.setattr(csv_blocks, "BLOCK", size)
 
     (here / "a.csv").write_text("a\n" + "".join(f"{index / 7}\n" for index in range(2000)))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    csv_blocks.BLOCK, size = 1 << 20, csv_blocks.BLOCK
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
     try:
         with pytest.raises(DataError, match="a table cannot be written to") as told:
             Csv(kind="csv", path="a.csv").lazily(here)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        csv_blocks.BLOCK = size
     assert told.value.hint is not None
     assert "make room there" in told.value.hint
     assert not list((here / "cache" / "dlrun" / "tables").iterdir())
