@@ -105,6 +105,8 @@ CSVS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "a row too long": ("a,b\n1,2\n3,4,5\n6,7\n", {}),
     "a row too long, and a later one that is too short": ("a,b\n1,2\n3,4,5\n6\n", {}),
     "quotes amid values of several rows": ('a,b\n1,h"\n2,x\n3,"q"\n4,y"\n5,z\n', {}),
+    "quotes amid values that make one of three rows": ('a,b\n1,h"\n2,x\n3,y"\n', {}),
+    "they below a name of two lines": ('"a\nb",c\n0,x\n1,h"\n2,x\n3,y"\n', {}),
     "a quote left open": ('a,b\n1,2\n3,"x\n4,y\n5,z\n', {}),
     "text after a quote": ('a,b\n1,2\n3,"x"y\n4,z\n', {}),
     "text after a quote, and a row too short": ('a,b\n3,"x"y\n4,z\n4\n', {}),
@@ -274,6 +276,11 @@ def test_parts_have_one_type_together(here: pathlib.Path) -> None:
     assert table is not None
     assert table.columns["b"].tolist() == ["1.50", "2.50", "x", "z"]
     assert_same(Csv(kind="csv", path="parts", limit=2), here)  # the other parts play no part
+    rows = assert_same(
+        Csv.parse({"kind": "csv", "path": "parts", "limit": 2, "where": [{"column": "c", "max": 2}]}), here
+    )
+    assert rows is not None
+    assert rows.columns["a"].tolist() == [3.5, 1]
     (here / "parts" / "d.csv").write_text("a,b,c\n1,z,2\n")
     assert_same(Csv(kind="csv", path="parts"), here)
 
@@ -393,21 +400,24 @@ def test_what_a_killed_process_left_and_what_is_not_used_any_more_is_removed(her
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
-@pytest.mark.parametrize("size", [1 << 20, 1 << 11])
+@pytest.mark.parametrize(("name", "size"), [("a.csv", 1 << 20), ("a.csv", 1 << 11), ("a.parquet.gz", 1)])
 def test_what_cannot_be_written_is_told_and_leaves_nothing(
-    size: int, here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    name: str, size: int, here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Neither a block, nor the whole table that small blocks make."""
+    """Neither a block, nor the whole table that small blocks make, nor what is unpacked."""
     import resource
 
     monkeypatch.setattr(csv_blocks, "BLOCK", size)
-
-    (here / "a.csv").write_text("a\n" + "".join(f"{index / 7}\n" for index in range(2000)))
+    frame = pl.DataFrame({"a": np.arange(2000) / 7})
+    frame.write_csv(here / "a.csv")
+    frame.write_parquet(here / "a.parquet", compression="uncompressed")
+    (here / "a.parquet.gz").write_bytes(gzip.compress((here / "a.parquet").read_bytes()))
+    source = Csv(kind="csv", path=name) if name == "a.csv" else Parquet(kind="parquet", path=name)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
     try:
         with pytest.raises(DataError, match="a table cannot be written to") as told:
-            Csv(kind="csv", path="a.csv").lazily(here)
+            source.lazily(here)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert told.value.hint is not None
