@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -33,9 +32,6 @@ from dlrun.data.target import Target, TargetField, TargetKind, known_classes, ta
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-
-if TYPE_CHECKING:
-    pass
 
 
 class Data(Spec):

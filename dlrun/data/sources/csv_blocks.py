@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.data.sources.csv_checks import Opened, check_nul, check_quotes, check_utf8, check_widths, no_rows
-from dlrun.data.sources.csv_text import BYTE_ORDER_MARK, Dialect, UnreadableError, blocks_of, header_length, read_frame
+from dlrun.data.sources.csv_text import (
+    BYTE_ORDER_MARK,
+    Dialect,
+    UnreadableError,
+    blocks_of,
+    header_length,
+    names_of,
+    read_frame,
+)
 from dlrun.data.sources.frames import dtypes
 from dlrun.data.sources.stored import write_block
 from dlrun.errors import DataError
@@ -99,7 +106,7 @@ def _survey(opened: Opened, name: str, dialect: Dialect) -> Survey:
                     content = block.removeprefix(BYTE_ORDER_MARK)
                     length = header_length(content, name, dialect)
                     header, rest = content[:length], content[length:]
-                    names = next(csv.reader([header.decode()], delimiter=dialect.delimiter))
+                    names = names_of(header, dialect)
                     survey = Survey(
                         header, names, [len(block)], {each: set() for each in names}, b"\r" in block.strip()
                     )

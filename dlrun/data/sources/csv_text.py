@@ -106,7 +106,7 @@ def frames_of(
     Raises:
         DataError: no rows can be made of the content.
     """
-    header, line, empty = b"", 1, True
+    header, width, line, empty = b"", 0, 1, True
     for block in blocks_of(stream, dialect.delimiter, size):
         check_encoding(block, name, line)
         first, line = line, line + block.count(b"\n")
@@ -116,12 +116,12 @@ def frames_of(
                 break
             length = header_length(block, name, dialect)
             header, block = block[:length], block[length:]
+            width = len(names_of(header, dialect))
             first += header.count(b"\n")
-        names = next(csv.reader([header.decode()], delimiter=dialect.delimiter))
         if block:
             empty = False
             check_quotes(block, name, dialect.delimiter, first)
-            yield _sound_frame(header, block, name, len(names), dialect)
+            yield _sound_frame(header, block, name, width, dialect)
     if empty:
         raise no_rows(name, returns=b"\r" in header.strip()) if header else DataError(f"{name} is empty")
 
@@ -143,12 +143,9 @@ def parse(data: bytes, dialect: Dialect) -> polars.DataFrame:
     """
     import polars
 
-    names = next(
-        csv.reader(io.StringIO(data[:HEADER].decode(errors="ignore"), newline=""), delimiter=dialect.delimiter)
-    )
     loosely = False
     try:
-        frame = _found(data, dialect, dtypes(dialect.among(names)))
+        frame = _found(data, dialect, dtypes(dialect.among(names_of(data, dialect))))
     except polars.exceptions.PolarsError:
         loosely = True
         try:
@@ -226,6 +223,12 @@ def _typed(frame: polars.DataFrame, dialect: Dialect) -> polars.DataFrame:
 def shortened(text: str) -> str:
     """A text for a message."""
     return text if len(text) <= 200 else f"{text[:150]} … {text[-50:]}"
+
+
+def names_of(data: bytes, dialect: Dialect) -> list[str]:
+    """The names that a content begins with, which `header_length` has found sound."""
+    lines = io.StringIO(data[:HEADER].decode(errors="ignore"), newline="")
+    return next(csv.reader(lines, delimiter=dialect.delimiter))
 
 
 def header_length(data: bytes, name: str, dialect: Dialect) -> int:
