@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import Field
 
-from dlrun.data.checks import check_data, check_files
+from dlrun.data.checks import check_data
 from dlrun.data.columns import Column, Defaults, Table
 from dlrun.data.dataset import Dataset
 from dlrun.data.encoders import encoded
@@ -25,6 +25,7 @@ from dlrun.data.sources import Source
 from dlrun.data.sources.folder_source import FolderSource
 from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
+from dlrun.data.split_checks import check_files
 from dlrun.data.splits import AutoSplit, FilesSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.splits.parts import own_validation
 from dlrun.data.streaming import allowed_bytes, check_fits, encoded_parts, is_on_disk, is_streamed
