@@ -26,7 +26,7 @@ from dlrun.errors import DataError, UsageError
 from dlrun.profile.column import ColumnProfile
 from dlrun.profile.frame import Frame, OneByOne
 from dlrun.profile.table import Profile, frame_of, profile_frame, profile_table
-from dlrun.profile.values import text_among_numbers, written
+from dlrun.profile.written import text_among_numbers, written
 
 if TYPE_CHECKING:
     from dlrun.data.sources.tabular import Tabular
