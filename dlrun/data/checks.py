@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Column, near
-from dlrun.data.decode import ENDINGS
 from dlrun.data.features import Category, Date, Feature, Image, Number, Series, Text
+from dlrun.data.image_header import ENDINGS
 from dlrun.data.preparation import input_name
 from dlrun.data.series_checks import check_series
 from dlrun.data.signature import PACKED

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from dlrun.data.columns import Table
-from dlrun.data.decode import ENDINGS as IMAGES
 from dlrun.data.decode import Form
+from dlrun.data.image_header import ENDINGS as IMAGES
 from dlrun.data.pictures import Pictures, headers, unreadable
 from dlrun.data.sources import Source
 from dlrun.data.sources.csv_file import DELIMITERS, Csv
