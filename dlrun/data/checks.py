@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns import Column, near
 from dlrun.data.features import Category, Date, Feature, Image, Number, Series, Text
 from dlrun.data.image_header import ENDINGS
-from dlrun.data.preparation import input_name
 from dlrun.data.series_checks import check_series
-from dlrun.data.signature import PACKED
+from dlrun.data.signature import PACKED, input_name
 from dlrun.data.split_checks import check_split
 from dlrun.spec.problem import Path, Problem
 

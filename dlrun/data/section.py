@@ -18,9 +18,8 @@ from dlrun.data.fitted_target import FittedClasses
 from dlrun.data.fitting import fit
 from dlrun.data.image_files import with_pixels
 from dlrun.data.inference import describe, infer
-from dlrun.data.preparation import input_name, pack, reconstruction
 from dlrun.data.shared_window import preview_series, resolve_series
-from dlrun.data.signature import Output, Signature
+from dlrun.data.signature import Output, Signature, input_name, pack, reconstruction
 from dlrun.data.sources import Source
 from dlrun.data.sources.folder_source import FolderSource
 from dlrun.data.sources.sql import Sql
