@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, RootMode
 from dlrun.data.columns import Column
 from dlrun.data.features.category import sort_texts
 from dlrun.data.features.number import usable
-from dlrun.data.features.series import FittedSeries, one_number_faults
-from dlrun.data.features.values import as_numbers, complaint, objects, row_list, text_of
+from dlrun.data.features.series import FittedSeries
+from dlrun.data.features.values import as_numbers, complaint, objects, one_number_faults, row_list, text_of
 from dlrun.data.fitted_target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.data.signature import Output
 from dlrun.errors import DataError
