@@ -123,8 +123,10 @@ class Target(Spec):
                 complaint(f"the target {self.column}", faults[0], rows),
                 hint=f"{self._as('category', others)} if it is a class",
             )
+        return self._fit_numbers(as_numbers(values)[0], series, same=same)
+
+    def _fit_numbers(self, numbers: np.ndarray, series: FittedSeries | None, *, same: bool) -> FittedNumbers:
         standard = self.normalise == "standard"
-        numbers = as_numbers(values)[0]
         offset = float(numbers.mean()) if standard else 0.0
         scale = usable(numbers.std(), offset) if standard else 1.0
         if series is None:
