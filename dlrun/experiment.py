@@ -11,12 +11,13 @@ from pydantic import AfterValidator, Field
 
 from dlrun.data.dataset import Dataset
 from dlrun.data.encoders import build_combined, with_encoders
+from dlrun.data.examples import Examples
 from dlrun.data.features import FittedImage, Image
 from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.on_disk import Range
-from dlrun.data.preparation import Examples, Preparation, input_name
+from dlrun.data.preparation import Preparation
 from dlrun.data.section import Data
-from dlrun.data.signature import Signature
+from dlrun.data.signature import Signature, input_name
 from dlrun.data.splits import KFoldSplit
 from dlrun.data.streaming import on_disk, row_bytes, window
 from dlrun.data.target import Targets
