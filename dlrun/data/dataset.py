@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.data.columns import Table
 from dlrun.data.content import content_hashes
+from dlrun.data.examples import Examples
 from dlrun.data.inference import describe
-from dlrun.data.preparation import Examples, Preparation
+from dlrun.data.preparation import Preparation
 from dlrun.data.signature import Output
 from dlrun.data.sources.lazy import LazyColumns
 from dlrun.data.splits import Parts

@@ -10,7 +10,7 @@ from dlrun.data.features import Series, Text
 from dlrun.data.features.values import row_list
 from dlrun.data.fitted_target import FittedClasses
 from dlrun.data.layout import lay_out
-from dlrun.data.preparation import input_name
+from dlrun.data.signature import input_name
 from dlrun.data.sources.lazy import BLOCK
 from dlrun.data.splits import RandomSplit
 from dlrun.profile.classes import look_at_classes

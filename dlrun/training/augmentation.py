@@ -21,7 +21,7 @@ from dlrun.training.step import Batch
 if TYPE_CHECKING:
     import numpy as np
 
-    from dlrun.data.preparation import Examples
+    from dlrun.data.examples import Examples
 
 Tensor = Any
 

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import csv
+import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.data.sources.csv_checks import Opened, check_nul, check_quotes, check_utf8, check_widths, no_rows
-from dlrun.data.sources.csv_text import BYTE_ORDER_MARK, Dialect, UnreadableError, blocks_of, header_length, read_frame
+from dlrun.data.sources.csv_text import (
+    Dialect,
+    UnreadableError,
+    blocks_of,
+    header_length,
+    names_of,
+    read_frame,
+)
 from dlrun.data.sources.frames import dtypes
 from dlrun.data.sources.stored import write_block
 from dlrun.errors import DataError
@@ -96,10 +103,10 @@ def _survey(opened: Opened, name: str, dialect: Dialect) -> Survey:
             try:
                 check_nul(block, name, line)
                 if survey is None and fault is None:
-                    content = block.removeprefix(BYTE_ORDER_MARK)
+                    content = block.removeprefix(codecs.BOM_UTF8)
                     length = header_length(content, name, dialect)
                     header, rest = content[:length], content[length:]
-                    names = next(csv.reader([header.decode()], delimiter=dialect.delimiter))
+                    names = names_of(header, dialect)
                     survey = Survey(
                         header, names, [len(block)], {each: set() for each in names}, b"\r" in block.strip()
                     )
@@ -111,7 +118,7 @@ def _survey(opened: Opened, name: str, dialect: Dialect) -> Survey:
                 fault = fault or error
             line += block.count(b"\n")
             quoted = quoted or b'"' in block
-            empty = empty and not block.removeprefix(BYTE_ORDER_MARK).strip()
+            empty = empty and not block.removeprefix(codecs.BOM_UTF8).strip()
     if empty:
         raise DataError(f"{name} is empty")
     if fault is not None or survey is None:
@@ -192,4 +199,4 @@ def _again(opened: Opened, survey: Survey) -> Iterator[bytes]:
     with opened() as stream:
         for index, length in enumerate(survey.lengths):
             block = stream.read(length)
-            yield block if index else block.removeprefix(BYTE_ORDER_MARK)[len(survey.header) :]
+            yield block if index else block.removeprefix(codecs.BOM_UTF8)[len(survey.header) :]

@@ -3,6 +3,7 @@ have."""
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,8 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from dlrun.data.sources.csv_checks import Opened, check_nul, check_utf8
-from dlrun.data.sources.csv_text import BYTE_ORDER_MARK
-from dlrun.data.sources.files import is_pattern, opened, plain_name
+from dlrun.data.sources.files import is_packed, is_pattern, opened
 from dlrun.data.sources.json_text import HALF, ONE_A_LINE, blocks_of, column_of, fault_of, key_of, type_of
 from dlrun.data.sources.stored import writable, write_block
 from dlrun.errors import DataError
@@ -59,12 +59,11 @@ def _plain(file: Path, folder: Path) -> Path:
     """A file with the content alone, for polars to find the types in: unpacked, without a mark at its beginning, and
     with a name that is no pattern; the file itself, or a copy in the folder."""
     with opened(file) as stream:
-        block = stream.read(len(BYTE_ORDER_MARK))
-        packed = plain_name(file) != file.name.lower()
-        if not packed and block != BYTE_ORDER_MARK and not is_pattern(str(file)):
+        block = stream.read(len(codecs.BOM_UTF8))
+        if not is_packed(file) and block != codecs.BOM_UTF8 and not is_pattern(str(file)):
             return file
         with (folder / "content").open("wb") as content:
-            for each in chain([block.removeprefix(BYTE_ORDER_MARK)], iter(lambda: stream.read(BLOCK), b"")):
+            for each in chain([block.removeprefix(codecs.BOM_UTF8)], iter(lambda: stream.read(BLOCK), b"")):
                 with writable(folder):
                     content.write(each)
     return folder / "content"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import re
@@ -9,7 +10,6 @@ from collections.abc import Iterator, Sequence, Set
 from typing import IO, TYPE_CHECKING, Any
 
 from dlrun.data.features.values import text_of
-from dlrun.data.sources.csv_text import BYTE_ORDER_MARK
 
 if TYPE_CHECKING:
     import polars
@@ -135,7 +135,7 @@ def blocks_of(stream: IO[bytes], size: int) -> Iterator[bytes]:
     while chunk := stream.read(size):
         rest += chunk
         if first:
-            rest, first = rest.removeprefix(BYTE_ORDER_MARK), False
+            rest, first = rest.removeprefix(codecs.BOM_UTF8), False
         if size > 0 and (end := rest.rfind(b"\n") + 1):
             yield rest[:end]
             rest = rest[end:]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from dlrun.data.columns import Column, Defaults, Table
-from dlrun.data.decode import Form, Resize, decode_bytes, header_of
+from dlrun.data.decode import Form, Resize, decode_bytes
+from dlrun.data.image_header import header_of
 from dlrun.data.sources.files import check_fits, locate, opened, parts
 from dlrun.data.sources.tfrecord_file import Values, example, verified
 from dlrun.errors import DataError
