@@ -251,7 +251,9 @@ def _values(column: polars.Series, name: str) -> np.ndarray:
         case dtype if dtype.is_numeric():
             return column.cast(polars.Float64).to_numpy(writable=True)
         case dtype:
-            texts = column.struct.json_encode() if dtype == polars.Struct else column.cast(polars.String)
+            texts = column.cast(polars.String)
+            if dtype == polars.Struct:  # of which a missing one would be the text null
+                texts = column.struct.json_encode().set(column.is_null(), None)
             check_fits(text_bytes(texts), f"{name}: the column {column.name}")
             values = np.empty(len(column), object)
             values[:] = texts.to_list()
