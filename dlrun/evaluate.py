@@ -78,7 +78,6 @@ def evaluate(path: Path, *, split: Split | None = None, data: Path | None = None
     """
     run = RunFolder.open(path)
     experiment, _ = read_resolved(run.resolved_path)
-    experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
     if data is not None:
         return evaluate_file(run, experiment, data)
     if experiment.is_folded:
@@ -92,6 +91,7 @@ def evaluate_split(run: RunFolder, split: Split | None) -> Result:
     path = run.path
     experiment, dataset = load_data(experiment, document, path)
     check_unchanged(run, dataset.summary())
+    dataset.forget()  # before TensorFlow, which is not needed until the data is read, takes its memory
     name = split or list(dataset.splits)[-1]
     if name not in dataset.splits:
         raise RunError(f"{run.path} has no {name} split", hint=f"it has {', '.join(dataset.splits)}")
@@ -206,6 +206,7 @@ def trained_model(run: RunFolder, experiment: Experiment, preparation: Any) -> A
     """
     from dlrun.training.model import restore_weights
 
+    experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
     model = experiment.build(preparation.signature)
     restore_weights(model, run.load_weights())
     return model

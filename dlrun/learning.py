@@ -10,6 +10,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from dlrun.batches import augmentation_of, augmented_inputs, supply_of
 from dlrun.checkpointing import Keeper
 from dlrun.cluster.meeting import meet
 from dlrun.errors import DlrunError, Interrupted, RunError, TrainingError
@@ -277,12 +278,14 @@ def prepare_loop(experiment: Experiment, dataset: Dataset, model: Any, team: Tea
     from dlrun.training.loop import Loop
 
     settings, preparation = experiment.training, dataset.preparation
-    train = experiment.supply(dataset.train, preparation, train=True)
-    validation = experiment.supply(dataset.validation, preparation, train=False) if len(dataset.validation) else None
+    train = supply_of(experiment, dataset.train, preparation, train=True)
+    validation = (
+        supply_of(experiment, dataset.validation, preparation, train=False) if len(dataset.validation) else None
+    )
     monitor = settings.monitored(followed_columns(preparation.signature.outputs, validation=validation is not None))
     learner = experiment.learner(model, preparation, len(train), team)
     with team.scope():
-        augmentation = experiment.augmentation(preparation)
+        augmentation = augmentation_of(experiment, preparation)
     xla = experiment.runtime.compile == "xla"
     loop = Loop(learner, train, validation, settings, xla=xla, augmentation=augmentation)
     return loop, monitor
@@ -296,7 +299,7 @@ def memory(experiment: Experiment, preparation: Preparation, run: RunFolder) -> 
     key = {
         **{name: tree[name] for name in sections},
         "signature": asdict(preparation.signature),
-        "augmented": repr(experiment.augmented(preparation)),
+        "augmented": repr(augmented_inputs(experiment, preparation)),
         "losses": [loss.tree() for loss in experiment.objectives],
         "batch": [settings.batch_size, settings.gradient_accumulation, settings.on_not_finite],
         **{name: surroundings.get(name) for name in ("packages", "device", "cpus", "threads", "runtime", "variables")},

@@ -100,7 +100,6 @@ def predict(
     data = [each for file in files for each in new_data(experiment.data.source, file, preparation)]
     predicted = Predicted(run)
     with output as write:
-        experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
         judges = [replace(judge, noise=0.0) for judge in trained_judges(run)]
         for file in data:
             write(_named(no_predictions(preparation), file, data, ()))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.features import FittedText
-from dlrun.data.preparation import input_name
+from dlrun.data.signature import input_name
 from dlrun.data.vectors import read_vectors
 from dlrun.errors import DataError
 from dlrun.seeds import generator

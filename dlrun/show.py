@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.data.features import Fitted
-from dlrun.data.preparation import Preparation, input_name
-from dlrun.data.signature import PACKED, Signature
+from dlrun.data.preparation import Preparation
+from dlrun.data.signature import PACKED, Signature, input_name
 from dlrun.experiment import Experiment
 from dlrun.models.combined import Combined
 from dlrun.models.encoders import default_encoder

@@ -5,7 +5,8 @@ numbers.py      how numbers, durations and values are written
 errors.py       how an error looks
 last_words.py   an error that is told though native code holds everything
 training.py     the live display of a training
-results.py      the end of a run, and runs side by side
+results.py      the end of a run
+comparison.py   runs side by side
 profile.py      what data holds, and what is odd in it
 answers.py      the answers of the short commands
 diagnosis.py    the answer of doctor
@@ -20,9 +21,10 @@ from dlrun.console.answers import (
     print_shown,
     print_warning,
 )
+from dlrun.console.comparison import print_comparison
 from dlrun.console.diagnosis import print_diagnosis
 from dlrun.console.errors import print_error
-from dlrun.console.results import print_comparison, print_summary
+from dlrun.console.results import print_summary
 from dlrun.console.streams import capture_native_stderr, error_console, prepare_streams, standard_console
 from dlrun.console.training import TrainingDisplay
 

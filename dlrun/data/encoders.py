@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.features import Feature
-from dlrun.data.preparation import input_name
-from dlrun.data.signature import PACKED, Input, Signature
+from dlrun.data.signature import PACKED, Input, Signature, input_name
 from dlrun.errors import MisfitError
 from dlrun.models.encoders import Encoder, check_encoder, default_encoder
 from dlrun.models.pretrained import sized

@@ -10,9 +10,9 @@ from typing import IO
 
 from dlrun.data.bad_rows import wanted
 from dlrun.data.columns import Batch, Table
-from dlrun.data.decode import ENDINGS as IMAGE_ENDINGS
 from dlrun.data.decode import Form
 from dlrun.data.features import FittedImage
+from dlrun.data.image_header import ENDINGS as IMAGE_ENDINGS
 from dlrun.data.preparation import Preparation
 from dlrun.data.sources import Source
 from dlrun.data.sources.arrays import Arrays

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from dlrun.data.decode import Channels, Form, Header, Resize, decode, header
+from dlrun.data.decode import Form, Resize, decode
+from dlrun.data.image_header import Channels, Header, header
 from dlrun.errors import DataError
 from dlrun.machine import processors
 

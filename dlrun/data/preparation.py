@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
+from dlrun.data.examples import Examples
 from dlrun.data.features import Fitted, FittedCategory, FittedDate, FittedNumber, FittedSeries
 from dlrun.data.features.target_encoding import OutOfFold
-from dlrun.data.features.values import Fault, complaint
+from dlrun.data.features.values import Fault, as_numbers, as_text, complaint
 from dlrun.data.fitted_target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.data.layout import Past
 from dlrun.data.series_windows import SeriesInput
-from dlrun.data.signature import PACKED, Input, Output, Signature
-from dlrun.data.signature import input_name as input_name
+from dlrun.data.signature import PACKED, Input, Signature, input_name, pack, reconstruction
 from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 from dlrun.spec.near import nearest
@@ -25,46 +24,6 @@ if TYPE_CHECKING:
 
 MOST_LISTED = 20
 """Columns that are listed in a message, at most."""
-
-
-@dataclass(frozen=True)
-class Examples:
-    """What a model trains on or is judged by.
-
-    Args:
-        rows: of the table, counted from 0; for a series the row of the last past step. int64 (n,).
-        inputs: by the name of the network's input, float32 or int32 (n, …).
-        target: as the loss takes it: classes int32 (n,); numbers float32 (n, 1); steps of a series float32
-            (n, horizon), both normalised; for a reconstruction the input itself. (n, 0) where it was not asked for.
-        truth: the target in the units of the data: classes int32 (n,); numbers float64 (n,) or (n, horizon);
-            for a reconstruction the input itself.
-        past: of a series: what came before each example.
-        further: of several targets those but the main one: target and truth of each.
-    """
-
-    rows: np.ndarray
-    inputs: dict[str, np.ndarray]
-    target: np.ndarray
-    truth: np.ndarray
-    past: Past | None = None
-    further: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def first(self, count: int) -> Examples:
-        """The first examples alone, in memory."""
-        inputs = {name: values[:count] for name, values in self.inputs.items()}
-        further = tuple((target[:count], truth[:count]) for target, truth in self.further)
-        return Examples(self.rows[:count], inputs, self.target[:count], self.truth[:count], further=further)
-
-    @property
-    def each(self) -> tuple[Examples, ...]:
-        """The same examples for each target alone, the main one first."""
-        if not self.further:
-            return (self,)
-        both = ((self.target, self.truth), *self.further)
-        return tuple(Examples(self.rows, self.inputs, target, truth) for target, truth in both)
 
 
 class Preparation(Spec):
@@ -316,8 +275,6 @@ class Preparation(Spec):
         """
         import numpy as np
 
-        from dlrun.data.features.values import as_numbers, as_text
-
         rows = np.arange(len(table), dtype=np.int64) if rows is None else rows
         if self.series_input is not None:
             return self.series_input.raw(table.columns, self.series_input.find(table, rows, target=False, last=False))
@@ -358,35 +315,3 @@ def _missing_columns(names: list[str], table: Table) -> list[str]:
     if not all(nearby.values()) and len(table.columns) <= MOST_LISTED:
         clauses.append(f"the columns are: {', '.join(table.columns)}")
     return clauses
-
-
-def pack(inputs: list[Input], apart: Collection[str] = ()) -> tuple[Input, ...]:
-    """The network's inputs: all vectors as one, where the first of them stood.
-
-    Args:
-        apart: the columns whose vector is an input of its own.
-    """
-    alone = {input_name(column) for column in apart}
-    packed: dict[str, Input] = {}
-    for each in inputs:
-        if each.kind == "vector" and each.name not in alone:
-            size = packed[PACKED].shape[0] if PACKED in packed else 0
-            packed[PACKED] = Input(PACKED, "vector", (size + each.shape[0],))
-        else:
-            packed[each.name] = each
-    return tuple(packed.values())
-
-
-def reconstruction(inputs: tuple[Input, ...]) -> Output:
-    """The output of a network that gives its one input again.
-
-    Raises:
-        DataError: there are several inputs.
-    """
-    if len(inputs) != 1:
-        names = ", ".join(each.name for each in inputs)
-        raise DataError(
-            f"a network can reconstruct one input, but the features make {len(inputs)}: {names}",
-            hint="numbers and one-hot categories share one input; leave out the others",
-        )
-    return Output(inputs[0].name, "reconstruction", inputs[0].shape)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from dlrun.data.checks import check_data, check_files
+from dlrun.data.checks import check_data
 from dlrun.data.columns import Column, Defaults, Table
 from dlrun.data.dataset import Dataset
 from dlrun.data.encoders import encoded
@@ -19,13 +18,13 @@ from dlrun.data.fitted_target import FittedClasses
 from dlrun.data.fitting import fit
 from dlrun.data.image_files import with_pixels
 from dlrun.data.inference import describe, infer
-from dlrun.data.preparation import input_name, pack, reconstruction
 from dlrun.data.shared_window import preview_series, resolve_series
-from dlrun.data.signature import Output, Signature
+from dlrun.data.signature import Output, Signature, input_name, pack, reconstruction
 from dlrun.data.sources import Source
 from dlrun.data.sources.folder_source import FolderSource
 from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
+from dlrun.data.split_checks import check_files
 from dlrun.data.splits import AutoSplit, FilesSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.splits.parts import own_validation
 from dlrun.data.streaming import allowed_bytes, check_fits, encoded_parts, is_on_disk, is_streamed
@@ -33,9 +32,6 @@ from dlrun.data.target import Target, TargetField, TargetKind, known_classes, ta
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
-
-if TYPE_CHECKING:
-    pass
 
 
 class Data(Spec):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
+
+from dlrun.errors import DataError
 
 Task = Literal["binary", "multiclass", "regression", "forecast", "reconstruction"]
 InputKind = Literal["vector", "image", "tokens", "series", "index"]
@@ -93,3 +96,35 @@ class Signature:
 def input_name(column: str) -> str:
     """The name of a Keras input for a column: Keras allows no slash in it."""
     return column.replace("/", "_")
+
+
+def pack(inputs: list[Input], apart: Collection[str] = ()) -> tuple[Input, ...]:
+    """The network's inputs: all vectors as one, where the first of them stood.
+
+    Args:
+        apart: the columns whose vector is an input of its own.
+    """
+    alone = {input_name(column) for column in apart}
+    packed: dict[str, Input] = {}
+    for each in inputs:
+        if each.kind == "vector" and each.name not in alone:
+            size = packed[PACKED].shape[0] if PACKED in packed else 0
+            packed[PACKED] = Input(PACKED, "vector", (size + each.shape[0],))
+        else:
+            packed[each.name] = each
+    return tuple(packed.values())
+
+
+def reconstruction(inputs: tuple[Input, ...]) -> Output:
+    """The output of a network that gives its one input again.
+
+    Raises:
+        DataError: there are several inputs.
+    """
+    if len(inputs) != 1:
+        names = ", ".join(each.name for each in inputs)
+        raise DataError(
+            f"a network can reconstruct one input, but the features make {len(inputs)}: {names}",
+            hint="numbers and one-hot categories share one input; leave out the others",
+        )
+    return Output(inputs[0].name, "reconstruction", inputs[0].shape)

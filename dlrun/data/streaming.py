@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from dlrun.data.columns import Table
+from dlrun.data.examples import Examples
 from dlrun.data.features.image import FittedImage
 from dlrun.data.features.target_encoding import OutOfFold
 from dlrun.data.on_disk import OnDisk, Range, Rows, Selected, check_room, total_row_bytes
-from dlrun.data.preparation import Examples, Preparation, input_name
+from dlrun.data.preparation import Preparation
+from dlrun.data.signature import input_name
 from dlrun.data.sources import Source
 from dlrun.data.sources.lazy import LazyColumns, rows_of_table
 from dlrun.data.sources.tabular import Tabular

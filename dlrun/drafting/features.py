@@ -12,7 +12,8 @@ from dlrun.drafting.material import Material
 from dlrun.drafting.target import ChosenTarget
 from dlrun.profile.column import ColumnProfile
 from dlrun.profile.leaks import look_for_leaks
-from dlrun.profile.values import id_reason, mend_numbers, odd_times, time_format, told_odd, written
+from dlrun.profile.values import id_reason
+from dlrun.profile.written import mend_numbers, odd_times, time_format, told_odd, written
 
 if TYPE_CHECKING:
     import polars

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from dlrun.data.columns import Table
-from dlrun.data.decode import ENDINGS as IMAGES
 from dlrun.data.decode import Form
+from dlrun.data.image_header import ENDINGS as IMAGES
 from dlrun.data.pictures import Pictures, headers, unreadable
 from dlrun.data.sources import Source
 from dlrun.data.sources.csv_file import DELIMITERS, Csv
@@ -26,7 +26,7 @@ from dlrun.errors import DataError, UsageError
 from dlrun.profile.column import ColumnProfile
 from dlrun.profile.frame import Frame, OneByOne
 from dlrun.profile.table import Profile, frame_of, profile_frame, profile_table
-from dlrun.profile.values import text_among_numbers, written
+from dlrun.profile.written import text_among_numbers, written
 
 if TYPE_CHECKING:
     from dlrun.data.sources.tabular import Tabular

@@ -9,8 +9,9 @@ from importlib import import_module
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+from dlrun.data.examples import Examples
 from dlrun.data.fitted_target import FittedNumbers
-from dlrun.data.preparation import Examples, Preparation
+from dlrun.data.preparation import Preparation
 from dlrun.evaluation.baselines import baselines
 from dlrun.evaluation.metrics import measure, measure_several
 from dlrun.evaluation.predictions import Predictions

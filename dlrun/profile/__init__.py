@@ -4,6 +4,7 @@ column.py       what one column holds
 table.py        what a table holds, and its parts
 frame.py        its columns with one value a row, in memory or one at a time
 finding.py      something about the data that a careful colleague would say
+written.py      how the texts of a column are written: numbers, times, stand-ins
 values.py       findings in single columns: constant, ids, missing, numbers and times written as text
 leaks.py        columns that give the target away
 rows.py         rows that are there twice, and rows that differ in the target alone

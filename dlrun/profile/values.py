@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlrun.data.features import Feature, Number
-from dlrun.data.features.values import STAND_INS, row_list
+from dlrun.data.features.values import row_list
 from dlrun.profile.column import ColumnProfile
 from dlrun.profile.finding import Finding, counted, examples, listed
 from dlrun.profile.frame import Frame
+from dlrun.profile.written import NUMBER, TIME, mend_numbers, odd_times, time_format, told_odd, written
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,132 +21,11 @@ if TYPE_CHECKING:
 FEWEST = 20
 """In fewer rows than this, values that are all different say nothing."""
 
-MOSTLY = 0.9
-"""The share of values from which a column is one of numbers or times that are written as text."""
-
-FIRST = 1000
-"""Texts among which two different ones are looked for first, where there may be only one."""
-
-NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
-THOUSANDS = r"^\s*[+-]?\d{1,3}(,\d{3})+(\.\d+)?\s*$"
-DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+\s*$"
-UNIT = r"^\s*([$€£¥]?)\s?[+-]?\d[\d.,]*\s?([%°A-Za-zµ²³/$€£¥]{0,6})\s*$"
-LIKE_NUMBER = r"^\s*[$€£¥]?\s?[+-]?[\d.]"
-"""How what fits one of these begins."""
-DAY = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
-WORDED = r"([A-Za-z]{3,9}\.? \d{1,2},? \d{4}|\d{1,2}\.? [A-Za-z]{3,9}\.? \d{4})"
-TIME = rf"^\s*({DAY}|{WORDED})([T ]\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?)?Z?\s*$"
-
-CLOCKS = ("", " %H:%M", " %H:%M:%S")
-FORMATS = tuple(
-    day + clock
-    for day in (
-        "%Y-%m-%d",
-        "%Y/%m/%d",
-        "%d.%m.%Y",
-        "%d/%m/%Y",
-        "%m/%d/%Y",
-        "%d-%m-%Y",
-        "%b %d, %Y",
-        "%B %d, %Y",
-        "%d %B %Y",
-    )
-    for clock in CLOCKS
-)
-"""In which times are looked for, the first that fits all of them first."""
-
-ODD_TIMES = 0.02
-"""The share of texts up to which those that are no time are single mistakes, and not another way to write them."""
-
-MOST_UNITS = 5
-"""Words behind numbers are units where there are at most so many different ones."""
-
 ID_NAME = re.compile(r"(^|.*[_\W])(?i:id|uuid|guid|index|key|nr|no)$|.*[a-z]I[Dd]$|Unnamed: 0$")
 """How the name of a column ends that numbers its rows."""
 
-
 ID_TYPES = ("text", "integer")
 """Of columns that could number rows."""
-
-
-@dataclass(frozen=True)
-class Written:
-    """How the texts of a column are written.
-
-    Args:
-        present: how many there are, those that stand for no value apart.
-        stand_ins: texts that stand for no value, such as N/A, and how often.
-        numbers: how many read as a number.
-        thousands: how many are like 1,234.
-        commas: how many are like 165,3.
-        units: how many are like 12 kg or $5.
-        times: how many are like 31.12.2020.
-    """
-
-    present: int
-    stand_ins: Mapping[str, int]
-    numbers: int
-    thousands: int
-    commas: int
-    units: int
-    times: int
-
-    @property
-    def are_numbers(self) -> bool:
-        """Whether nearly all of them are numbers, however they are written."""
-        found = self.numbers + self.thousands + self.commas + self.units
-        return self.present > 0 and found >= MOSTLY * self.present
-
-    @property
-    def are_times(self) -> bool:
-        """Whether nearly all of them are times."""
-        return self.present > 0 and self.times >= MOSTLY * self.present
-
-
-def written(column: polars.Series) -> Written:
-    """How the texts of a column are written, each counted in the first way that fits: a number, with a decimal comma,
-    with commas between thousands, with a unit. What could be both commas counts as one between thousands."""
-    import polars
-
-    texts = column.drop_nulls()
-    low = texts.str.strip_chars().str.to_lowercase()
-    stand_in = low.is_in(sorted(STAND_INS))
-    standing = texts.filter(stand_in).value_counts().rows()
-    rest = texts.filter(~stand_in)
-    some = rest.filter(rest.str.contains(LIKE_NUMBER))
-    number, thousands = some.str.contains(NUMBER), some.str.contains(THOUSANDS)
-    comma, unit = some.str.contains(DECIMAL_COMMA) & ~thousands, some.str.contains(UNIT)
-    with_unit = some.filter(unit & ~number & ~thousands & ~comma)
-    units = polars.concat([with_unit.str.extract(UNIT, place) for place in (1, 2)])
-    known = units.filter(units != "").n_unique() <= MOST_UNITS
-    return Written(
-        present=len(rest),
-        stand_ins=dict(sorted(standing)),
-        numbers=int(number.sum()),
-        thousands=int(thousands.sum()),
-        commas=int(comma.sum()),
-        units=len(with_unit) if known else 0,
-        times=int(rest.str.contains(TIME).sum()),
-    )
-
-
-def text_among_numbers(column: polars.Series) -> str | None:
-    """The one text, known stand-ins apart, that stands more than once in a column of otherwise numbers, such as k.A.;
-    None where there is none, or where it stands oftener than they do."""
-    texts = column.drop_nulls()
-    if _no_numbers(texts.head(FIRST))[0].n_unique() > 1:
-        return None
-    others, numbers = _no_numbers(texts)
-    if len(others) < 2 or others.n_unique() > 1 or len(others) > numbers:
-        return None
-    return str(others[0])
-
-
-def _no_numbers(texts: polars.Series) -> tuple[polars.Series, int]:
-    """The texts that are neither numbers nor stand-ins, and how many are numbers."""
-    numbers = texts.str.contains(NUMBER) | texts.str.contains(THOUSANDS) | texts.str.contains(DECIMAL_COMMA)
-    others = texts.filter(~numbers)
-    return others.filter(~others.str.strip_chars().str.to_lowercase().is_in(sorted(STAND_INS))), int(numbers.sum())
 
 
 def id_reason(column: polars.Series, profile: ColumnProfile) -> str | None:
@@ -297,57 +176,3 @@ def _texts(column: polars.Series) -> Iterator[Finding]:
 
 def _first(column: polars.Series, pattern: str) -> int:
     return int(column.str.contains(pattern).fill_null(False).arg_true()[0])
-
-
-def time_format(column: polars.Series) -> str | None:
-    """The format in which all texts of a column are times, such as %d.%m.%Y; None where there is none, or two say
-    something else. A day stands before or after its month by what all rows allow."""
-    import polars
-
-    texts = column.drop_nulls()
-    for form in FORMATS:
-        try:
-            if texts.str.to_datetime(form, time_unit="us", strict=False).null_count() == 0 and len(texts):
-                return form
-        except polars.exceptions.PolarsError:
-            continue
-    return None
-
-
-def odd_times(column: polars.Series) -> tuple[str, list[int]] | None:
-    """The format in which nearly all texts of a column are times, and the positions of the few that are none in it,
-    such as 31.02.2020; None where there are more than a few."""
-    import polars
-
-    best: tuple[str, list[int]] | None = None
-    for form in FORMATS:
-        try:
-            read = column.str.to_datetime(form, time_unit="us", strict=False)
-        except polars.exceptions.PolarsError:
-            continue
-        odd = (read.is_null() & column.is_not_null()).arg_true().to_list()
-        if len(odd) <= ODD_TIMES * len(column) and (best is None or len(odd) < len(best[1])):
-            best = form, odd
-    return best
-
-
-def told_odd(column: polars.Series, found: tuple[str, list[int]]) -> str:
-    """`row 17, '31.02.2020', which is no time as %d.%m.%Y`, of what `odd_times` gives."""
-    import numpy as np
-
-    form, odd = found
-    return f"{row_list(np.array(odd))}, {column[odd[0]]!r}, which is no time written as {form}"
-
-
-def mend_numbers(found: Written) -> str:
-    """What makes numbers of them."""
-    mends = []
-    if found.stand_ins:
-        mends.append(f"source: {{missing: [{', '.join(json.dumps(text) for text in found.stand_ins)}]}}")
-    if found.commas > found.thousands:
-        mends.append("source: {decimal_comma: true}")
-    elif found.thousands:
-        mends.append("take the commas between thousands out of the file")
-    if found.units:
-        mends.append("take the units out of the file")
-    return "; ".join(mends)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -44,7 +45,6 @@ FOLDS = "folds"
 STAMPED = re.compile(r"-\d{8}-\d{6}(-\d+)?$")
 """How the name of a run folder ends."""
 
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 NAME_LENGTH = 100
 
 
@@ -220,7 +220,7 @@ class RunFolder:
         """The user's file to the byte, under a comment that lists the `--set`s where there are any."""
         lines = [f"#   --set {' '.join(override.splitlines())}\n" for override in overrides]
         header = "".join(["# changed on the command line by\n", *lines, "\n"]) if lines else ""
-        mark = BYTE_ORDER_MARK if content.startswith(BYTE_ORDER_MARK) else b""
+        mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
         write_bytes(self.path / SPEC, mark + header.encode("utf-8", "backslashreplace") + content.removeprefix(mark))
 
     def spec(self) -> bytes:

@@ -18,9 +18,10 @@ import pytest
 from kinds import kinds
 
 from dlrun.data.dataset import Dataset
+from dlrun.data.examples import Examples
 from dlrun.data.features import FittedSeries
 from dlrun.data.fitted_target import FittedNumbers
-from dlrun.data.preparation import Examples, input_name
+from dlrun.data.signature import input_name
 from dlrun.errors import MisfitError, RunError
 from dlrun.experiment import Experiment
 from dlrun.models import Architecture

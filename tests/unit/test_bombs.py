@@ -157,6 +157,21 @@ def test_headers_that_are_damaged(seed: int) -> None:
         unpacked(bytes(data))
 
 
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_pages_are_as_their_checksums_say(version: str, tmp_path: pathlib.Path) -> None:
+    """polars reads another number without a word."""
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    table = pl.DataFrame({"a": np.arange(60.0), "x": [f"{n}" for n in range(60)]}).to_arrow()
+    options = {"compression": "none", "use_dictionary": ["x"], "data_page_version": version}
+    pyarrow.write_table(table, tmp_path / "x.parquet", write_page_checksum=True, **options)
+    assert Parquet(kind="parquet", path="x.parquet").load(tmp_path).columns["a"].tolist() == list(range(60))
+    data = (tmp_path / "x.parquet").read_bytes()
+    (tmp_path / "x.parquet").write_bytes(data.replace(struct.pack("<d", 17), struct.pack("<d", 8.5)))
+    for read in (_whole, _by_columns, _in_batches):
+        with pytest.raises(DataError, match="is damaged: a page is not as its checksum says"):
+            read(Parquet(kind="parquet", path="x.parquet"), tmp_path)
+
+
 @given(st.binary(max_size=200))
 def test_anything_as_a_structure(data: bytes) -> None:
     with contextlib.suppress(ValueError, IndexError, struct.error):

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlrun.data.sources import csv_checks
+from dlrun.data.sources.csv_batches import frames_of
 from dlrun.data.sources.csv_checks import stray_quote
-from dlrun.data.sources.csv_text import Dialect, frame_of, frames_of
+from dlrun.data.sources.csv_text import Dialect, frame_of
 from dlrun.errors import DataError
 
 CELL = st.sampled_from(

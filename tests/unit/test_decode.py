@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from dlrun.data.decode import MOST_PIXELS, Form, decode, header
+from dlrun.data.decode import Form, decode
+from dlrun.data.image_header import MOST_PIXELS, header
 from dlrun.errors import DataError
 
 BICUBIC = Image.Resampling.BICUBIC

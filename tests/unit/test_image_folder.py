@@ -14,9 +14,10 @@ from PIL import Image
 
 from dlrun.data.bad_rows import BadRows, sort_out
 from dlrun.data.columns import Batch, Column, Table
-from dlrun.data.decode import Channels, Form, Header
+from dlrun.data.decode import Form
 from dlrun.data.features import Image as ImageFeature
 from dlrun.data.image_files import folder_of, pixels_of
+from dlrun.data.image_header import Channels, Header
 from dlrun.data.new_data import NewData
 from dlrun.data.pictures import Pictures, common_form
 from dlrun.data.preparation import Preparation

@@ -66,6 +66,19 @@ def test_init_and_compare_are_light(tmp_path: Path) -> None:
     assert not modules & HEAVY
 
 
+def test_data_is_read_before_tensorflow_is_loaded(tmp_path: Path) -> None:
+    """It takes half a gigabyte, and so do the columns of a large table that are read one at a time."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "status.json").write_text('{"state": "finished"}', encoding="utf-8")
+    spec = "data: {source: {kind: csv, path: gone.csv}, target: b}\narchitecture: {kind: ann}\n"
+    (run / "resolved.yaml").write_text(spec, encoding="utf-8")
+    (tmp_path / "new.csv").write_text("a,b\n1,\n", encoding="utf-8")
+    for command in (["eval", "run"], ["eval", "run", "--data", "gone.csv"]):
+        code, modules = loaded(*command, folder=tmp_path)
+        assert (code, modules & {"tensorflow", "keras"}) == (1, set())
+
+
 def test_checking_a_table_reads_none_of_it(tmp_path: Path) -> None:
     (tmp_path / "1.jsonl").write_text('{"a": 1, "b": 2}\n', encoding="utf-8")
     (tmp_path / "1.parquet").write_bytes(b"PAR1 what polars alone can read PAR1")

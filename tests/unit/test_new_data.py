@@ -21,8 +21,9 @@ from dlrun.data.columns import Batch, Table
 from dlrun.data.features import FittedNumber, FittedSeries, FittedText, Text
 from dlrun.data.new_data import NewData
 from dlrun.data.preparation import Preparation
+from dlrun.data.sources.csv_batches import frames_of
 from dlrun.data.sources.csv_file import Csv
-from dlrun.data.sources.csv_text import Dialect, frame_of, frames_of
+from dlrun.data.sources.csv_text import Dialect, frame_of
 from dlrun.data.sources.files import opened, plain_name, read_bytes
 from dlrun.errors import DataError, UsageError
 from dlrun.writing import Format, Write, format_of, to_file, to_stream

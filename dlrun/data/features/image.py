@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from dlrun.data.columns import Column
-from dlrun.data.decode import ENDINGS, Channels, Form, Resize
+from dlrun.data.decode import Form, Resize
 from dlrun.data.features.augment import AugmentField
 from dlrun.data.features.number import usable
 from dlrun.data.features.values import Fault, missing_fault
+from dlrun.data.image_header import ENDINGS, Channels
 from dlrun.data.signature import Input
 from dlrun.errors import DataError
 from dlrun.models.encoders import Encoder

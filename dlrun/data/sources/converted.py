@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.data.columns import Table
 from dlrun.data.on_disk import check_room
-from dlrun.data.sources.files import parts, plain_name
+from dlrun.data.sources.files import parts, unpacked_size
 from dlrun.data.sources.frames import Types, together
 from dlrun.data.sources.lazy import BLOCK
 from dlrun.data.sources.stored import Stored, readable, rows_in, scanned, schema, writable, write_block
-from dlrun.data.sources.tabular import PACKING, same_columns
+from dlrun.data.sources.tabular import same_columns
 from dlrun.errors import DataError
 from dlrun.machine import cache_folder
 
@@ -82,13 +82,12 @@ class Converted(Stored):
         """The Parquet file with the rows of a file, which is made where it is not there."""
         place = _Place(file, self.reading(types))
         if not place.file.exists():
-            packed = plain_name(file) != file.name.lower()
-            check_room(place.folder, file.stat().st_size * (PACKING if packed else 1), f"{file.name}, converted,")
+            check_room(place.folder, unpacked_size(file), f"{file.name}, converted,")
             place.tidy()
             with tempfile.TemporaryDirectory(prefix=".", dir=place.folder) as name:
                 folder = pathlib.Path(name)
                 made = _joined(folder, self.put_aside(file, types, folder))
-                if place != _Place(file, self.reading(types)):
+                if place.file != _Place(file, self.reading(types)).file:
                     raise DataError(f"{file} was changed while it was read", hint="wait until nothing writes to it")
                 made.replace(place.file)
         os.utime(place.file)
@@ -121,11 +120,6 @@ class _Place:
         self.file = (
             self.folder / f"{self._path}-{self._state}-{_digest([VERSION, polars.__version__, reading])}.parquet"
         )
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Place) and self.file == other.file
-
-    __hash__ = None  # type: ignore[assignment]
 
     def tidy(self) -> None:
         """Removes what was made of the file before it changed, what has not been used for long, and what a process

@@ -1,7 +1,8 @@
-"""The content of CSV files: read whole, or in blocks whose damaged rows are set apart."""
+"""The content of CSV files: how it is written, and the table in it."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
-from dlrun.data.sources.csv_checks import check_encoding, check_names, check_quotes, check_widths, no_rows, width_fault
+from dlrun.data.sources.csv_checks import check_encoding, check_names, check_quotes, check_widths, no_rows
 from dlrun.data.sources.csv_times import dated
 from dlrun.data.sources.csv_types import found_types
 from dlrun.data.sources.frames import ColumnType, Types, conform, dtypes, soften
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 Schema = Mapping[str, "polars.DataType | type[polars.DataType]"]
 """The types of columns, as polars has them."""
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 DECIMAL = r"^\s*([+-]?\d+),(\d+)\s*$"
 """A number with a decimal comma."""
@@ -72,7 +71,7 @@ def frame_of(data: bytes, name: str, dialect: Dialect) -> polars.DataFrame:
     Raises:
         DataError: the content is damaged, with the line.
     """
-    data = data.removeprefix(BYTE_ORDER_MARK)
+    data = data.removeprefix(codecs.BOM_UTF8)
     if not data or data.isspace():
         raise DataError(f"{name} is empty")
     check_encoding(data, name)
@@ -89,41 +88,6 @@ def frame_of(data: bytes, name: str, dialect: Dialect) -> polars.DataFrame:
         check_widths(lambda: io.BytesIO(data), name, dialect.delimiter)
     check_quotes(data, name, dialect.delimiter)
     return frame
-
-
-def frames_of(
-    stream: IO[bytes], name: str, dialect: Dialect, size: int
-) -> Iterator[tuple[polars.DataFrame, dict[int, str]]]:
-    """The same in blocks of rows; a row that has too few or too many values is set apart.
-
-    Args:
-        stream: the unpacked content.
-        size: of a block, in bytes; -1: all at once.
-
-    Returns:
-        Frames, each with what is wrong with the rows that are not in it, by their position in the block.
-
-    Raises:
-        DataError: no rows can be made of the content.
-    """
-    header, line, empty = b"", 1, True
-    for block in blocks_of(stream, dialect.delimiter, size):
-        check_encoding(block, name, line)
-        first, line = line, line + block.count(b"\n")
-        if not header:
-            block = block.removeprefix(BYTE_ORDER_MARK)
-            if not block or block.isspace():
-                break
-            length = header_length(block, name, dialect)
-            header, block = block[:length], block[length:]
-            first += header.count(b"\n")
-        names = next(csv.reader([header.decode()], delimiter=dialect.delimiter))
-        if block:
-            empty = False
-            check_quotes(block, name, dialect.delimiter, first)
-            yield _sound_frame(header, block, name, len(names), dialect)
-    if empty:
-        raise no_rows(name, returns=b"\r" in header.strip()) if header else DataError(f"{name} is empty")
 
 
 class UnreadableError(Exception):
@@ -143,12 +107,9 @@ def parse(data: bytes, dialect: Dialect) -> polars.DataFrame:
     """
     import polars
 
-    names = next(
-        csv.reader(io.StringIO(data[:HEADER].decode(errors="ignore"), newline=""), delimiter=dialect.delimiter)
-    )
     loosely = False
     try:
-        frame = _found(data, dialect, dtypes(dialect.among(names)))
+        frame = _found(data, dialect, dtypes(dialect.among(names_of(data, dialect))))
     except polars.exceptions.PolarsError:
         loosely = True
         try:
@@ -167,9 +128,16 @@ def read_frame(data: bytes, dialect: Dialect, types: Schema, columns: Sequence[s
     Raises:
         PolarsError: values are of other types, or no rows can be made of the content.
     """
+    return _read_csv(data, columns=columns, infer_schema=False, schema_overrides=types, **dialect.options)
+
+
+def _read_csv(data: bytes, **options: Any) -> polars.DataFrame:
+    """As polars does it, which panics where a quote opens a number at the very end."""
     import polars
 
-    return polars.read_csv(data, columns=columns, infer_schema=False, schema_overrides=types, **dialect.options)
+    if data.endswith(b'"') and data.count(b'"') % 2:
+        raise polars.exceptions.ComputeError("a quote is left open at its end")
+    return polars.read_csv(data, **options)
 
 
 def settled(frame: polars.DataFrame, dialect: Dialect, *, loosely: bool = False) -> polars.DataFrame:
@@ -203,7 +171,7 @@ def _found(data: bytes, dialect: Dialect, given: dict[str, type[polars.DataType]
         found = found_types(data, given, dialect.options)
         if found is not None:
             return read_frame(data, dialect, {**found, **given})
-    return polars.read_csv(data, infer_schema_length=None, schema_overrides=given, **dialect.options)
+    return _read_csv(data, infer_schema_length=None, schema_overrides=given, **dialect.options)
 
 
 def _typed(frame: polars.DataFrame, dialect: Dialect) -> polars.DataFrame:
@@ -226,6 +194,12 @@ def _typed(frame: polars.DataFrame, dialect: Dialect) -> polars.DataFrame:
 def shortened(text: str) -> str:
     """A text for a message."""
     return text if len(text) <= 200 else f"{text[:150]} … {text[-50:]}"
+
+
+def names_of(data: bytes, dialect: Dialect) -> list[str]:
+    """The names that a content begins with, which `header_length` has found sound."""
+    lines = io.StringIO(data[:HEADER].decode(errors="ignore"), newline="")
+    return next(csv.reader(lines, delimiter=dialect.delimiter))
 
 
 def header_length(data: bytes, name: str, dialect: Dialect) -> int:
@@ -273,38 +247,3 @@ def _whole_rows(data: bytes, delimiter: str) -> int:
     for _ in range(before):
         position = data.index(b"\n", position) + 1
     return position
-
-
-def _sound_frame(
-    header: bytes, block: bytes, name: str, width: int, dialect: Dialect
-) -> tuple[polars.DataFrame, dict[int, str]]:
-    try:
-        frame = parse(header + block, dialect)
-        if not frame[:, -1].null_count():
-            return frame, {}
-    except UnreadableError:
-        pass
-    kept, bad = _sort_rows(block, name, width, dialect.delimiter)
-    try:
-        return parse(header + kept, dialect), bad
-    except UnreadableError as error:
-        raise DataError(f"{name} cannot be read: {error}") from None
-
-
-def _sort_rows(block: bytes, name: str, width: int, delimiter: str) -> tuple[bytes, dict[int, str]]:
-    """The rows that have as many values as there are columns, and what is wrong with the others."""
-    lines = list(io.StringIO(block.decode(), newline=""))
-    reader = csv.reader(lines, delimiter=delimiter)
-    kept: list[str] = []
-    bad: dict[int, str] = {}
-    before = 0
-    try:
-        for position, row in enumerate(reader):
-            if len(row) == width or (width == 1 and not row):
-                kept.extend(lines[before : reader.line_num])
-            else:
-                bad[position] = width_fault(row, width, quoted=reader.line_num > before + 1)
-            before = reader.line_num
-    except csv.Error as error:
-        raise DataError(f"{name}: {error}", hint="a quote may be left open") from None
-    return "".join(kept).encode(), bad

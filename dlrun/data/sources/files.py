@@ -25,6 +25,9 @@ PACKED: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, 
 
 ZSTANDARD = ".zst"
 
+PACKING = 5
+"""How many times larger a packed file is unpacked, about."""
+
 RELATIVE = "a relative path is relative to the spec file"
 
 BLOCK = 1 << 24
@@ -215,7 +218,21 @@ def read_bytes(file: pathlib.Path) -> bytes:
 def plain_name(file: pathlib.Path) -> str:
     """The name of a file in small letters, without the ending that says how it is packed."""
     name = file.name.lower()
-    return name.removesuffix(file.suffix.lower()) if file.suffix.lower() in (*PACKED, ZSTANDARD) else name
+    return name.removesuffix(file.suffix.lower()) if is_packed(file) else name
+
+
+def is_packed(file: pathlib.Path) -> bool:
+    """Whether the name of a file says that it is packed."""
+    return file.suffix.lower() in (*PACKED, ZSTANDARD)
+
+
+def unpacked_size(file: pathlib.Path) -> int:
+    """How many bytes a file has unpacked, about.
+
+    Raises:
+        OSError: it is not there.
+    """
+    return file.stat().st_size * (PACKING if is_packed(file) else 1)
 
 
 def matches(file: pathlib.Path, digest: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from dlrun.data.columns import Table
-from dlrun.data.decode import ENDINGS
+from dlrun.data.image_header import ENDINGS
 from dlrun.data.pictures import SHOWN, shown
 from dlrun.data.sources.class_folders import ClassFolders, class_folders, files_below
 from dlrun.data.sources.files import locate, near_folder

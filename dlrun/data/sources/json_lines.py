@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import pathlib
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ from dlrun.data.columns import Batch
 from dlrun.data.sources import json_blocks
 from dlrun.data.sources.converted import Converted, Whole
 from dlrun.data.sources.csv_checks import check_encoding
-from dlrun.data.sources.csv_text import BYTE_ORDER_MARK
 from dlrun.data.sources.files import ZSTANDARD, opened, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform
 from dlrun.data.sources.json_text import ONE_A_LINE, blocks_of, fault_of, is_suspicious, mixed, parse, sound, with_all
@@ -38,11 +38,11 @@ class Json(Converted):
         if file.suffix.lower() == ZSTANDARD:
             return
         with opened(file) as stream:
-            first = next((line for line in stream if line.strip(BYTE_ORDER_MARK + b" \t\r\n")), b"")
+            first = next((line for line in stream if line.strip(codecs.BOM_UTF8 + b" \t\r\n")), b"")
         check_encoding(first, str(file))
         if not first:
             raise DataError(f"{file} is empty")
-        if fault := fault_of(first.removeprefix(BYTE_ORDER_MARK).decode()):
+        if fault := fault_of(first.removeprefix(codecs.BOM_UTF8).decode()):
             raise DataError(f"the first line of {file} {fault}", hint=ONE_A_LINE)
 
     def frame(self, stream: IO[bytes], name: str, types: Types) -> polars.DataFrame:
@@ -51,7 +51,7 @@ class Json(Converted):
         Raises:
             DataError: it is damaged, with the line.
         """
-        data = read_whole(stream, name).removeprefix(BYTE_ORDER_MARK)
+        data = read_whole(stream, name).removeprefix(codecs.BOM_UTF8)
         if not data.strip():
             raise DataError(f"{name} is empty")
         check_encoding(data, name)

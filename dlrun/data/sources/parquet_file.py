@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, ClassVar, Literal
 
 from dlrun.data.columns import Batch, Table
 from dlrun.data.sources.converted import Converted, Whole
-from dlrun.data.sources.files import BLOCK, FETCH, ZSTANDARD, check_fits, opened, parts, plain_name, read_whole
+from dlrun.data.sources.files import BLOCK, FETCH, ZSTANDARD, check_fits, is_packed, opened, parts, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform, text_bytes
 from dlrun.data.sources.parquet_pages import unpacked
 from dlrun.data.sources.stored import readable, rows_in, scanned, schema, writable
@@ -27,7 +27,6 @@ MARK = b"PAR1"
 
 ROWS = 1 << 16
 """Rows that are read at once where memory is to stay bounded."""
-
 
 FEW = 1000
 """Rows by which the size of the others is told."""
@@ -99,11 +98,10 @@ class Parquet(Converted):
         Raises:
             DataError: a file is not there, or damaged.
         """
-
         files = parts(base, self.path, self.endings)
         total = 0
         for file in files:
-            if _is_packed(file):
+            if is_packed(file):
                 return super().memory_needed(base)
             self._check_columns_fit(file, str(file))
             with readable(str(file)):
@@ -122,7 +120,7 @@ class Parquet(Converted):
         files = parts(base, self.path, self.endings)
         for file in files:
             self.names(file)
-        stored = [self.stored(file, {}) if _is_packed(file) else file for file in files]
+        stored = [self.stored(file, {}) if is_packed(file) else file for file in files]
         for file, its in zip(files, stored, strict=True):
             self._check_columns_fit(its, str(file))
         names = schema(stored[0]).names()
@@ -157,10 +155,6 @@ class Parquet(Converted):
                     unpacked.write(block)
         schema(folder / "unpacked.parquet")
         return lambda column: column
-
-
-def _is_packed(file: pathlib.Path) -> bool:
-    return plain_name(file) != file.name.lower()
 
 
 def _row_bytes(column: polars.Series) -> int:

@@ -102,7 +102,6 @@ def schema(file: pathlib.Path) -> polars.Schema:
     Raises:
         DataError: it is damaged.
     """
-
     with readable(str(file)):
         return scanned(file).collect_schema()
 
@@ -113,7 +112,6 @@ def rows_of(file: pathlib.Path, names: Sequence[str], first: int, count: int) ->
     Raises:
         DataError: it is damaged.
     """
-
     with readable(str(file)):
         return scanned(file).select(names).slice(first, count).collect()
 

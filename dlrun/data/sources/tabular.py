@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Annotated, ClassVar, Self
@@ -11,7 +12,7 @@ from pydantic import Field
 
 from dlrun.data.columns import Batch, Column, Defaults, Table, near
 from dlrun.data.sources.conditions import Condition
-from dlrun.data.sources.files import locate, opened, parts, plain_name
+from dlrun.data.sources.files import locate, opened, parts, unpacked_size
 from dlrun.data.sources.frames import (
     ColumnType,
     TimeFormat,
@@ -40,11 +41,8 @@ TEXT_BYTES = 4
 """Bytes of memory for one of a file of text, once as a table and once encoded: a number of six characters becomes 8 and
 twice 4."""
 
-PACKING = 5
-"""How many times larger a packed file is unpacked."""
 
-
-class Tabular(Spec):
+class Tabular(Spec, ABC):
     """A source of tables. What is its own: how the names of the columns and the rows are read from one file."""
 
     endings: ClassVar[tuple[str, ...]]
@@ -66,14 +64,15 @@ class Tabular(Spec):
     limit: Annotated[int, Field(ge=1)] | None = None
     """How many rows are kept at most: the first. Left out: all."""
 
+    @abstractmethod
     def names(self, file: pathlib.Path) -> list[str] | None:
         """The columns of a file, from its beginning and without polars; None where that does not show them.
 
         Raises:
             DataError: the file is not of this kind, or damaged.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def frame(self, stream: IO[bytes], name: str, types: Types) -> polars.DataFrame:
         """All rows of a file.
 
@@ -84,15 +83,14 @@ class Tabular(Spec):
         Raises:
             DataError: it is damaged; where that can be told, with the line.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def batches(self, stream: IO[bytes], name: str, size: int) -> Iterator[Batch]:
         """Rows of a file in blocks of about `size` bytes, -1: all at once; rows that cannot be read are set apart.
 
         Raises:
             DataError: no rows can be made of it.
         """
-        raise NotImplementedError
 
     def check(self, base: pathlib.Path) -> Iterator[Problem]:
         """What is wrong with the files, as far as their beginnings show it, and with what is asked of their columns."""
@@ -208,18 +206,15 @@ class Tabular(Spec):
             DataError: a file is not there.
         """
         files = parts(base, self.path, self.endings)
-        return sum(
-            TEXT_BYTES * file.stat().st_size * (PACKING if plain_name(file) != file.name.lower() else 1)
-            for file in files
-        )
+        return TEXT_BYTES * sum(map(unpacked_size, files))
 
+    @abstractmethod
     def lazily(self, base: pathlib.Path) -> Table:
         """The table as `load` gives it, its columns read when they are asked for.
 
         Raises:
             DataError, MisfitError: as `load`; or the disk has no room for what has to be converted.
         """
-        raise NotImplementedError
 
     def _called(self, files: Sequence[pathlib.Path]) -> str:
         """What to call the table in messages."""
