@@ -124,6 +124,7 @@ CSVS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "no UTF-8 after a NUL byte": (b"a,b\n1,\0\n3,4\n5,caf\xe9\n6,7\n", {}),
     "a NUL byte": (b"a,b\n1,2\n3,4\n5,\0\n6,7\n", {}),
     "several NUL bytes": (b"a,b\n1,2\n3,\0\n5,\0\n6,\0\n", {}),
+    "no name, and a NUL byte": (b"a,\n1,2\n3,\0\n", {}),
     "no UTF-8 below a name that is missing": (b"a,,b\n1,2,3\n3,4,\xe9\n", {}),
     "other texts for what is missing": ("a,b\nNA,x\n1,NA\n2,-\nNA,y\n", {"missing": ["NA", "-"]}),
     "another delimiter": ("a;b\n1;x,y\n2;z\n", {"delimiter": ";"}),
@@ -147,18 +148,6 @@ CSVS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "a limit": ("a,b\n1,x\n2,y\n3,z\n4.5,z\n", {"limit": 3}),
     "a limit and conditions": ("a,b\n1,x\n2,y\n3,x\n4,x\n", {"limit": 2, "where": [{"column": "b", "equals": "x"}]}),
 }  # fmt: skip
-
-
-@pytest.mark.parametrize(("content", "fields"), CSVS.values(), ids=CSVS)
-def test_a_converted_csv_is_that_in_memory(
-    content: str | bytes, fields: dict[str, Any], here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (here / "a.csv").write_bytes(content.encode() if isinstance(content, str) else content)
-    source = Csv.parse({"kind": "csv", "path": "a.csv", **fields})
-    for size in (1, 7, 1 << 20):
-        monkeypatch.setattr(csv_blocks, "BLOCK", size)
-        monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache" / str(size)))
-        assert_same(source, here)
 
 
 CELL = st.sampled_from(
@@ -237,16 +226,21 @@ JSONS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "fields"), JSONS.values(), ids=JSONS)
-def test_converted_json_lines_are_those_in_memory(
-    content: str | bytes, fields: dict[str, Any], here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+CONVERTED = {"csv": (Csv, csv_blocks, (1, 7, 1 << 20), CSVS), "json": (Json, json_blocks, (4, 9, 1 << 20), JSONS)}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, (*_, cases) in CONVERTED.items() for name in cases])
+def test_a_converted_file_is_that_in_memory(
+    kind: str, name: str, here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (here / "a.jsonl").write_bytes(content.encode() if isinstance(content, str) else content)
-    source = Json.parse({"kind": "json", "path": "a.jsonl", **fields})
-    for size in (4, 9, 1 << 20):
-        monkeypatch.setattr(json_blocks, "BLOCK", size)
+    source, blocks, sizes, cases = CONVERTED[kind]
+    content, fields = cases[name]
+    file = here / f"a.{kind}"
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    for size in sizes:
+        monkeypatch.setattr(blocks, "BLOCK", size)
         monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache" / str(size)))
-        assert_same(source, here)
+        assert_same(source.parse({"kind": kind, "path": file.name, **fields}), here)
 
 
 VALUE = st.sampled_from(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import IO, TYPE_CHECKING
 
@@ -85,6 +85,28 @@ def check_nul(data: bytes, name: str, line: int = 1) -> None:
     if (nul := data.find(b"\0")) >= 0:
         line += data.count(b"\n", 0, nul)
         raise DataError(f"{name} is not UTF-8 text: line {line} holds a NUL byte, as UTF-16 does", hint=UTF8)
+
+
+def text_blocks(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """The blocks of a content that is UTF-8, and text, up to the first with a NUL byte: as of a whole content, that is
+    told only when all of it is known to be UTF-8.
+
+    Raises:
+        DataError: as `check_encoding`.
+    """
+    line = 1
+    fault: DataError | None = None
+    for block in blocks:
+        check_utf8(block, name, line)
+        try:
+            check_nul(block, name, line)
+        except DataError as error:
+            fault = fault or error
+        line += block.count(b"\n")
+        if fault is None:
+            yield block
+    if fault is not None:
+        raise fault
 
 
 def check_widths(opened: Opened, name: str, delimiter: str) -> None:

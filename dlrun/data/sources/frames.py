@@ -57,7 +57,8 @@ def check_formats(frame: polars.DataFrame, types: Types, name: str) -> None:
         form = format_of(types, column.name)
         if bad := times_of(column, form)[1]:
             raise DataError(
-                f"{name}: {column.name} is no time written as {form} in row {bad[0] + 1}: {column[bad[0]]!r}"
+                f"{name}: {column.name} is no time written as {form} in row {bad[0] + 1}: {column[bad[0]]!r}",
+                hint="mend the format in `types`, or the row",
             )
 
 

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from dlrun.data.sources.csv_checks import Opened, check_nul, check_utf8
+from dlrun.data.sources.csv_checks import Opened, text_blocks
 from dlrun.data.sources.files import is_packed, is_pattern, opened
 from dlrun.data.sources.json_text import HALF, ONE_A_LINE, blocks_of, column_of, fault_of, key_of, type_of
 from dlrun.data.sources.stored import writable, write_block
@@ -71,20 +71,11 @@ def _plain(file: Path, folder: Path) -> Path:
 
 def _check(opened: Opened, name: str) -> None:
     """That a file is not empty, and UTF-8."""
-    fault: DataError | None = None
-    line, empty = 1, True
-    for block in _blocks(opened):
-        check_utf8(block, name, line)
-        try:
-            check_nul(block, name, line)
-        except DataError as error:  # all of it has to be UTF-8 first
-            fault = fault or error
-        line += block.count(b"\n")
+    empty = True
+    for block in text_blocks(_blocks(opened), name):
         empty = empty and block.isspace()
     if empty:
         raise DataError(f"{name} is empty")
-    if fault is not None:
-        raise fault
 
 
 def _blocks(opened: Opened) -> Iterator[bytes]:
