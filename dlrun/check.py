@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlrun.batches import arrays_of, augmentation_of
 from dlrun.data.signature import Signature
 from dlrun.data.splits import GroupSplit
 from dlrun.experiment import Experiment
@@ -132,11 +133,11 @@ def first_losses(experiment: Experiment, dataset: Dataset, model: Any) -> list[f
     settings = experiment.training
     train = dataset.train
     few = InMemory(
-        experiment.arrays(train.first(settings.examples_per_step * STEPS), dataset.preparation, weigh=True),
+        arrays_of(experiment, train.first(settings.examples_per_step * STEPS), dataset.preparation, weigh=True),
         experiment.seed,
         shuffle=settings.shuffle,
     )
-    augmentation = experiment.augmentation(dataset.preparation)
+    augmentation = augmentation_of(experiment, dataset.preparation)
     loop = Loop(
         experiment.learner(model, dataset.preparation, len(train)),
         few,

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import pathlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from dlrun.data.dataset import Dataset
 from dlrun.data.encoders import build_combined, with_encoders
-from dlrun.data.examples import Examples
-from dlrun.data.features import FittedImage, Image
-from dlrun.data.fitted_target import FittedNumbers
-from dlrun.data.on_disk import Range
 from dlrun.data.preparation import Preparation
 from dlrun.data.section import Data
-from dlrun.data.signature import Signature, input_name
+from dlrun.data.signature import Signature
 from dlrun.data.splits import KFoldSplit
-from dlrun.data.streaming import on_disk, row_bytes, window
 from dlrun.data.target import Targets
 from dlrun.evaluation.settings import Evaluation
 from dlrun.experiment_checks import check_alone, check_names, check_signature
@@ -34,20 +29,15 @@ from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 from dlrun.training.device import Runtime
 from dlrun.training.followed import Followed, followed_metric
-from dlrun.training.losses import Loss, default_loss, output_units, sample_weights
+from dlrun.training.losses import Loss, default_loss, output_units
 from dlrun.training.optimizers import Adam, Optimizer
 from dlrun.training.settings import Training
 from dlrun.training.team import Team
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from dlrun.evaluation.assess import Judge
-    from dlrun.training.augmentation import Augmentation, Augmented
     from dlrun.training.choice import Choice
-    from dlrun.training.order import Oversampled
     from dlrun.training.step import Learner
-    from dlrun.training.supply import Arrays, Supply
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 """What a run may be called: what a folder can be called on every system."""
@@ -211,107 +201,6 @@ class Experiment(Spec):
                 )
             return self.architecture.build(signature, units, self.regularization)
 
-    def supply(self, examples: Examples, preparation: Preparation, *, train: bool) -> Supply:
-        """The batches of a split: from memory, or from disk where the examples are there.
-
-        Args:
-            train: whether it is what is learned from: then they are shuffled where the spec wants it, and weighed.
-        """
-        from dlrun.training.streamed import Streamed
-        from dlrun.training.supply import InMemory
-
-        shuffle = train and self.training.shuffle
-        oversampled = self.oversampled(examples, preparation) if train else None
-        if not on_disk(examples):
-            arrays = self.arrays(examples, preparation, weigh=train)
-            return InMemory(arrays, self.seed, shuffle=shuffle, oversampled=oversampled)
-        counts = self._class_counts(examples, preparation) if train else []
-
-        def read(ranges: Sequence[Range], room: int) -> Arrays:
-            return self.arrays(window(examples, ranges, room), preparation, weigh=train, counts=counts)
-
-        return Streamed(read, len(examples), row_bytes(examples), self.seed, shuffle=shuffle, oversampled=oversampled)
-
-    def _class_counts(self, examples: Examples, preparation: Preparation) -> list[np.ndarray | None]:
-        """How many examples each class of each target has; None for a target without classes."""
-        import numpy as np
-
-        return [
-            np.bincount(np.asarray(part.target), minlength=len(output.classes)) if output.classes else None
-            for output, part in zip(preparation.signature.outputs, examples.each, strict=True)
-        ]
-
-    def arrays(
-        self,
-        examples: Examples,
-        preparation: Preparation,
-        *,
-        weigh: bool = False,
-        counts: Sequence[np.ndarray | None] = (),
-    ) -> Arrays:
-        """Examples as the training loop takes them.
-
-        Args:
-            weigh: whether they are learned from: then the loss's class weights count, and where images are augmented,
-                each example has its number with it.
-            counts: how many examples each class of each target has in the whole split, of which these are a part;
-                empty: in these.
-        """
-        from dlrun.training.augmentation import EXAMPLE
-        from dlrun.training.supply import Arrays
-
-        outputs, inputs = preparation.signature.outputs, examples.inputs
-        if weigh and self.augmented(preparation):
-            inputs = {**inputs, EXAMPLE: examples.rows.astype("int32")}
-        if outputs[0].task == "reconstruction":
-            return Arrays(inputs, None)
-        targets: dict[str, np.ndarray] = {}
-        weights: dict[str, np.ndarray] = {}
-        known = counts or [None] * len(outputs)
-        for output, loss, part, count in zip(outputs, self.objectives, examples.each, known, strict=True):
-            given = getattr(loss, "class_weights", None) if weigh else None
-            if (found := sample_weights(given, part.target, output.classes, count)) is not None:
-                weights[output.name] = found
-            binary = output.task == "binary" and loss.kind != "categorical_crossentropy"
-            targets[output.name] = part.target.reshape(-1, 1).astype("float32") if binary else part.target
-        if len(outputs) > 1:
-            return Arrays(inputs, targets, weights or None)
-        name = outputs[0].name
-        return Arrays(inputs, targets[name], weights.get(name))
-
-    def augmented(self, preparation: Preparation) -> tuple[Augmented, ...]:
-        """The inputs of images that are augmented."""
-        from dlrun.training.augmentation import Augmented
-
-        found = []
-        for name, feature in (self.data.features or {}).items():
-            fitted = preparation.features.get(name)
-            if isinstance(feature, Image) and feature.augment is not None and isinstance(fitted, FittedImage):
-                found.append(Augmented(input_name(name), feature.augment, *fitted.encoded_limits))
-        return tuple(found)
-
-    def augmentation(self, preparation: Preparation) -> Augmentation | None:
-        """What is done to each batch of the train split; None: nothing."""
-        from dlrun.training.augmentation import Augmentation
-        from dlrun.training.mixup import Mixup
-
-        inputs = self.augmented(preparation)
-        if not inputs:
-            return None
-        each = {output.name: output.is_classification for output in preparation.signature.outputs}
-        classes = each if len(each) > 1 else any(each.values())
-        alpha = inputs[0].augment.mixup
-        return Augmentation(inputs, self.seed, Mixup(alpha, classes, self.seed) if alpha else None)
-
-    def oversampled(self, examples: Examples, preparation: Preparation) -> Oversampled | None:
-        """Which train examples an epoch has several times; None where it has each once."""
-        import numpy as np
-
-        from dlrun.training.order import Oversampled
-
-        how, classes = self.training.oversample, preparation.signature.output.classes
-        return None if how is None else Oversampled.of(how, np.asarray(examples.target), classes)
-
     def judge(self, model: Any, preparation: Preparation) -> Judge:
         """What measures a trained model."""
         from dlrun.evaluation.assess import Judge
@@ -350,9 +239,8 @@ class Experiment(Spec):
         metrics: dict[str, Followed] = {}
         for each, objective in zip(preparation.each, self.objectives, strict=True):
             output = each.signature.output
-            scale = each.target.scale if isinstance(each.target, FittedNumbers) else 1.0
             losses[output.name] = objective.build(output, self.regularization.label_smoothing)
-            metrics[output.name] = followed_metric(output, scale)
+            metrics[output.name] = followed_metric(output, each.target_scale)
         if not isinstance(self.data.target, Targets):
             (loss,), (metric,) = losses.values(), metrics.values()
             return Learner(model, optimizer, loss, metric, team)

@@ -65,7 +65,7 @@ class Dataset:
     def class_counts(self) -> dict[str, int]:
         """How many train examples each class of the main target has, in the order of their indexes; empty where there
         are no classes."""
-        return _counts(self.preparation.signature.output, self.train)
+        return class_counts(self.preparation.signature.output, self.train)
 
     def forget(self) -> None:
         """Keeps no column of a table that is not in memory."""
@@ -75,7 +75,7 @@ class Dataset:
     def _all_counts(self, examples: Examples) -> dict[str, Any]:
         """How many examples each class has; of several targets by the target."""
         outputs = self.preparation.signature.outputs
-        counts = {output.name: _counts(output, part) for output, part in zip(outputs, examples.each, strict=True)}
+        counts = {output.name: class_counts(output, part) for output, part in zip(outputs, examples.each, strict=True)}
         found = {name: each for name, each in counts.items() if each}
         return found if len(outputs) > 1 else counts[outputs[0].name]
 
@@ -103,7 +103,8 @@ class Dataset:
         }
 
 
-def _counts(output: Output, examples: Examples) -> dict[str, int]:
+def class_counts(output: Output, examples: Examples) -> dict[str, int]:
+    """How many examples each class has, in the order of their indexes; empty where there are no classes."""
     import numpy as np
 
     counts = np.bincount(examples.target, minlength=len(output.classes)).tolist() if output.classes else []

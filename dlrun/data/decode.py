@@ -39,6 +39,10 @@ MODES: dict[Channels, str] = {1: "L", 3: "RGB", 4: "RGBA"}
 _one_large_at_a_time = threading.Lock()
 
 
+class OtherSizeError(DataError):
+    """A picture has another size than is needed."""
+
+
 class Form(Spec):
     """How image files become arrays."""
 
@@ -66,7 +70,8 @@ def decode(file: pathlib.Path, form: Form, out: np.ndarray) -> None:
     (Pillow's draft mode).
 
     Raises:
-        DataError: as `header`; or it is damaged, or has another size than the form, which has no `resize`.
+        DataError: as `header`; or it is damaged.
+        OtherSizeError: it has another size than the form, which has no `resize`.
     """
     check_content(file)
     try:
@@ -81,7 +86,7 @@ def decode_bytes(data: bytes, form: Form, out: np.ndarray) -> None:
     """Decodes the content of a file, as `decode`.
 
     Raises:
-        DataError: as `decode`.
+        DataError, OtherSizeError: as `decode`.
     """
     try:
         if _decoded_fast(data, form, out):
@@ -113,7 +118,7 @@ def _pixels(image: PillowImage, form: Form) -> np.ndarray:
     """The picture in a form, uint8 (height, width, channels).
 
     Raises:
-        DataError: it has another size than the form, which has no `resize`.
+        OtherSizeError: it has another size than the form, which has no `resize`.
     """
     import numpy as np
 
@@ -125,7 +130,7 @@ def _pixels(image: PillowImage, form: Form) -> np.ndarray:
     picture = _turned(_in_mode(image, MODES[form.channels]), orientation_of(image))  # in a PNG it may stand at the end
     if form.resize is None and picture.size != (form.width, form.height):
         width, height = picture.size
-        raise DataError(f"is {height}x{width} (height x width), where {form.height}x{form.width} is needed")
+        raise OtherSizeError(f"is {height}x{width} (height x width), where {form.height}x{form.width} is needed")
     return np.asarray(_resized(picture, form)).reshape(form.shape)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from dlrun.data.features.scales import raw_scales, scales
-from dlrun.data.features.series import one_number_faults, windows
-from dlrun.data.features.values import Fault, as_numbers, as_text, missing_fault, objects, text_of
+from dlrun.data.features.steps import windows
+from dlrun.data.features.values import Fault, as_numbers, as_text, missing_fault, objects, one_number_faults, text_of
 from dlrun.data.layout import Past
 from dlrun.data.signature import Output
 from dlrun.spec.base import Spec

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
-from dlrun.data.features.series import FittedSeries, windows
+from dlrun.data.features.series import FittedSeries
+from dlrun.data.features.steps import windows
 from dlrun.data.features.values import as_numbers, as_text
 from dlrun.errors import DataError
 

@@ -62,8 +62,10 @@ def of_path(
     folders, a folder has images.
 
     Raises:
-        DataError: it is none.
+        DataError: it is none, or not there.
     """
+    if not path.exists() and not is_pattern(str(path)):
+        raise DataError(f"there is no file {path}", hint=near_file(path))
     name, time = plain_name(path), source.defaults(pathlib.Path()).time
     place = str(path.absolute())
     if name.endswith((".npz", ".npy")) or (isinstance(source, Arrays) and path.is_dir()):
@@ -149,8 +151,6 @@ class NewData:
             DataError: it is of no known form, or not there, or a table that its beginning shows to be none.
         """
         found = of_path(source, path)
-        if not path.exists() and not is_pattern(str(path)):
-            raise DataError(f"there is no file {path}", hint=near_file(path))
         files = files_of(found, path)
         if isinstance(found, TextFolder):
             found = TextFile(path=str(path))

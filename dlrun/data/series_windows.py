@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns import Table
 from dlrun.data.features.category import FittedCategory
 from dlrun.data.features.date import FittedDate
-from dlrun.data.features.series import FittedSeries, windows
+from dlrun.data.features.series import FittedSeries
+from dlrun.data.features.steps import windows
 from dlrun.data.features.values import Fault, as_text, is_missing, missing_fault
 from dlrun.data.layout import Layout, Past, lay_out, numbered
 from dlrun.data.series_ends import EndFault, series_ends

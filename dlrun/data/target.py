@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, RootMode
 from dlrun.data.columns import Column
 from dlrun.data.features.category import sort_texts
 from dlrun.data.features.number import usable
-from dlrun.data.features.series import FittedSeries, one_number_faults
-from dlrun.data.features.values import as_numbers, complaint, objects, row_list, text_of
+from dlrun.data.features.series import FittedSeries
+from dlrun.data.features.values import as_numbers, complaint, objects, one_number_faults, row_list, text_of
 from dlrun.data.fitted_target import FittedClasses, FittedNumbers, FittedTarget
 from dlrun.data.signature import Output
 from dlrun.errors import DataError
@@ -123,8 +123,10 @@ class Target(Spec):
                 complaint(f"the target {self.column}", faults[0], rows),
                 hint=f"{self._as('category', others)} if it is a class",
             )
+        return self._fit_numbers(as_numbers(values)[0], series, same=same)
+
+    def _fit_numbers(self, numbers: np.ndarray, series: FittedSeries | None, *, same: bool) -> FittedNumbers:
         standard = self.normalise == "standard"
-        numbers = as_numbers(values)[0]
         offset = float(numbers.mean()) if standard else 0.0
         scale = usable(numbers.std(), offset) if standard else 1.0
         if series is None:

@@ -58,10 +58,21 @@ def random_normal(seed: Tensor, shape: Sequence[int | Tensor]) -> Tensor:
     return normal(random_words(seed, shape))
 
 
+def uniform(words: Tensor) -> Tensor:
+    """Random words as numbers in [0, 1), float32."""
+    return _parts(words) * 2.0**-24
+
+
 def normal(words: Tensor) -> Tensor:
     """Random words as numbers of the standard normal distribution, float32: its inverse function at the middle of 2^24
     equal parts."""
     import tensorflow as tf
 
-    parts = tf.cast(tf.bitwise.right_shift(words, tf.constant(8, tf.uint32)), tf.int32)
-    return 2**0.5 * tf.math.erfinv((tf.cast(parts, tf.float32) + 0.5) * 2.0**-23 - 1)
+    return 2**0.5 * tf.math.erfinv((_parts(words) + 0.5) * 2.0**-23 - 1)
+
+
+def _parts(words: Tensor) -> Tensor:
+    """The upper 24 bits of random words, which float32 holds exactly."""
+    import tensorflow as tf
+
+    return tf.cast(tf.cast(tf.bitwise.right_shift(words, tf.constant(8, tf.uint32)), tf.int32), tf.float32)

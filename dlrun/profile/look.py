@@ -84,17 +84,14 @@ def _few_watched(dataset: Dataset) -> Iterator[Finding]:
     count = 0 if validation is None else len(validation)
     if not 0 < count < FEWEST_WATCHED:
         return
-    many = dataset.preparation.series is not None
+    unit, other = "row", "more patience"
+    if dataset.preparation.series is not None:
+        unit, other = "window", "a shorter window or horizon"
     what = (
-        f"early stopping or a plateau is told by {counted(count, 'window' if many else 'row')} of the validation part: "
+        f"early stopping or a plateau is told by {counted(count, unit)} of the validation part: "
         "which epoch is the best is chance then"
     )
-    mend = (
-        "a greater validation in data.split, or more patience"
-        if not many
-        else ("a greater validation in data.split, or a shorter window or horizon")
-    )
-    yield Finding("few_validation", what, mend, count)
+    yield Finding("few_validation", what, f"a greater validation in data.split, or {other}", count)
 
 
 def _empty_texts(dataset: Dataset) -> Iterator[Finding]:

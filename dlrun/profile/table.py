@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.columns import Table
+from dlrun.data.dataset import Dataset, class_counts
 from dlrun.data.layout import numbered
 from dlrun.data.sources.lazy import BLOCK, LazyColumns
 from dlrun.profile.column import ColumnProfile, profile_array, profile_columns
@@ -16,8 +17,6 @@ from dlrun.profile.times import TimeProfile, profile_times
 if TYPE_CHECKING:
     import numpy as np
     import polars
-
-    from dlrun.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -91,15 +90,9 @@ def profile_dataset(dataset: Dataset) -> Profile:
     """The profile of what has been loaded for a training."""
     plain = profile_table(dataset.table, dataset.preparation.time, dataset.preparation.series_by)
     parts = {part: len(rows) for part, rows in dataset.parts.items()}
-    classes = dataset.preparation.signature.output.classes or ()
-    counts = {part: _class_counts(examples.truth, classes) for part, examples in dataset.splits.items() if classes}
+    output = dataset.preparation.signature.output
+    counts = {part: class_counts(output, examples) for part, examples in dataset.splits.items() if output.classes}
     return Profile(plain.rows, plain.columns, parts, counts, plain.time)
-
-
-def _class_counts(truth: np.ndarray, classes: tuple[str, ...]) -> dict[str, int]:
-    import numpy as np
-
-    return dict(zip(classes, np.bincount(truth, minlength=len(classes)).tolist(), strict=True))
 
 
 def frame_of(table: Table, rows: np.ndarray | None = None) -> polars.DataFrame:

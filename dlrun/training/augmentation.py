@@ -13,9 +13,9 @@ from math import pi
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.features.augment import Augment, Fill
-from dlrun.models.threefry import normal, threefry
+from dlrun.models.threefry import normal, threefry, uniform
 from dlrun.seeds import generator
-from dlrun.training.mixup import Mixup, mixed, uniform
+from dlrun.training.mixup import Mixup, mixed
 from dlrun.training.step import Batch
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dlrun.models.threefry import threefry
+from dlrun.models.threefry import threefry, uniform
 from dlrun.seeds import generator
 from dlrun.training.step import Batch, Truth
 
@@ -119,10 +119,3 @@ def quantiles(alpha: float) -> np.ndarray:
 
     middles = (np.arange(QUANTILES) + 0.5) / QUANTILES
     return np.asarray(betaincinv(alpha, alpha, middles), np.float32)
-
-
-def uniform(words: Tensor) -> Tensor:
-    """Random words as numbers in [0, 1), float32."""
-    import tensorflow as tf
-
-    return tf.cast(tf.cast(tf.bitwise.right_shift(words, tf.constant(8, tf.uint32)), tf.int32), tf.float32) * 2.0**-24

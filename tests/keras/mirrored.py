@@ -14,6 +14,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 import tensorflow as tf
 
+from dlrun.batches import arrays_of, augmentation_of
 from dlrun.experiment import Experiment
 from dlrun.training.loop import Loop
 from dlrun.training.progress import Progress
@@ -64,11 +65,11 @@ def trained(experiment: Experiment, dataset: Any, team: Team) -> tuple[list[np.n
     """Weights and history after two epochs."""
     with team.scope():
         model = experiment.build(dataset.preparation.signature)
-    train = experiment.arrays(dataset.train, dataset.preparation, weigh=True).first(EXAMPLES)
-    validation = experiment.arrays(dataset.validation, dataset.preparation).first(VALIDATION)
+    train = arrays_of(experiment, dataset.train, dataset.preparation, weigh=True).first(EXAMPLES)
+    validation = arrays_of(experiment, dataset.validation, dataset.preparation).first(VALIDATION)
     learner = experiment.learner(model, dataset.preparation, EXAMPLES, team)
     with team.scope():
-        augmentation = experiment.augmentation(dataset.preparation)
+        augmentation = augmentation_of(experiment, dataset.preparation)
     shuffled = InMemory(train, experiment.seed, shuffle=True)
     loop = Loop(learner, shuffled, InMemory(validation), experiment.training, xla=False, augmentation=augmentation)
     progress, rows = Progress(experiment.training.batch_size), []

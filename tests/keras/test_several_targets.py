@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dlrun.batches import arrays_of
 from dlrun.data.dataset import Dataset
 from dlrun.experiment import Experiment
 from dlrun.training.followed import Followed
@@ -93,7 +94,7 @@ def test_loss_and_gradient_are_those_of_keras(loaded: tuple[Experiment, Dataset]
     pairs.append((model.get_layer("dense_1"), expected.get_layer("hidden")))
     for one, two in pairs:
         two.set_weights(one.get_weights())
-    arrays = experiment.arrays(dataset.train, dataset.preparation, weigh=True)
+    arrays = arrays_of(experiment, dataset.train, dataset.preparation, weigh=True)
     assert isinstance(arrays.target, dict)
     assert isinstance(arrays.weights, dict)
     assert set(arrays.weights) == {"sold"}
@@ -118,8 +119,8 @@ def test_loss_and_gradient_are_those_of_keras(loaded: tuple[Experiment, Dataset]
 def test_what_is_followed_is_what_numpy_says(loaded: tuple[Experiment, Dataset]) -> None:
     experiment, dataset = loaded
     model = experiment.build(dataset.preparation.signature)
-    train = experiment.arrays(dataset.train, dataset.preparation, weigh=True)
-    validation = experiment.arrays(dataset.validation, dataset.preparation)
+    train = arrays_of(experiment, dataset.train, dataset.preparation, weigh=True)
+    validation = arrays_of(experiment, dataset.validation, dataset.preparation)
     learner = experiment.learner(model, dataset.preparation, len(train))
     loop = Loop(learner, InMemory(train, 0), InMemory(validation), experiment.training, xla=False)
     progress = Progress(experiment.training.batch_size)
@@ -145,7 +146,7 @@ def test_what_is_followed_is_what_numpy_says(loaded: tuple[Experiment, Dataset])
 def test_the_steps_go_on_from_where_they_stood(loaded: tuple[Experiment, Dataset]) -> None:
     """The sums of an epoch travel through JSON, however many targets there are."""
     experiment, dataset = loaded
-    train = experiment.arrays(dataset.train, dataset.preparation, weigh=True)
+    train = arrays_of(experiment, dataset.train, dataset.preparation, weigh=True)
     rows = []
     for cut in (False, True):
         model = experiment.build(dataset.preparation.signature)

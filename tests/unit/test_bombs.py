@@ -143,6 +143,10 @@ def test_rows_that_are_not_there(tmp_path: pathlib.Path) -> None:
         else:
             assert values.tolist() == list(range(60))
     assert told == 2
+    changed = footer.replace(b"\x16\x78", b"\x16\x7a")
+    (tmp_path / "x.parquet").write_bytes(data[:start] + changed + data[-8:])
+    with pytest.raises(DataError, match="the column a has 60 values in 61 rows"):
+        Parquet(kind="parquet", path="x.parquet").load(tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -155,6 +159,21 @@ def test_headers_that_are_damaged(seed: int) -> None:
         data[place] = random.integers(256)
     with contextlib.suppress(ValueError):
         unpacked(bytes(data))
+
+
+@pytest.mark.parametrize("version", ["1.0", "2.0"])
+def test_pages_are_as_their_checksums_say(version: str, tmp_path: pathlib.Path) -> None:
+    """polars reads another number without a word."""
+    pyarrow = pytest.importorskip("pyarrow.parquet")
+    table = pl.DataFrame({"a": np.arange(60.0), "x": [f"{n}" for n in range(60)]}).to_arrow()
+    options = {"compression": "none", "use_dictionary": ["x"], "data_page_version": version}
+    pyarrow.write_table(table, tmp_path / "x.parquet", write_page_checksum=True, **options)
+    assert Parquet(kind="parquet", path="x.parquet").load(tmp_path).columns["a"].tolist() == list(range(60))
+    data = (tmp_path / "x.parquet").read_bytes()
+    (tmp_path / "x.parquet").write_bytes(data.replace(struct.pack("<d", 17), struct.pack("<d", 8.5)))
+    for read in (_whole, _by_columns, _in_batches):
+        with pytest.raises(DataError, match="is damaged: a page is not as its checksum says"):
+            read(Parquet(kind="parquet", path="x.parquet"), tmp_path)
 
 
 @given(st.binary(max_size=200))

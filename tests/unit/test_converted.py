@@ -23,6 +23,8 @@ from hypothesis import strategies as st
 from dlrun.data.columns import Table
 from dlrun.data.section import Data
 from dlrun.data.sources import Csv, Json, Parquet, csv_blocks, json_blocks, lazy
+from dlrun.data.sources.converted import Whole
+from dlrun.data.sources.frames import Types
 from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError, DlrunError
 
@@ -103,7 +105,10 @@ CSVS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "a row too long": ("a,b\n1,2\n3,4,5\n6,7\n", {}),
     "a row too long, and a later one that is too short": ("a,b\n1,2\n3,4,5\n6\n", {}),
     "quotes amid values of several rows": ('a,b\n1,h"\n2,x\n3,"q"\n4,y"\n5,z\n', {}),
+    "quotes amid values that make one of three rows": ('a,b\n1,h"\n2,x\n3,y"\n', {}),
+    "they below a name of two lines": ('"a\nb",c\n0,x\n1,h"\n2,x\n3,y"\n', {}),
     "a quote left open": ('a,b\n1,2\n3,"x\n4,y\n5,z\n', {}),
+    "a quote left open at the end, of a number": ('a,b\n"1","2"\n"3","', {"types": {"b": "integer"}}),
     "text after a quote": ('a,b\n1,2\n3,"x"y\n4,z\n', {}),
     "text after a quote, and a row too short": ('a,b\n3,"x"y\n4,z\n4\n', {}),
     "missing at the end of rows": ("a,b\n1,\n2,3\n4,\n", {}),
@@ -118,6 +123,8 @@ CSVS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "no UTF-8": (b"a,b\n1,2\n3,4\n5,caf\xe9\n6,7\n", {}),
     "no UTF-8 after a NUL byte": (b"a,b\n1,\0\n3,4\n5,caf\xe9\n6,7\n", {}),
     "a NUL byte": (b"a,b\n1,2\n3,4\n5,\0\n6,7\n", {}),
+    "several NUL bytes": (b"a,b\n1,2\n3,\0\n5,\0\n6,\0\n", {}),
+    "no name, and a NUL byte": (b"a,\n1,2\n3,\0\n", {}),
     "no UTF-8 below a name that is missing": (b"a,,b\n1,2,3\n3,4,\xe9\n", {}),
     "other texts for what is missing": ("a,b\nNA,x\n1,NA\n2,-\nNA,y\n", {"missing": ["NA", "-"]}),
     "another delimiter": ("a;b\n1;x,y\n2;z\n", {"delimiter": ";"}),
@@ -141,18 +148,6 @@ CSVS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "a limit": ("a,b\n1,x\n2,y\n3,z\n4.5,z\n", {"limit": 3}),
     "a limit and conditions": ("a,b\n1,x\n2,y\n3,x\n4,x\n", {"limit": 2, "where": [{"column": "b", "equals": "x"}]}),
 }  # fmt: skip
-
-
-@pytest.mark.parametrize(("content", "fields"), CSVS.values(), ids=CSVS)
-def test_a_converted_csv_is_that_in_memory(
-    content: str | bytes, fields: dict[str, Any], here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (here / "a.csv").write_bytes(content.encode() if isinstance(content, str) else content)
-    source = Csv.parse({"kind": "csv", "path": "a.csv", **fields})
-    for size in (1, 7, 1 << 20):
-        monkeypatch.setattr(csv_blocks, "BLOCK", size)
-        monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache" / str(size)))
-        assert_same(source, here)
 
 
 CELL = st.sampled_from(
@@ -199,6 +194,11 @@ JSONS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "nothing but null": ('{"a": null, "b": 1}\n{"a": null, "b": 2}\n', {}),
     "a huge whole number": ('{"a": 1}\n{"a": 99999999999999999999999}\n{"a": 2}\n', {}),
     "a huge whole number amid truth values": ('{"a": 1, "b": 99999999999999999999999}\n{"a": true, "b": 1}\n', {}),
+    "whole numbers of more than 64 and 128 bits": (
+        f'{{"a": {2**127}, "b": true, "c": 1, "d": 1}}\n{{"a": 2, "b": 1, "c": {2**63}, "d": {-(2**127) - 1}}}\n', {}
+    ),
+    "they and others": (f'{{"a": 2.5}}\n{{"a": {-(10**45)}}}\n{{"a": {10**400}}}\n{{"a": 2}}\n', {}),
+    "infinite numbers amid whole ones": ('{"a": 1, "b": 1e400}\n{"a": Infinity, "b": -3}\n', {}),
     "lists": ('{"a": [1, 2]}\n{"a": [1.5, 2]}\n{"a": [3, 4]}\n', {}),
     "lists of several lengths": ('{"a": [1, 2]}\n{"a": []}\n{"a": [3]}\n', {}),
     "lists and text": ('{"a": [1, 2]}\n{"a": "x"}\n', {}),
@@ -226,16 +226,21 @@ JSONS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("content", "fields"), JSONS.values(), ids=JSONS)
-def test_converted_json_lines_are_those_in_memory(
-    content: str | bytes, fields: dict[str, Any], here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+CONVERTED = {"csv": (Csv, csv_blocks, (1, 7, 1 << 20), CSVS), "json": (Json, json_blocks, (4, 9, 1 << 20), JSONS)}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind, (*_, cases) in CONVERTED.items() for name in cases])
+def test_a_converted_file_is_that_in_memory(
+    kind: str, name: str, here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (here / "a.jsonl").write_bytes(content.encode() if isinstance(content, str) else content)
-    source = Json.parse({"kind": "json", "path": "a.jsonl", **fields})
-    for size in (4, 9, 1 << 20):
-        monkeypatch.setattr(json_blocks, "BLOCK", size)
+    source, blocks, sizes, cases = CONVERTED[kind]
+    content, fields = cases[name]
+    file = here / f"a.{kind}"
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    for size in sizes:
+        monkeypatch.setattr(blocks, "BLOCK", size)
         monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache" / str(size)))
-        assert_same(source, here)
+        assert_same(source.parse({"kind": kind, "path": file.name, **fields}), here)
 
 
 VALUE = st.sampled_from(
@@ -267,6 +272,11 @@ def test_parts_have_one_type_together(here: pathlib.Path) -> None:
     assert table is not None
     assert table.columns["b"].tolist() == ["1.50", "2.50", "x", "z"]
     assert_same(Csv(kind="csv", path="parts", limit=2), here)  # the other parts play no part
+    rows = assert_same(
+        Csv.parse({"kind": "csv", "path": "parts", "limit": 2, "where": [{"column": "c", "max": 2}]}), here
+    )
+    assert rows is not None
+    assert rows.columns["a"].tolist() == [3.5, 1]
     (here / "parts" / "d.csv").write_text("a,b,c\n1,z,2\n")
     assert_same(Csv(kind="csv", path="parts"), here)
 
@@ -302,6 +312,19 @@ def test_what_is_converted_is_found_again_and_never_for_another_content(here: pa
     assert table.columns["a"].tolist() == [1, 3]
     assert made not in list(tables.iterdir())
     assert len(list(tables.iterdir())) == 1  # what was made of the other content is gone
+
+
+def test_a_file_that_grows_while_it_is_converted(here: pathlib.Path) -> None:
+    class Growing(Csv):
+        def put_aside(self, file: pathlib.Path, types: Types, folder: pathlib.Path) -> Whole:
+            made = super().put_aside(file, types, folder)
+            file.write_text("a\n1\n2\n")
+            return made
+
+    (here / "a.csv").write_text("a\n1\n")
+    with pytest.raises(DataError, match=r"a\.csv was changed while it was read"):
+        Growing(kind="csv", path="a.csv").lazily(here)
+    assert not list((here / "cache" / "dlrun" / "tables").iterdir())
 
 
 def test_packed_parquet_is_unpacked(here: pathlib.Path) -> None:
@@ -373,19 +396,26 @@ def test_what_a_killed_process_left_and_what_is_not_used_any_more_is_removed(her
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
-def test_what_cannot_be_written_is_told_and_leaves_nothing(here: pathlib.Path) -> None:
+@pytest.mark.parametrize(("name", "size"), [("a.csv", 1 << 20), ("a.csv", 1 << 11), ("a.parquet.gz", 1)])
+def test_what_cannot_be_written_is_told_and_leaves_nothing(
+    name: str, size: int, here: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a block, nor the whole table that small blocks make, nor what is unpacked."""
     import resource
 
-    (here / "a.csv").write_text("a\n" + "".join(f"{index / 7}\n" for index in range(2000)))
+    monkeypatch.setattr(csv_blocks, "BLOCK", size)
+    frame = pl.DataFrame({"a": np.arange(2000) / 7})
+    frame.write_csv(here / "a.csv")
+    frame.write_parquet(here / "a.parquet", compression="uncompressed")
+    (here / "a.parquet.gz").write_bytes(gzip.compress((here / "a.parquet").read_bytes()))
+    source = Csv(kind="csv", path=name) if name == "a.csv" else Parquet(kind="parquet", path=name)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    csv_blocks.BLOCK, size = 1 << 20, csv_blocks.BLOCK
     resource.setrlimit(resource.RLIMIT_FSIZE, (5000, before[1]))
     try:
         with pytest.raises(DataError, match="a table cannot be written to") as told:
-            Csv(kind="csv", path="a.csv").lazily(here)
+            source.lazily(here)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        csv_blocks.BLOCK = size
     assert told.value.hint is not None
     assert "make room there" in told.value.hint
     assert not list((here / "cache" / "dlrun" / "tables").iterdir())

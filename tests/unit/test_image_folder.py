@@ -92,7 +92,7 @@ def test_folders_that_are_not_as_they_should_be(tmp_path: pathlib.Path) -> None:
     assert "is a file, where a folder of classes is needed" in told(tmp_path / "pets" / "dog" / "a.png")
     (tmp_path / "pets" / "cat").mkdir()
     assert "the class cat has no file that ends in .png, .jpg" in told(tmp_path / "pets")
-    assert "has no folder of a class in it" in told(tmp_path / "pets" / "cat")
+    assert "has no folder of a class in it (one folder for each class: cats/1.png," in told(tmp_path / "pets" / "cat")
     save(tmp_path / "pets" / "cat" / "a.png")
     (tmp_path / "pets" / "cat" / "again").symlink_to(tmp_path / "pets")
     assert "a link leads back to a folder that it is in" in told(tmp_path / "pets")

@@ -226,10 +226,11 @@ def test_files_of_a_source_are_parts(tmp_path: Path) -> None:
     assert folder.parts(by_folder, seed=0, roles=Roles()).test.tolist() == [1, 2]
     both = FilesSplit.parse({"kind": "files", "validation": "held", "test": "*.csv"})
     assert {problem.message for problem in both.check_files(paths)} == {
-        "d/held/2.csv is for validation and for the test",
-        "d/held/more/3.csv is for validation and for the test",
+        "d/held/2.csv, d/held/more/3.csv are for validation and for the test",
         "no file is left to train on",
     }  # fmt: skip
+    [problem, _] = both.check_files([f"held/{number}.csv" for number in range(1012)])
+    assert problem.message.endswith("held/9.csv and 1,002 more are for validation and for the test")
 
 
 # a gap

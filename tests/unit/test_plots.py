@@ -16,6 +16,7 @@ from dlrun.evaluation.confusion import confusion
 from dlrun.evaluation.metrics import measure
 from dlrun.evaluation.plots import draw_all, draw_comparison, draw_curves, png, save
 from dlrun.evaluation.plots.confusion import draw_confusion
+from dlrun.evaluation.plots.folds import held_out
 from dlrun.evaluation.plots.ranking import draw_ranking
 from dlrun.evaluation.plots.reconstruction import draw_error_distribution, draw_reconstructions
 from dlrun.evaluation.plots.style import DPI, number, shorten, with_interval
@@ -288,6 +289,17 @@ def test_the_last_split_is_drawn():
     found = dict(draw_all([], {}, frame, task="binary", target="x"))
     assert says(found["roc_and_precision_recall"], "30 test examples")
     assert not list(draw_all([], {}, frame.head(0), task="binary", target="x"))
+
+
+@pytest.mark.parametrize("with_test", [True, False])
+def test_of_folds_the_trivial_models_of_another_part_are_not_told(with_test):
+    predictions = replace(classification(["no", "yes"]), split="validation")
+    metrics = {"validation": measure(predictions), "baseline": {"majority class": measure(predictions)}}
+    metrics |= {"test": measure(predictions)} if with_test else {}
+    found = draw_all(
+        [], held_out(metrics), predictions.to_frame(), task="binary", target="x", confusion=confusion(predictions)
+    )
+    assert says(dict(found)["confusion_matrix"], "majority class") != with_test
 
 
 @pytest.mark.parametrize("runs", [0, 1, 8, 20])

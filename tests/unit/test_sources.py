@@ -331,10 +331,12 @@ def test_new_data_in_the_form_of_a_source(tmp_path: pathlib.Path) -> None:
     assert load_file(source, tmp_path / "new.csv").columns["temp"].tolist() == [40]
     np.savez(tmp_path / "new.npz", image=np.zeros((2, 28, 28, 1), np.uint8))
     assert len(load_file(Bundled(kind="bundled", name="mnist"), tmp_path / "new.npz")) == 2
+    (tmp_path / "new.doc").touch()
     with pytest.raises(DataError, match="no known form"):
         load_file(Bundled(kind="bundled", name="mnist"), tmp_path / "new.doc")
-    with pytest.raises(DataError, match="there is no file"):
-        load_file(Bundled(kind="bundled", name="iris"), tmp_path / "gone.csv")
+    for gone in ("gone.csv", "gone"):
+        with pytest.raises(DataError, match="there is no file"):
+            load_file(Bundled(kind="bundled", name="iris"), tmp_path / gone)
 
 
 @pytest.mark.parametrize("delimiter", ["", ",,", '"', "\n", "é"])

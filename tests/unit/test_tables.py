@@ -246,13 +246,16 @@ def test_damaged_json(content: bytes, message: str, light: bool, tmp_path: pathl
 
 
 def test_json_of_mixed_types(tmp_path: pathlib.Path) -> None:
-    lines = ['\ufeff{"a": 1, "b": true, "n": NaN}', "", '{"a": true, "c": {"x": 1}, "b": null}', '{"c": [1], "n": 2}']
+    lines = [
+        '\ufeff{"a": 1, "b": true, "n": NaN}', "", '{"a": true, "c": {"x": 1}, "b": null}', '{"c": [1], "n": 2}',
+        f'{{"n": {10**45}}}', f'{{"n": {-(10**400)}}}',
+    ]  # fmt: skip
     (tmp_path / "t.json").write_text("\r\n".join(lines), encoding="utf-8")
     columns = source("json", path="t.json").load(tmp_path).columns
-    assert columns["a"].tolist() == ["1", "true", None]
-    assert columns["b"].tolist() == ["true", None, None]
-    assert columns["c"].tolist() == [None, '{"x": 1}', "[1]"]
-    np.testing.assert_array_equal(columns["n"], [np.nan, np.nan, 2])
+    assert columns["a"].tolist() == ["1", "true", None, None, None]
+    assert columns["b"].tolist() == ["true", None, None, None, None]
+    assert columns["c"].tolist() == [None, '{"x": 1}', "[1]", None, None]
+    np.testing.assert_array_equal(columns["n"], [np.nan, np.nan, 2, 1e45, -np.inf])
 
 
 @pytest.mark.parametrize("size", [1, 20, -1])
@@ -302,8 +305,8 @@ def test_a_file_that_may_not_be_read(kind: str, tmp_path: pathlib.Path) -> None:
 
 
 def test_a_column_that_is_selected_twice_and_one_of_objects(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "t.jsonl").write_text('{"a": {"x": 1}}\n{"a": {"x": 2}}\n')
-    assert source("json", path="t.jsonl").load(tmp_path).columns["a"].tolist() == ['{"x":1}', '{"x":2}']
+    (tmp_path / "t.jsonl").write_text('{"a": {"x": 1}}\n{"a": null}\n{"a": {"x": 2}}\n')
+    assert source("json", path="t.jsonl").load(tmp_path).columns["a"].tolist() == ['{"x":1}', None, '{"x":2}']
     with pytest.raises(MisfitError, match="a is named twice"):
         source("json", path="t.jsonl", select=["a", "a"]).load(tmp_path)
 

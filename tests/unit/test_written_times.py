@@ -103,8 +103,14 @@ def test_numbers_are_times_where_the_spec_says_so(kind: str, tmp_path: pathlib.P
 def test_a_text_of_another_form_is_told_with_its_row(kind: str, wrong: str, tmp_path: pathlib.Path) -> None:
     texts = [f"{day:%d/%m/%Y}" for day in DAYS]
     texts[7] = wrong
-    with pytest.raises(DataError, match=f"when is no time written as %d/%m/%Y in row 8: '{wrong}'"):
-        source(kind, tmp_path, texts, types={"when": {"time": "%d/%m/%Y"}}).load(tmp_path)
+    found = source(kind, tmp_path, texts, types={"when": {"time": "%d/%m/%Y"}})
+    name = "t.db: t" if kind == "sql" else f"t.{kind}"
+    expected = f"{name}: when is no time written as %d/%m/%Y in row 8: '{wrong}'"
+    with pytest.raises(DataError, match=expected):
+        found.load(tmp_path)
+    if kind != "sql":
+        with pytest.raises(DataError, match=expected):
+            found.lazily(tmp_path).columns["when"]
 
 
 @pytest.mark.parametrize("roles", [{}, {"time": "when"}])

@@ -151,3 +151,11 @@ def missing_fault(values: np.ndarray) -> list[Fault]:
 
     positions = np.flatnonzero(is_missing(values))
     return [Fault("missing", positions)] if len(positions) else []
+
+
+def one_number_faults(values: np.ndarray) -> list[Fault]:
+    """What keeps values from being one number a row, none missing."""
+    if values.ndim != 1:
+        return [Fault("not one number a row")]
+    numbers, faults = as_numbers(values)
+    return faults or missing_fault(numbers)

@@ -23,10 +23,11 @@ NAMES: dict[str, PartName] = {
     "train": "train", "test": "test", **dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
 }  # fmt: skip
 """What the folder of each part is called."""
-
 LAYOUT = (
-    "one folder for each class: cats/1.txt, dogs/2.txt; or train/cats/1.txt, validation/cats/2.txt and test/cats/3.txt"
-)
+    "one folder for each class: cats/1{0}, dogs/2{0}; "
+    "or train/cats/1{0}, validation/cats/2{0} and test/cats/3{0}"
+)  # fmt: skip
+"""How folders of classes look, whose files end so."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def class_folders(root: pathlib.Path, endings: tuple[str, ...]) -> ClassFolders:
         if not root.exists():
             raise DataError(f"there is no folder {root}", hint="a relative path is relative to the spec file")
         if not root.is_dir():
-            raise DataError(f"{root} is a file, where a folder of classes is needed", hint=LAYOUT)
+            raise DataError(f"{root} is a file, where a folder of classes is needed", hint=LAYOUT.format(endings[0]))
         parts = class_parts(root)
         files: list[ClassFile] = []
         others: list[pathlib.Path] = []
@@ -119,7 +120,7 @@ def class_folders(root: pathlib.Path, endings: tuple[str, ...]) -> ClassFolders:
         raise DataError(f"{where} cannot be read: {reason}") from None
     found = ClassFolders(tuple(files), tuple(others), tuple(parts))
     if not files:
-        raise DataError(f"{root} has no folder of a class in it", hint=LAYOUT)
+        raise DataError(f"{root} has no folder of a class in it", hint=LAYOUT.format(endings[0]))
     for part in found.parts:
         if strange := sorted({file.label for file in files if file.part == part} - set(found.classes)):
             raise DataError(

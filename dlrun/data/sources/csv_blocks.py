@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlrun.data.sources.csv_checks import Opened, check_nul, check_quotes, check_utf8, check_widths, no_rows
+from dlrun.data.sources.csv_checks import Opened, check_quotes, check_widths, no_rows, text_blocks
 from dlrun.data.sources.csv_text import (
     Dialect,
     UnreadableError,
@@ -96,35 +96,37 @@ def _survey(opened: Opened, name: str, dialect: Dialect) -> Survey:
     """
     survey: Survey | None = None
     fault: DataError | None = None
-    line, empty, quoted = 1, True, False
+    empty, quoted = True, False
     with opened() as stream:
-        for block in blocks_of(stream, dialect.delimiter, BLOCK):
-            check_utf8(block, name, line)
-            try:
-                check_nul(block, name, line)
-                if survey is None and fault is None:
-                    content = block.removeprefix(codecs.BOM_UTF8)
-                    length = header_length(content, name, dialect)
-                    header, rest = content[:length], content[length:]
-                    names = names_of(header, dialect)
-                    survey = Survey(
-                        header, names, [len(block)], {each: set() for each in names}, b"\r" in block.strip()
-                    )
-                    _look(survey, rest, dialect)
-                elif survey is not None and fault is None:
-                    survey.lengths.append(len(block))
-                    _look(survey, block, dialect)
-            except DataError as error:  # all of it has to be UTF-8 first
-                fault = fault or error
-            line += block.count(b"\n")
-            quoted = quoted or b'"' in block
+        for block in text_blocks(blocks_of(stream, dialect.delimiter, BLOCK), name):
             empty = empty and not block.removeprefix(codecs.BOM_UTF8).strip()
-    if empty:
-        raise DataError(f"{name} is empty")
-    if fault is not None or survey is None:
-        raise fault or DataError(f"{name} is empty")
+            quoted = quoted or b'"' in block
+            if fault is not None:
+                continue  # told when all of it is known to be UTF-8
+            if survey is None:
+                try:
+                    survey, rows = _begun(block, name, dialect)
+                except DataError as error:
+                    fault = error
+                    continue
+            else:
+                survey.lengths.append(len(block))
+                rows = block
+            _look(survey, rows, dialect)
+    if survey is None or empty:
+        raise DataError(f"{name} is empty") if empty or fault is None else fault
     survey.quotes = quoted
     return survey
+
+
+def _begun(block: bytes, name: str, dialect: Dialect) -> tuple[Survey, bytes]:
+    """What the first block shows, and its rows."""
+    content = block.removeprefix(codecs.BOM_UTF8)
+    length = header_length(content, name, dialect)
+    header = content[:length]
+    names = names_of(header, dialect)
+    returns = b"\r" in block.strip()
+    return Survey(header, names, [len(block)], {each: set() for each in names}, returns), content[length:]
 
 
 def _look(survey: Survey, block: bytes, dialect: Dialect) -> None:

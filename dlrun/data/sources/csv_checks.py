@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import IO, TYPE_CHECKING
 
@@ -87,6 +87,28 @@ def check_nul(data: bytes, name: str, line: int = 1) -> None:
         raise DataError(f"{name} is not UTF-8 text: line {line} holds a NUL byte, as UTF-16 does", hint=UTF8)
 
 
+def text_blocks(blocks: Iterable[bytes], name: str) -> Iterator[bytes]:
+    """The blocks of a content that is UTF-8, and text, up to the first with a NUL byte: as of a whole content, that is
+    told only when all of it is known to be UTF-8.
+
+    Raises:
+        DataError: as `check_encoding`.
+    """
+    line = 1
+    fault: DataError | None = None
+    for block in blocks:
+        check_utf8(block, name, line)
+        try:
+            check_nul(block, name, line)
+        except DataError as error:
+            fault = fault or error
+        line += block.count(b"\n")
+        if fault is None:
+            yield block
+    if fault is not None:
+        raise fault
+
+
 def check_widths(opened: Opened, name: str, delimiter: str) -> None:
     """That every row has as many values as the first line has names, and that no quote is left open.
 
@@ -158,7 +180,7 @@ def stray_quote(data: bytes, delimiter: str) -> int | None:
         whole = len(quotes) // 2 * 2
         opening, closing, left = quotes[:whole:2], quotes[1:whole:2], quotes[whole:]
         begins = edge[text[opening - 1]] | (opening == 0)
-        ends = edge[text[np.minimum(closing + 1, len(text) - 1)]] | (closing + 1 == len(text))
+        ends = edge[text[np.minimum(closing + 1, len(text) - 1)]]  # behind the last one it is itself
         wrong = begins & ~ends
         for index in np.flatnonzero(~begins).tolist():
             wrong[index] = data.find(b"\n", opening[index], closing[index]) >= 0

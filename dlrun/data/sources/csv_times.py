@@ -19,7 +19,8 @@ YEAR_FIRST = r"^\s*\d{4}\D"
 
 
 def dated(column: polars.Series) -> polars.Series:
-    """A column of texts as times, where all of them are, and the year stands first; any other as it is.
+    """A column of texts as times, where all of them are, and the year stands first; any other as it is, times of a day
+    too.
 
     01/02/2020 can be two days, and one such text alone could be read otherwise than among others: how such times are
     written is for the spec to say.
@@ -32,16 +33,16 @@ def dated(column: polars.Series) -> polars.Series:
     if column.dtype != polars.String:
         return column
     texts = column.drop_nulls()
-    if not len(texts) or not _type_of_all(texts.head(FEW)).is_temporal():
+    if not _type_of_all(texts.head(FEW)).is_temporal():
         return column
     shaped = _one_of_each_shape(texts)
     dtype = _type_of_all(shaped)
-    if not dtype.is_temporal() or (dtype != polars.Time and not shaped.str.contains(YEAR_FIRST).all()):
+    if not dtype.is_temporal() or not shaped.str.contains(YEAR_FIRST).all():
         return column
     zone = dtype.time_zone if isinstance(dtype, polars.Datetime) else None
     plain = polars.Datetime("us") if isinstance(dtype, polars.Datetime) else dtype
     try:
-        times = polars.read_csv(_content(column), schema={"text": plain, "row": polars.Int8}, null_values=[""])["text"]
+        times = polars.read_csv(_content(column), schema={"text": plain, "row": polars.Int8})["text"]
     except polars.exceptions.PolarsError:  # such as the 31st of February
         return column
     times = times.alias(column.name)

@@ -57,7 +57,8 @@ def check_formats(frame: polars.DataFrame, types: Types, name: str) -> None:
         form = format_of(types, column.name)
         if bad := times_of(column, form)[1]:
             raise DataError(
-                f"{name}: {column.name} is no time written as {form} in row {bad[0] + 1}: {column[bad[0]]!r}"
+                f"{name}: {column.name} is no time written as {form} in row {bad[0] + 1}: {column[bad[0]]!r}",
+                hint="mend the format in `types`, or the row",
             )
 
 
@@ -251,7 +252,9 @@ def _values(column: polars.Series, name: str) -> np.ndarray:
         case dtype if dtype.is_numeric():
             return column.cast(polars.Float64).to_numpy(writable=True)
         case dtype:
-            texts = column.struct.json_encode() if dtype == polars.Struct else column.cast(polars.String)
+            texts = column.cast(polars.String)
+            if dtype == polars.Struct:  # of which a missing one would be the text null
+                texts = column.struct.json_encode().set(column.is_null(), None)
             check_fits(text_bytes(texts), f"{name}: the column {column.name}")
             values = np.empty(len(column), object)
             values[:] = texts.to_list()

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
-from dlrun.data.sources.csv_checks import Opened, check_nul, check_utf8
+from dlrun.data.sources.csv_checks import Opened, text_blocks
 from dlrun.data.sources.files import is_packed, is_pattern, opened
-from dlrun.data.sources.json_text import HALF, ONE_A_LINE, as_text, blocks_of, fault_of, key_of, plain_kinds
+from dlrun.data.sources.json_text import HALF, ONE_A_LINE, blocks_of, column_of, fault_of, key_of, type_of
 from dlrun.data.sources.stored import writable, write_block
 from dlrun.errors import DataError
 
@@ -72,20 +71,11 @@ def _plain(file: Path, folder: Path) -> Path:
 
 def _check(opened: Opened, name: str) -> None:
     """That a file is not empty, and UTF-8."""
-    fault: DataError | None = None
-    line, empty = 1, True
-    for block in _blocks(opened):
-        check_utf8(block, name, line)
-        try:
-            check_nul(block, name, line)
-        except DataError as error:  # all of it has to be UTF-8 first
-            fault = fault or error
-        line += block.count(b"\n")
+    empty = True
+    for block in text_blocks(_blocks(opened), name):
         empty = empty and block.isspace()
     if empty:
         raise DataError(f"{name} is empty")
-    if fault is not None:
-        raise fault
 
 
 def _blocks(opened: Opened) -> Iterator[bytes]:
@@ -128,35 +118,23 @@ def _write(opened: Opened, schema: polars.Schema, folder: Path) -> bool:
     return half or ((gaps or pairs != rows * len(schema)) and max(counts.values(), default=0) > rows)
 
 
-def _mixed_types(opened: Opened) -> dict[str, polars.DataType | None]:
-    """The types of columns in which one type is among others: of numbers or truth values; None: text."""
-    import polars
-
+def _mixed_types(opened: Opened) -> dict[str, type[polars.DataType]]:
+    """The types of columns in which one type is among others."""
     kinds: dict[str, set[type]] = {}
-    limits: dict[str, list[Any]] = {}
+    limits: dict[str, list[int]] = {}
     for line in _lines(opened):
         for name, value in json.loads(line).items() if line.strip() else ():
             here = kinds.setdefault(name, set())
             if value is None or value != value:
                 continue
             here.add(type(value))
-            if type(value) in (int, float, bool):
-                before = limits.setdefault(name, [])
-                limits[name] = _extremes([*before, value])
-    return {
-        name: polars.Series(limits.get(name, [None]), strict=False).dtype if plain_kinds(found) else None
-        for name, found in kinds.items()
-    }
+            if type(value) is int:
+                before = limits.get(name, [value])
+                limits[name] = [min(value, *before), max(value, *before)]
+    return {name: type_of(found, limits.get(name, [])) for name, found in kinds.items()}
 
 
-def _extremes(values: list[Any]) -> list[Any]:
-    """The least and the greatest whole number among values, and a value of each other type."""
-    whole = [value for value in values if type(value) is int]
-    others = {type(value): value for value in values if type(value) is not int and math.isfinite(value)}
-    return [*dict.fromkeys([min(whole), max(whole)] if whole else []), *others.values()]
-
-
-def _write_mixed(opened: Opened, types: Mapping[str, polars.DataType | None], folder: Path) -> None:
+def _write_mixed(opened: Opened, types: Mapping[str, type[polars.DataType]], folder: Path) -> None:
     """Writes the rows of a file whose columns hold values of several types."""
     import polars
 
@@ -167,10 +145,6 @@ def _write_mixed(opened: Opened, types: Mapping[str, polars.DataType | None], fo
         columns: dict[str, polars.Series] = {}
         for name, dtype in types.items():
             values = [None if value != value else value for value in (row.get(name) for row in rows)]
-            columns[name] = (
-                polars.Series(values=[as_text(value) for value in values], dtype=polars.String)
-                if dtype is None
-                else polars.Series(values=values, dtype=dtype, strict=False)
-            )
+            columns[name] = column_of(values, dtype)
         if rows:
             write_block(polars.DataFrame(columns), folder / f"{index:08d}.parquet")

@@ -6,7 +6,7 @@ import codecs
 import io
 import json
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from typing import IO, TYPE_CHECKING, Any
 
 from dlrun.data.features.values import text_of
@@ -89,18 +89,39 @@ def mixed(rows: list[dict[str, Any]]) -> polars.DataFrame:
 
 
 def _column(values: list[Any]) -> polars.Series:
-    import polars
-
     values = [None if value != value else value for value in values]  # JSON has no NaN, but Python writes it
     kinds = {type(value) for value in values} - {type(None)}
-    if plain_kinds(kinds):
-        return polars.Series(values, dtype=polars.Boolean if kinds == {bool} else None, strict=False)
-    return polars.Series(map(as_text, values), dtype=polars.String)
+    return column_of(values, type_of(kinds, [value for value in values if type(value) is int]))
 
 
-def plain_kinds(kinds: Set[type]) -> bool:
-    """Whether the values of a column, by their types, are numbers or truth values, and not read as text."""
-    return kinds <= {int, float} or kinds == {bool}
+def type_of(kinds: Set[type], whole: Sequence[int]) -> type[polars.DataType]:
+    """What the values of a column are read as: numbers, truth values, or else text.
+
+    Args:
+        kinds: their types in Python.
+        whole: those that are whole numbers, or the least and the greatest one.
+    """
+    import polars
+
+    if kinds == {bool}:
+        return polars.Boolean
+    if not kinds <= {int, float}:
+        return polars.String
+    if not kinds:
+        return polars.Null
+    bits = max((value.bit_length() for value in whole), default=0)
+    return polars.Float64 if float in kinds or bits > 127 else polars.Int128 if bits > 63 else polars.Int64
+
+
+def column_of(values: list[Any], dtype: type[polars.DataType]) -> polars.Series:
+    """Values as a column of the type that `type_of` gives."""
+    import polars
+
+    if dtype == polars.String:
+        values = [as_text(value) for value in values]
+    elif dtype == polars.Float64:  # by its digits, the largest whole number is infinite, as 1e400 is
+        values = [None if value is None else float(str(value)) for value in values]
+    return polars.Series(values=values, dtype=dtype)
 
 
 def as_text(value: Any) -> str | None:

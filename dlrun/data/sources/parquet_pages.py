@@ -1,4 +1,5 @@
-"""How much a Parquet file unpacks to, by the headers of its pages: some kilobytes may hold many gigabytes.
+"""How much a Parquet file unpacks to, by the headers of its pages: some kilobytes may hold many gigabytes; and whether
+pages are as they were written, where they have checksums.
 
 The format: https://github.com/apache/parquet-format (README.md, parquet.thrift); numbers and structures are written in
 Thrift's compact protocol (thrift-compact-protocol.md in apache/thrift).
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -80,7 +82,7 @@ def _column_bytes(kind: int, width: int, values: int, unpacked: int) -> int:
 
 
 def _pages(data: bytes | mmap.mmap, column: Fields) -> Iterator[Fields]:
-    """The headers of the pages of a column, of which each has its content behind it.
+    """The headers of the pages of a column, of which each has its content behind it, as its checksum says.
 
     Args:
         column: what the footer says of it.
@@ -95,6 +97,8 @@ def _pages(data: bytes | mmap.mmap, column: Fields) -> Iterator[Fields]:
         position = reader.position + page[3]
         if position > len(data) - TAIL:
             raise ValueError("a page goes beyond the end")
+        if 4 in page and zlib.crc32(data[reader.position : position]) != page[4] & 0xFFFFFFFF:
+            raise ValueError("a page is not as its checksum says")
         yield page
 
 

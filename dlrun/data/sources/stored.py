@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -41,33 +41,37 @@ class Stored(Tabular):
         for file, count in zip(files, counts, strict=False):
             if not count:
                 raise DataError(f"{file} has no rows")
-        name = self._called(files)
+        name, places = self._called(files), dict(zip(files, stored, strict=False))
         found = Parts(
             files,
             stored,
             counts,
-            lambda column: self._column(stored, column),
+            lambda column: self._column(places, column),
             rows_of,
-            kept=self._mask(stored, name),
+            kept=self._mask(places, name),
             limit=self.limit,
             types=self.types or {},
             time=self.time,
         )
         return found.table(name + KEPT if self.where else name, self.select or names)
 
-    def _column(self, stored: Sequence[pathlib.Path], column: str) -> polars.DataFrame:
-        """One column of all parts."""
+    def _column(self, places: Mapping[pathlib.Path, pathlib.Path], column: str) -> polars.DataFrame:
+        """One column of all parts.
+
+        Args:
+            places: the parts, each with the Parquet file that has its rows.
+        """
 
         def read(file: pathlib.Path, types: Types) -> polars.DataFrame:
-            with readable(str(file)):
-                frame = scanned(file).select(column).collect()
+            with readable(str(places[file])):
+                frame = scanned(places[file]).select(column).collect()
             frame = conform(frame, types)
             check_formats(frame, types, str(file))
             return frame
 
-        return self._joined(stored, read)[0]
+        return self._joined(list(places), read)[0]
 
-    def _mask(self, stored: Sequence[pathlib.Path], name: str) -> np.ndarray | None:
+    def _mask(self, places: Mapping[pathlib.Path, pathlib.Path], name: str) -> np.ndarray | None:
         """Which rows meet all conditions, (rows,); None where there is no condition.
 
         Raises:
@@ -76,7 +80,7 @@ class Stored(Tabular):
         kept: np.ndarray | None = None
         for index, condition in enumerate(self.where):
             try:
-                mask = condition.mask(self._column(stored, condition.column)).to_numpy(writable=True)
+                mask = condition.mask(self._column(places, condition.column)).to_numpy(writable=True)
             except MisfitError as error:
                 raise MisfitError(*(problem.under("where", index) for problem in error.problems)) from None
             kept = mask if kept is None else kept & mask

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from dlrun.data.columns import Column, Defaults, Table
-from dlrun.data.decode import Form, Resize, decode_bytes
+from dlrun.data.decode import Form, OtherSizeError, Resize, decode_bytes
 from dlrun.data.image_header import header_of
 from dlrun.data.sources.files import check_fits, locate, opened, parts
 from dlrun.data.sources.tfrecord_file import Values, example, verified
@@ -254,18 +254,19 @@ def decoded(files: list[bytes], file: str, name: str, column: RecordColumn | Non
         raise DataError(f"{file}: {name} of record 1 {error.message}") from None
     form = Form(height=found.height, width=found.width, channels=found.channels)
     if column is not None and column.height is not None and column.width is not None:
-        size = {"height": column.height, "width": column.width}
-        form = form.model_copy(update={**size, "resize": column.resize or "fill"})
+        wanted = {"height": column.height, "width": column.width, "resize": column.resize or "fill"}
+        form = form.model_copy(update=wanted)
     check_fits(len(files) * prod(form.shape), f"{file}: {name}")
     pixels = np.zeros((len(files), *form.shape), np.uint8)
     for number, data in enumerate(files, 1):
         try:
             decode_bytes(data, form, pixels[number - 1])
         except DataError as error:
-            told = f"{file}: {name} of record {number} {error.message}"
-            mend = f"columns: {{{name}: {{kind: image, height: {form.height}, width: {form.width}}}}}"
-            is_other_size = column is not None and "is needed" in error.message
-            raise DataError(told, hint=f"bring all to one size: {mend}" if is_other_size else error.hint) from None
+            hint = error.hint
+            if isinstance(error, OtherSizeError) and column is not None:
+                size = f"height: {form.height}, width: {form.width}"
+                hint = f"bring all to one size: columns: {{{name}: {{kind: image, {size}}}}}"
+            raise DataError(f"{file}: {name} of record {number} {error.message}", hint=hint) from None
     return pixels
 
 

@@ -13,6 +13,9 @@ from dlrun.errors import DataError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 
+SHOWN = 10
+"""So many files are told by name."""
+
 
 class FilesSplit(Spec):
     """Whole files of the source are for validation or for the test."""
@@ -64,12 +67,13 @@ class FilesSplit(Spec):
                         (field, index), f"no file of the source fits {name}", received=name, hint=_listed(files)
                     )
         held_out = [self._parts_of(file) for file in files]
-        for file, parts in zip(files, held_out, strict=True):
-            if len(parts) > 1:
-                yield Problem(
-                    ("test",), f"{_shown(file)} is for validation and for the test",
-                    hint="each file is of one part",
-                )  # fmt: skip
+        if both := [_shown(file) for file, parts in zip(files, held_out, strict=True) if len(parts) > 1]:
+            more = f" and {len(both) - SHOWN:,} more" if len(both) > SHOWN else ""
+            verb = "is" if len(both) == 1 else "are"
+            yield Problem(
+                ("test",), f"{', '.join(both[:SHOWN])}{more} {verb} for validation and for the test",
+                hint="each file is of one part",
+            )  # fmt: skip
         if all(held_out) and files:
             yield Problem((), "no file is left to train on", hint=_listed(files))
 
@@ -124,5 +128,5 @@ def _shown(file: str) -> str:
 
 
 def _listed(files: Sequence[str]) -> str:
-    names = [_shown(file) for file in files[:11]]
-    return f"its files are: {', '.join(names[:10])}{', …' if len(names) > 10 else ''}"
+    names = [_shown(file) for file in files[: SHOWN + 1]]
+    return f"its files are: {', '.join(names[:SHOWN])}{', …' if len(names) > SHOWN else ''}"

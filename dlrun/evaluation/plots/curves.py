@@ -125,7 +125,12 @@ def _last(values: Any) -> float:
 
 @house_style()
 def draw_comparison(
-    histories: Mapping[str, History], metric: str = "validation_loss", *, left_out: int = 0, noun: str = "run"
+    histories: Mapping[str, History],
+    metric: str = "validation_loss",
+    *,
+    left_out: int = 0,
+    noun: str = "run",
+    note: str = "",
 ) -> Figure:
     """One metric over the epochs, of several runs: the eight best in colour and by name, the rest in grey.
 
@@ -134,6 +139,7 @@ def draw_comparison(
         metric: a column; of a run without its validation column the train column is drawn.
         left_out: how many other runs there are, which cannot be compared with these.
         noun: what each is called: run or fold.
+        note: what else to say of them.
     """
     best = max if higher_is_better(metric) else min
     lines: dict[str, tuple[list[int], Any]] = {}
@@ -150,7 +156,7 @@ def draw_comparison(
         else f"No {noun} has {metric.replace('_', ' ')}"
     )
     more = f", the {len(COLOURS)} best in colour" if len(ranked) > len(COLOURS) else ""
-    others = f"; {left_out} with other data, metric or loss left out" if left_out else ""
+    others = f"; {left_out} with other data, metric or loss left out" if left_out else f"; {note}" if note else ""
     runs = f"{len(ranked)} {noun}{'s' * (len(ranked) != 1)}"
     figure = new_figure(9.0, 4.6, title, f"{runs}{more}; ○ marks each {noun}'s best{others}")
     axes = figure.add_subplot()

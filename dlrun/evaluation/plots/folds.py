@@ -27,28 +27,37 @@ def redraw_folds(run: RunFolder) -> None:
     """
     from dlrun.data.preparation import Preparation
     from dlrun.evaluation.plots.curves import draw_comparison
-    from dlrun.evaluation.plots.redraw import draw_all, draw_several
+    from dlrun.evaluation.plots.redraw import draw_all, draw_several, step_of
     from dlrun.evaluation.plots.style import png
 
     folds, metrics = run.folds(), run.metrics()
-    outputs = Preparation.parse(folds[0].preparation()).signature.outputs
+    preparation = Preparation.parse(folds[0].preparation())
+    outputs = preparation.signature.outputs
     output = outputs[0]
     run.write_plot("folds", png(draw_folds(metrics, main_metric(outputs))))
     histories = {f"fold {index + 1}": fold.history() for index, fold in enumerate(folds)}
-    run.write_plot("curves", png(draw_comparison(histories, noun="fold")))
+    scaled = "each loss in the scale of its fold's train rows" if preparation.target_scale != 1 else ""
+    run.write_plot("curves", png(draw_comparison(histories, noun="fold", note=scaled)))
     if len(outputs) > 1:
-        figures = draw_several([], metrics, run.predictions(), outputs, run.confusion_matrix(), None)
+        figures = draw_several([], held_out(metrics), run.predictions(), outputs, run.confusion_matrix(), None)
     else:
         figures = draw_all(
             [],
-            metrics,
+            held_out(metrics),
             run.predictions(),
             task=output.task,
             target=output.name,
             confusion=run.confusion_matrix() if output.is_classification else None,
+            step=step_of(preparation),
         )
     for name, figure in figures:
         run.write_plot(name, png(figure))
+
+
+def held_out(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What metrics.json of several folds has to say of the rows held out: trivial models are measured on the test part,
+    where there is one."""
+    return {name: value for name, value in metrics.items() if name != "baseline" or "test" not in metrics}
 
 
 @house_style()

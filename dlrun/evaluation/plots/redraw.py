@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import polars
     from matplotlib.figure import Figure
 
+    from dlrun.data.preparation import Preparation
     from dlrun.run.folder import RunFolder
 
 STEPS = {60.0: "minute", 3600.0: "hour", 86400.0: "day", 7 * 86400.0: "week"}
@@ -42,7 +43,6 @@ def redraw(run: RunFolder) -> None:
             run.write_plot(name, png(figure))
         return
     output = preparation.signature.output
-    series = preparation.series
     figures = draw_all(
         run.history(),
         run.metrics(),
@@ -53,10 +53,16 @@ def redraw(run: RunFolder) -> None:
         samples=run.load_samples() if output.task == "reconstruction" else None,
         augmented=run.load_augmented(),
         best_epoch=run.status().best_epoch,
-        step=STEPS.get(series.step or 0, "step") if series else "step",
+        step=step_of(preparation),
     )
     for name, figure in figures:
         run.write_plot(name, png(figure))
+
+
+def step_of(preparation: Preparation) -> str:
+    """What one step of the series is called; a step where there is none."""
+    series = preparation.series
+    return STEPS.get(series.step or 0, "step") if series else "step"
 
 
 def draw_several(
