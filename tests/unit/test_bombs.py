@@ -221,6 +221,12 @@ FRAMES = {
     "one byte again and again": (zst(block(1, 1 << 20, b"x", last=True)), 1 << 20),
     "compressed": (zst(block(2, 3, b"abc"), block(2, 3, b"abc", last=True)), 2 << 17),
     "compressed, of a stated size": (zst(block(2, 3, b"abc", last=True), stated=b"\x50", about=0x20), 0x50),
+    "compressed, of a stated size of two bytes": (
+        zst(block(2, 3, b"abc", last=True), stated=b"\x00\x01", about=0x60),
+        512,
+    ),
+    "with a dictionary": (zst(block(1, 7, b"x", last=True), stated=b"\x09", about=1), 7),
+    "no content that is skipped": (b"\x60\x2a\x4d\x18\0\0\0\0" + zst(block(1, 7, b"x", last=True)), 0),
     "two frames and another content": (
         zst(block(0, 5, b"hello", last=True)) + b"\x50\x2a\x4d\x18\x03\0\0\0abc" + zst(block(1, 7, b"x", last=True)),
         12,
