@@ -164,7 +164,5 @@ def _joined(folds: list[Sums]) -> Sums:
     """What is summed up of several folds together."""
     import numpy as np
 
-    counts, sums, squares = (
-        np.sum(each, axis=0) for each in zip(*((f.counts, f.sums, f.squares) for f in folds), strict=True)
-    )
-    return Sums(counts, sums, squares)
+    parts = [(fold.counts, fold.sums, fold.squares) for fold in folds]
+    return Sums(*(np.sum(each, axis=0) for each in zip(*parts, strict=True)))
