@@ -92,7 +92,7 @@ def deal_out(
     if groups is not None and not groups.any():
         groups = None
     count = len(rows) if groups is None else int(groups.max()) + 1
-    folds = np.resize(np.arange(min(FOLDS, count), dtype=np.int8), count)
+    folds = np.resize(np.arange(FOLDS, dtype=np.int8), count)
     generator(seed, "target encoding").shuffle(folds)
     return folds if groups is None else folds[groups]
 
@@ -130,7 +130,7 @@ def _sums(
 
     folds = int(fold.max()) + 1
     cells, size = fold.astype(np.int64) * values + indexes, folds * values
-    counts = np.bincount(cells, minlength=size).astype(np.float64)
+    counts = np.bincount(cells, minlength=size)
     sums, squares = [], []
     for target, numbers in targets:
         if isinstance(target, FittedClasses):

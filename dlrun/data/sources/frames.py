@@ -252,11 +252,16 @@ def _values(column: polars.Series, name: str) -> np.ndarray:
         case dtype if dtype.is_numeric():
             return column.cast(polars.Float64).to_numpy(writable=True)
         case dtype:
-            texts = column.struct.json_encode() if dtype == polars.Struct else column.cast(polars.String)
+            texts = object_texts(column) if dtype == polars.Struct else column.cast(polars.String)
             check_fits(text_bytes(texts), f"{name}: the column {column.name}")
             values = np.empty(len(column), object)
             values[:] = texts.to_list()
             return values
+
+
+def object_texts(column: polars.Series) -> polars.Series:
+    """Objects as JSON; a missing one stays missing, and is not the text null."""
+    return column.struct.json_encode().set(column.is_null(), None)
 
 
 def text_bytes(column: polars.Series) -> int:
