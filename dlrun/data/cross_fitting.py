@@ -71,10 +71,7 @@ def cross_fitted(
 
 def kept_together(split: Split) -> tuple[str, ...]:
     """What a split never parts: columns, and `duplicates`."""
-    if not isinstance(split, RandomSplit | GroupSplit | KFoldSplit):
-        return ()
-    by = None if isinstance(split, RandomSplit) else split.by
-    return (*(() if by is None else (by,)), *(split.keep_together or ()))
+    return split.together if isinstance(split, RandomSplit | GroupSplit | KFoldSplit) else ()
 
 
 def deal_out(
