@@ -15,9 +15,10 @@ from dlrun.data.splits import KFoldSplit
 from dlrun.errors import Interrupted, RunError, UsageError
 from dlrun.evaluation.names import label, main_metric
 from dlrun.experiment import Experiment
-from dlrun.learning import Given, assemble, begin, describe_data, recorded, surroundings
+from dlrun.learning import Given, assemble, begin, describe_data, surroundings
 from dlrun.pretraining import begin_with_vectors
 from dlrun.reading import build_model, load_data, read_resolved
+from dlrun.recording import recorded
 from dlrun.resume import changed_surroundings, differences, go_on
 from dlrun.run.folder import RunFolder
 from dlrun.run.resolved import resolved_fields, resolved_text

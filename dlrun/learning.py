@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlrun.batches import augmentation_of, augmented_inputs, supply_of
 from dlrun.checkpointing import Keeper
 from dlrun.cluster.meeting import meet
-from dlrun.errors import DlrunError, Interrupted, RunError, TrainingError
+from dlrun.errors import Interrupted
 from dlrun.evaluation.names import main_metric
 from dlrun.experiment import Experiment
 from dlrun.machine import cache_folder, give_back_freed
 from dlrun.models.blocks import describe_inputs
+from dlrun.recording import Scribe, recorded
 from dlrun.run.environment import environment
 from dlrun.run.folder import RunFolder
 from dlrun.training.choice import Memory, choose
 from dlrun.training.followed import followed_columns
 from dlrun.training.losses import describe
-from dlrun.training.progress import Progress
 from dlrun.training.signals import stop_signals
 from dlrun.training.team import Team, synchronized
 
@@ -41,9 +40,6 @@ if TYPE_CHECKING:
 
 VERSIONS = ("dlrun", "tensorflow", "keras", "numpy")
 """Of what all workers must have the same."""
-
-SECONDS_BETWEEN_WRITES = 1.0
-"""How often history.csv and status.json are written while training, at the most."""
 
 
 @dataclass(frozen=True)
@@ -65,22 +61,6 @@ class Given:
     def logged(self) -> bytes:
         """What TensorFlow has written until now."""
         return self.log.read_bytes() if self.log else b""
-
-
-@contextmanager
-def recorded(run: RunFolder) -> Iterator[None]:
-    """Keeps status.json true, whatever happens within."""
-    try:
-        yield
-    except (Interrupted, KeyboardInterrupt):
-        run.interrupt()
-        raise
-    except BaseException as error:
-        told = error if isinstance(error, DlrunError) else TrainingError(f"{type(error).__name__}: {error}")
-        with suppress(RunError):  # of a full disk, say: what ended the run is what is to be told
-            run.fail(told)
-        raise
-    run.finish()
 
 
 def assemble(
@@ -305,39 +285,6 @@ def memory(experiment: Experiment, preparation: Preparation, run: RunFolder) -> 
         **{name: surroundings.get(name) for name in ("packages", "device", "cpus", "threads", "runtime", "variables")},
     }
     return Memory(cache_folder() / "compile", key)
-
-
-class Scribe:
-    """Tells the display how it goes, and writes history.csv and status.json, not too often."""
-
-    def __init__(self, run: RunFolder, display: TrainingDisplay) -> None:
-        self._run, self._display = run, display
-        self._unwritten: Progress | None = None
-        self._written = 0.0
-
-    def on_chunk(self, epoch: int, step: int, metrics: dict[str, float], examples_per_second: float) -> None:
-        """Some steps are done."""
-        self._display.on_chunk(epoch, step, metrics, examples_per_second)
-
-    def on_epoch(self, progress: Progress) -> None:
-        """An epoch is done: the last row of the history."""
-        self._display.on_epoch(progress.rows[-1])
-        self._unwritten = progress
-        if time.monotonic() - self._written > SECONDS_BETWEEN_WRITES:
-            self.write()
-
-    def on_event(self, kind: str, message: str, **facts: Any) -> None:
-        """Something happened that is not as the spec would have it."""
-        self._display.on_event(message)
-        self._run.note(kind, message, **facts)
-
-    def write(self, progress: Progress | None = None) -> None:
-        """Writes what is not written yet: of a training that begins at `progress`, or since the last time."""
-        current = progress or self._unwritten
-        if current is not None and current.rows:
-            self._run.write_history(current.rows)
-            self._run.update_epoch(len(current.rows), current.best_epoch)
-        self._unwritten, self._written = None, time.monotonic()
 
 
 def save_model(model: Any, experiment: Experiment, preparation: Preparation, run: RunFolder) -> None:

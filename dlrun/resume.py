@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from dlrun.errors import RunError, UsageError
 from dlrun.evaluate import check_unchanged
 from dlrun.experiment import Experiment
-from dlrun.learning import assemble, facts, follow, judge_run, learn, recorded, surroundings
+from dlrun.learning import assemble, facts, follow, judge_run, learn, surroundings
 from dlrun.pretraining import begin_with_vectors
 from dlrun.reading import build_model, load_data, read_resolved
+from dlrun.recording import recorded
 from dlrun.run.files import plain
 from dlrun.run.folder import RunFolder
 from dlrun.run.resolved import resolved_fields, resolved_text

@@ -71,10 +71,7 @@ def cross_fitted(
 
 def kept_together(split: Split) -> tuple[str, ...]:
     """What a split never parts: columns, and `duplicates`."""
-    if not isinstance(split, RandomSplit | GroupSplit | KFoldSplit):
-        return ()
-    by = None if isinstance(split, RandomSplit) else split.by
-    return (*(() if by is None else (by,)), *(split.keep_together or ()))
+    return split.together if isinstance(split, RandomSplit | GroupSplit | KFoldSplit) else ()
 
 
 def deal_out(
@@ -92,7 +89,7 @@ def deal_out(
     if groups is not None and not groups.any():
         groups = None
     count = len(rows) if groups is None else int(groups.max()) + 1
-    folds = np.resize(np.arange(min(FOLDS, count), dtype=np.int8), count)
+    folds = np.resize(np.arange(FOLDS, dtype=np.int8), count)
     generator(seed, "target encoding").shuffle(folds)
     return folds if groups is None else folds[groups]
 
@@ -130,7 +127,7 @@ def _sums(
 
     folds = int(fold.max()) + 1
     cells, size = fold.astype(np.int64) * values + indexes, folds * values
-    counts = np.bincount(cells, minlength=size).astype(np.float64)
+    counts = np.bincount(cells, minlength=size)
     sums, squares = [], []
     for target, numbers in targets:
         if isinstance(target, FittedClasses):
@@ -164,7 +161,5 @@ def _joined(folds: list[Sums]) -> Sums:
     """What is summed up of several folds together."""
     import numpy as np
 
-    counts, sums, squares = (
-        np.sum(each, axis=0) for each in zip(*((f.counts, f.sums, f.squares) for f in folds), strict=True)
-    )
-    return Sums(counts, sums, squares)
+    parts = [(fold.counts, fold.sums, fold.squares) for fold in folds]
+    return Sums(*(np.sum(each, axis=0) for each in zip(*parts, strict=True)))

@@ -47,8 +47,6 @@ class Mixup:
         a circle, so that none is mixed with itself."""
         import tensorflow as tf
 
-        if count == 1:
-            return tf.constant([0])
         zero = tf.zeros((), tf.uint32)
         word = threefry(self._key("partners", epoch), (zero, zero))[0]
         distance = 1 + tf.cast(uniform(word) * (count - 1), tf.int32)

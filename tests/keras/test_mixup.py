@@ -11,10 +11,11 @@ import tensorflow as tf
 from scipy import stats
 
 from dlrun.data.features.augment import Augment
+from dlrun.data.preparation import Examples
 from dlrun.training.augmentation import EXAMPLE, Augmentation, Augmented
 from dlrun.training.followed import Followed
 from dlrun.training.loop import Loop
-from dlrun.training.mixup import QUANTILES, Mixup
+from dlrun.training.mixup import QUANTILES, Mixup, quantiles
 from dlrun.training.progress import Progress
 from dlrun.training.settings import Training
 from dlrun.training.several import FollowedSeveral, WeightedLosses
@@ -41,6 +42,7 @@ def test_shares_are_of_the_beta_distribution_and_follow_from_seed_epoch_and_row(
     levels = np.linspace(0.05, 0.95, 19)
     reached = [np.mean(shares <= stats.beta(alpha, alpha).ppf(level)) for level in levels]
     np.testing.assert_allclose(reached, levels, atol=0.004 + 1 / QUANTILES)  # five standard errors
+    np.testing.assert_allclose(quantiles(alpha) + quantiles(alpha)[::-1], 1, atol=1e-6)  # neither image is preferred
     few = tf.constant([7, 3, 399_999], tf.uint32)
     np.testing.assert_array_equal(mixup.shares(epoch(3), few), shares[few.numpy()])
     compiled = tf.function(lambda rows: mixup.shares(epoch(3), rows), jit_compile=True, autograph=False)
@@ -54,6 +56,8 @@ def test_each_example_is_mixed_with_one_other_and_others_in_other_epochs() -> No
     assert (np.sort(found, 1) == np.arange(8)).all()
     assert {tuple(row) for row in found} == {tuple(np.roll(np.arange(8), -by)) for by in range(1, 8)}
     assert Mixup(1.0, True, SEED).partners(epoch(1), 1).numpy().tolist() == [0]
+    shares = [Mixup(1.0, True, SEED).shares(epoch(number), tf.constant([0], tf.uint32))[0] for number in range(9)]
+    assert found[:9, 0].tolist() != [1 + int(7 * share) for share in shares], "both are drawn from words of their own"
 
 
 def trained(
@@ -136,19 +140,38 @@ def test_numbers_are_mixed_and_classes_beside_them() -> None:
     assert row["loss"] == pytest.approx(row["label_loss"] + 0.5 * row["price_loss"], rel=1e-5)
 
 
-def test_a_reconstruction_is_of_the_mixed_image() -> None:
+def test_all_images_are_augmented_and_then_mixed_and_a_reconstruction_is_of_that() -> None:
     mixup = Mixup(0.7, False, SEED)
-    partners, _, images = by_hand(mixup)
-    augment = Augmentation((Augmented("image", Augment.parse({"mixup": 0.7}), (0.0,), (1.0,)),), SEED, mixup)
-    augment.begin(1)
+    partners, shares, _ = by_hand(mixup)
+    augment = Augment.parse({"mixup": 0.7, "brightness": 0.4})
+    inputs = tuple(Augmented(name, augment, (0.0,), (1.0,)) for name in ("image", "back"))
+    mixing, plain = Augmentation(inputs, SEED, mixup), Augmentation(inputs, SEED)
 
     def take(places: Any) -> Any:
-        x = {"image": tf.gather(IMAGES, places), EXAMPLE: tf.gather(ROWS, places)}
+        images = tf.gather(IMAGES, places)
+        x = {"image": images, "back": images[:, ::-1], EXAMPLE: tf.gather(ROWS, places)}
         return x, x["image"]
 
-    told = augment.told(tf.range(COUNT))
+    for each in (mixing, plain):
+        each.begin(1)
+    told = mixing.told(tf.range(COUNT))
     np.testing.assert_array_equal(told, np.stack([np.arange(COUNT), partners], 1))
-    x, y = augment.of(take, told)
-    assert list(x) == ["image"]
-    np.testing.assert_allclose(x["image"], images, atol=1e-6)
+    x, y = mixing.of(take, told)
+    alone, _ = plain.of(take, plain.told(tf.range(COUNT)))
+    assert x.keys() == alone.keys() == {"image", "back"}
+    part = shares[:, None, None, None]
+    for name, images in alone.items():
+        np.testing.assert_allclose(x[name], part * images + (1 - part) * images.numpy()[partners], atol=1e-6)
+    assert np.abs(alone["image"] - IMAGES).max() > 0.1
     np.testing.assert_array_equal(y, x["image"])
+
+    chosen = np.array([0, 1, 2, 3, 4, 6])  # six are shown
+    shown = mixing.samples(Examples(ROWS, {"image": IMAGES, "back": IMAGES[:, ::-1]}, LABELS, LABELS))
+    np.testing.assert_array_equal(shown["originals"], IMAGES[chosen])
+    for number in (1, 7):
+        mixing.begin(number)
+        told = mixing.told(tf.constant(chosen))
+        np.testing.assert_allclose(shown["augmented"][:, number - 1], mixing.of(take, told)[0]["image"], atol=1e-6)
+        np.testing.assert_array_equal(chosen[shown["partners"][:, number - 1]], told[:, 1])
+        shares = mixup.shares(epoch(number), tf.constant(ROWS[chosen], tf.uint32))
+        np.testing.assert_array_equal(shown["shares"][:, number - 1], shares)

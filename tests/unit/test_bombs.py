@@ -143,6 +143,10 @@ def test_rows_that_are_not_there(tmp_path: pathlib.Path) -> None:
         else:
             assert values.tolist() == list(range(60))
     assert told == 2
+    changed = footer.replace(b"\x16\x78", b"\x16\x7a")
+    (tmp_path / "x.parquet").write_bytes(data[:start] + changed + data[-8:])
+    with pytest.raises(DataError, match="the column a has 60 values in 61 rows"):
+        Parquet(kind="parquet", path="x.parquet").load(tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -37,6 +37,8 @@ def test_rows_are_those_of_pythons_reader_or_an_error(rows: list[tuple[str, str]
     [
         ('a,b\n1,"x ""y"" z"\n', None),
         ('"a","b"\n"1","2"', None),
+        ('"a\nb",c\n1,x', None),
+        ('"a",b\r\n1,"x"\r\n', None),
         ('a,b\n5" x 7",1\n', None),
         ('a,b\n1,h"\n2,x\n3,y"\n', 7),
         ('a,b\n1,h"\n', 7),

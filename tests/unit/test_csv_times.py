@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dlrun.data.sources import csv_times
 from dlrun.data.sources.csv_text import Dialect, frame_of
 from dlrun.data.sources.csv_times import dated
 
@@ -23,15 +24,18 @@ def slowly(values: list[str | None]) -> polars.DataFrame:
 
 
 @settings(max_examples=200)
-@given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=6))
-@example(["2020-01-31T10:00:00Z", "2020-01-31T10:00:00+02:00"])
-@example(["2020-01-31 10:00", "2020-01-31"])
-@example([None, "2020-01-31"])
-@example(["2020-01-31", "2020-02-30"])
-@example(["31.12.2020", "01.02.2020"])
-def test_they_are_found_as_polars_finds_them(values: list[str | None]) -> None:
+@given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=6), st.sampled_from([1, 20]))
+@example(["2020-01-31T10:00:00Z", "2020-01-31T10:00:00+02:00"], 20)
+@example(["2020-01-31 10:00", "2020-01-31"], 20)
+@example([None, "2020-01-31"], 20)
+@example(["2020-01-31", "2020-02-30"], 20)
+@example(["31.12.2020", "01.02.2020"], 20)
+@example(["2020-01-31 10:00", "2020-02-29"], 1)
+def test_they_are_found_as_polars_finds_them(values: list[str | None], few: int) -> None:
     text = "a,b\n" + "".join(f"{value or ''},1\n" for value in values)
-    found = frame_of(text.encode(), "a.csv", Dialect())["a"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_times, "FEW", few)
+        found = frame_of(text.encode(), "a.csv", Dialect())["a"]
     try:
         expected = slowly(values)["a"]
     except polars.exceptions.PolarsError:  # days before months in one row, years first in another

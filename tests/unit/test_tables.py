@@ -305,8 +305,8 @@ def test_a_file_that_may_not_be_read(kind: str, tmp_path: pathlib.Path) -> None:
 
 
 def test_a_column_that_is_selected_twice_and_one_of_objects(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "t.jsonl").write_text('{"a": {"x": 1}}\n{"a": {"x": 2}}\n')
-    assert source("json", path="t.jsonl").load(tmp_path).columns["a"].tolist() == ['{"x":1}', '{"x":2}']
+    (tmp_path / "t.jsonl").write_text('{"a": {"x": 1}}\n{"a": null}\n{"a": {"x": 2}}\n')
+    assert source("json", path="t.jsonl").load(tmp_path).columns["a"].tolist() == ['{"x":1}', None, '{"x":2}']
     with pytest.raises(MisfitError, match="a is named twice"):
         source("json", path="t.jsonl", select=["a", "a"]).load(tmp_path)
 

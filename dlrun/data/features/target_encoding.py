@@ -20,7 +20,7 @@ class Sums:
     """What is summed up of the rows that have each value.
 
     Args:
-        counts: how many there are, (values,) float64.
+        counts: how many there are, (values,).
         sums: of what is predicted, (values, numbers): a number, or of each class how often it occurs.
         squares: the same of its squares, (values, numbers).
     """

@@ -180,7 +180,7 @@ def stray_quote(data: bytes, delimiter: str) -> int | None:
         whole = len(quotes) // 2 * 2
         opening, closing, left = quotes[:whole:2], quotes[1:whole:2], quotes[whole:]
         begins = edge[text[opening - 1]] | (opening == 0)
-        ends = edge[text[np.minimum(closing + 1, len(text) - 1)]] | (closing + 1 == len(text))
+        ends = edge[text[np.minimum(closing + 1, len(text) - 1)]]  # behind the last one it is itself
         wrong = begins & ~ends
         for index in np.flatnonzero(~begins).tolist():
             wrong[index] = data.find(b"\n", opening[index], closing[index]) >= 0

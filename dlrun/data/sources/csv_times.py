@@ -33,7 +33,7 @@ def dated(column: polars.Series) -> polars.Series:
     if column.dtype != polars.String:
         return column
     texts = column.drop_nulls()
-    if not len(texts) or not _type_of_all(texts.head(FEW)).is_temporal():
+    if not _type_of_all(texts.head(FEW)).is_temporal():
         return column
     shaped = _one_of_each_shape(texts)
     dtype = _type_of_all(shaped)
@@ -42,7 +42,7 @@ def dated(column: polars.Series) -> polars.Series:
     zone = dtype.time_zone if isinstance(dtype, polars.Datetime) else None
     plain = polars.Datetime("us") if isinstance(dtype, polars.Datetime) else dtype
     try:
-        times = polars.read_csv(_content(column), schema={"text": plain, "row": polars.Int8}, null_values=[""])["text"]
+        times = polars.read_csv(_content(column), schema={"text": plain, "row": polars.Int8})["text"]
     except polars.exceptions.PolarsError:  # such as the 31st of February
         return column
     times = times.alias(column.name)

@@ -43,7 +43,7 @@ def found_types(
 
     head = polars.read_csv(data, n_rows=FIRST, infer_schema=False, **options)
     names = [name for name in head.columns if name not in given]
-    if head.height < FIRST and names:
+    if head.height < FIRST:
         return None
     kinds = {"boolean": polars.Boolean, "integer": polars.Int64, "number": polars.Float64}
     number = NUMBER.replace(r"\.", ",") if options["decimal_comma"] else NUMBER
