@@ -62,8 +62,17 @@ def check_formats(frame: polars.DataFrame, types: Types, name: str) -> None:
             )
 
 
-def frozen_type(values: np.ndarray) -> ColumnType:
-    """The type with which the column of a table is read again as it is, (rows,)."""
+def frozen_types(table: Table, said: Types | None) -> dict[str, ColumnType | TimeFormat]:
+    """The types with which the columns of a table are read again as they are.
+
+    Args:
+        said: those that the spec says.
+    """
+    found = {name: _frozen_type(values) for name, values in table.columns.items() if values.ndim == 1}
+    return {**found, **(said or {})}
+
+
+def _frozen_type(values: np.ndarray) -> ColumnType:
     found: dict[str, ColumnType] = {"M": "time", "b": "boolean", "i": "integer", "u": "integer", "f": "number"}
     if values.dtype == object:  # truth values of which some are missing are texts in a table
         texts = set(objects(values)) - {None}
