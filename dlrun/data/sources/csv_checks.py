@@ -7,9 +7,12 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from dlrun.errors import DataError
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 Opened = Callable[[], AbstractContextManager[IO[bytes]]]
 """Opens a content, from its beginning."""
@@ -115,21 +118,26 @@ def check_widths(opened: Opened, name: str, delimiter: str) -> None:
     Raises:
         DataError: with the line.
     """
-    before = 0
-    try:
+    for strict in (False, True):
         with opened() as stream:
             text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-            reader = csv.reader(text, delimiter=delimiter, strict=True)
-            width = len(next(reader))
+            _check_width(csv.reader(text, delimiter=delimiter, strict=strict), name)
+
+
+def _check_width(reader: Reader, name: str) -> None:
+    """As `check_widths`, by one reader."""
+    before = 0
+    try:
+        width = len(next(reader))
+        before = reader.line_num
+        for row in reader:
+            if row and len(row) != width:
+                fault = width_fault(row, width, quoted=reader.line_num > before + 1)
+                raise DataError(
+                    f"{name}: line {before + 1} {fault}",
+                    hint="values that hold the delimiter or a line break have to stand in quotes",
+                )
             before = reader.line_num
-            for row in reader:
-                if row and len(row) != width:
-                    fault = width_fault(row, width, quoted=reader.line_num > before + 1)
-                    raise DataError(
-                        f"{name}: line {before + 1} {fault}",
-                        hint="values that hold the delimiter or a line break have to stand in quotes",
-                    )
-                before = reader.line_num
     except csv.Error as error:
         raise DataError(
             f"{name}: the row in line {before + 1} cannot be read: {error}", hint="a quote may be left open in it"
