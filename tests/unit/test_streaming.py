@@ -134,7 +134,10 @@ def loaded(base: pathlib.Path, memory: str, **fields: Any) -> Dataset:
 def test_what_is_on_disk_is_what_would_be_in_memory(fields: dict[str, Any], small: pathlib.Path) -> None:
     whole, streamed = (loaded(small, memory, **fields) for memory in ("in_memory", "streamed"))
     assert (whole.streamed, streamed.streamed) == (False, True)
+    assert isinstance(streamed.table.columns, lazy.LazyColumns)
+    assert streamed.table.columns._last is None
     assert streamed.summary() == whole.summary()
+    assert streamed.table.columns._last is None, "no column stays in memory while a model is trained"
     assert streamed.resolved == whole.resolved
     profiles = [profile_dataset(each) for each in (whole, streamed)]
     assert profiles[0].tree() == profiles[1].tree()
