@@ -42,6 +42,11 @@ class DlrunError(Exception):
         self.hint = hint
 
 
+def reason_of(error: Exception) -> str:
+    """Why something could not be read, as the system says it; as Python says it where that says nothing."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
 class UsageError(DlrunError):
     """The command line is wrong."""
 

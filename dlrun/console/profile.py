@@ -107,7 +107,8 @@ def holds(column: ColumnProfile) -> str:
             return f"{first[0]} {100 * first[1] / column.rows:.0f}%, …"
         case "text":
             words = f", {number(round(column.words, 1))} words on average" if column.words else ""
-            return f"{column.least} to {column.greatest} characters{words}"
+            length = f"{column.least} to " if column.least != column.greatest else ""
+            return f"{length}{column.greatest} characters{words}"
         case _:
             spread = f"mean {_number(column.mean)} ± {_number(column.deviation)}"
             return f"{_number(column.least)} to {_number(column.greatest)}, {spread}"

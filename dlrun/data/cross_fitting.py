@@ -71,10 +71,7 @@ def cross_fitted(
 
 def kept_together(split: Split) -> tuple[str, ...]:
     """What a split never parts: columns, and `duplicates`."""
-    if not isinstance(split, RandomSplit | GroupSplit | KFoldSplit):
-        return ()
-    by = None if isinstance(split, RandomSplit) else split.by
-    return (*(() if by is None else (by,)), *(split.keep_together or ()))
+    return split.together if isinstance(split, RandomSplit | GroupSplit | KFoldSplit) else ()
 
 
 def deal_out(
@@ -164,7 +161,5 @@ def _joined(folds: list[Sums]) -> Sums:
     """What is summed up of several folds together."""
     import numpy as np
 
-    counts, sums, squares = (
-        np.sum(each, axis=0) for each in zip(*((f.counts, f.sums, f.squares) for f in folds), strict=True)
-    )
-    return Sums(counts, sums, squares)
+    parts = [(fold.counts, fold.sums, fold.squares) for fold in folds]
+    return Sums(*(np.sum(each, axis=0) for each in zip(*parts, strict=True)))

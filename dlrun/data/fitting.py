@@ -18,6 +18,8 @@ from dlrun.data.splits import Parts
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dlrun.data.section import Data
 
 
@@ -35,34 +37,43 @@ def fit(
     layout = _layout(data, table, time, parts)
     features: dict[str, Fitted] = {}
     for name, feature in (data.features or {}).items():
-        values = table.columns[name][parts.train]
         try:
             if isinstance(feature, Series) and layout is not None:
                 numbers = layout.take(table.columns[name])
                 features[name] = feature.fit(numbers, Column("number"), layout.stamps, layout.ids)
             elif not isinstance(feature, Series):
-                features[name] = feature.fit(values, columns[name])
+                features[name] = feature.fit(table.columns[name][parts.train], columns[name])
         except DataError as error:
             raise DataError(f"{table.name}: {name}: {error.message}", hint=error.hint) from None
-    fitted: list[FittedTarget] = []
-    all_series = {name: each for name, each in features.items() if isinstance(each, FittedSeries)}
-    for target in data.targets:
-        name = target.column
-        series = all_series.get(name) or next(iter(all_series.values()), None)
-        values = table.columns[name][parts.train]
-        others = [each.column for each in data.targets if each is not target]
-        kind = target.kind or "number"
-        fitted.append(target.fit(values, parts.train, kind, series, same=name in features, others=others))
-    main, further = (fitted[0], tuple(fitted[1:])) if fitted else (None, ())
+    targets = _targets(data, table, parts.train, features)
     preparation = Preparation(
         features=features,
-        target=main,
-        further=further,
+        target=targets[0] if targets else None,
+        further=tuple(targets[1:]),
         time=time,
         series_by=data.series_by,
         apart=_apart(data, features),
     )
     return cross_fitted(preparation, data.features or {}, table, parts.train, data.split, seed)
+
+
+def _targets(data: Data, table: Table, rows: np.ndarray, features: dict[str, Fitted]) -> list[FittedTarget]:
+    """The fitted targets, the main one first.
+
+    Args:
+        rows: for training.
+        features: fitted.
+    """
+    fitted: list[FittedTarget] = []
+    all_series = {name: each for name, each in features.items() if isinstance(each, FittedSeries)}
+    for target in data.targets:
+        name = target.column
+        series = all_series.get(name) or next(iter(all_series.values()), None)
+        values = table.columns[name][rows]
+        others = [each.column for each in data.targets if each is not target]
+        kind = target.kind or "number"
+        fitted.append(target.fit(values, rows, kind, series, same=name in features, others=others))
+    return fitted
 
 
 def _apart(data: Data, features: dict[str, Fitted]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from dlrun.errors import DataError
+from dlrun.errors import DataError, reason_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -112,8 +112,7 @@ def check_content(file: pathlib.Path) -> None:
     except FileNotFoundError:
         raise DataError("is not there") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise DataError(f"cannot be read: {reason}") from None
+        raise DataError(f"cannot be read: {reason_of(error)}") from None
     if not stat.S_ISREG(found.st_mode):
         raise DataError("is a folder" if stat.S_ISDIR(found.st_mode) else "is no plain file")
     if not found.st_size:

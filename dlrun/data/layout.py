@@ -23,13 +23,13 @@ class Layout:
         rows: which row stands at each place, int64 (places,); -1 for a step behind the last row of a series.
         stamps: their times, datetime64[us] (places,).
         series: which series each belongs to, counted from 0, int64 (places,).
-        names: of the series, as text; empty where the table is one series.
+        names: of the series, as text; None where the table is one series.
     """
 
     rows: np.ndarray
     stamps: np.ndarray
     series: np.ndarray
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -39,7 +39,7 @@ class Layout:
         """The name of the series of each place, (places,) object; None where there is one."""
         import numpy as np
 
-        return np.array(self.names, object)[self.series] if self.names else None
+        return None if self.names is None else np.array(self.names, object)[self.series]
 
     def kept(self, places: np.ndarray) -> Layout:
         """Some of the places, (kept,) positions or true where kept."""
@@ -104,7 +104,7 @@ def _lay_out(table: Table, time: str, by: str | None, rows: np.ndarray | None) -
     order = np.argsort(series, kind="stable")
     layout = Layout(rows[order], stamps[order], series[order], names)
     for places in layout.parts():
-        name = layout.names[layout.series[places[0]]]
+        name = names[layout.series[places[0]]]
         check_stamps(layout.stamps[places], time, layout.rows[places], of=f"{by} {name}")
     return layout
 

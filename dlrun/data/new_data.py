@@ -164,7 +164,8 @@ class NewData:
             part = found.model_copy(update={"path": str(file.absolute())})
             for problem in part.check(pathlib.Path()):
                 if problem.path == ("path",) or problem.path[0] in ("delimiter", "decimal_comma"):
-                    raise DataError(f"{file}: {problem.message}", hint=wanted(preparation) or _mend_file(part, problem))
+                    told = problem.message if file.name in problem.message else f"{file}: {problem.message}"
+                    raise DataError(told, hint=wanted(preparation) or _mend_file(part, problem))
             yield cls(part, file, preparation)
 
     @property

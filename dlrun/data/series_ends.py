@@ -52,7 +52,7 @@ def series_ends(series: SeriesInput, layout: Layout, behind: np.ndarray, *, foll
     for places in layout.parts():
         known = int(np.count_nonzero(~behind[places]))
         chosen = places[max(0, known - series.past) : known + (series.main.horizon if follows else 0)]
-        of = f" of {series.by} {layout.names[layout.series[places[0]]]}" if series.by else ""
+        of = f" of {series.by} {layout.names[layout.series[places[0]]]}" if layout.names else ""
         if follows and len(places) - known < series.main.horizon:
             fault: EndFault | None = _no_next(series, layout, places, known, of)
         else:

@@ -213,7 +213,7 @@ class SeriesInput:
                 later = past.origins[:, None] + self.main.horizon + np.arange(1 - self.main.window, 1)
                 encoded.append(feature.encode(layout.stamps)[later])
             elif isinstance(feature, FittedCategory):
-                which = feature.encode(np.array(layout.names, object))[layout.series[past.origins]]
+                which = feature.encode(np.array(layout.names or (), object))[layout.series[past.origins]]
                 encoded.append(np.repeat(which[:, None], self.main.window, axis=1))
             else:
                 encoded.append(feature.encode(layout.take(columns[name]), past.origins, ids))

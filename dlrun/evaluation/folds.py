@@ -69,14 +69,18 @@ def out_of_fold(frames: Sequence[polars.DataFrame]) -> polars.DataFrame:
         frames: as predictions.parquet has them, of each fold.
 
     Returns:
-        The same columns and `fold`, counted from 1; a row occurs once in each repeat.
+        The same columns and `fold`, counted from 1; a row occurs once in each repeat. The folds of several series
+        follow one another in time, and so do their `time_index`, which each fold counts from its first time.
     """
     import polars as pl
 
-    held_out = [
-        frame.filter(pl.col("split") == "validation").with_columns(pl.lit(index + 1).alias("fold"))
-        for index, frame in enumerate(frames)
-    ]
+    held_out, times = list[pl.DataFrame](), 0
+    for number, frame in enumerate(frames, 1):
+        own = frame.filter(pl.col("split") == "validation").with_columns(pl.lit(number).alias("fold"))
+        if "time_index" in own.columns:
+            own = own.with_columns(pl.col("time_index") + times)
+            times = own.select(pl.col("time_index").max() + pl.col("truth").list.len().max()).item() + 1
+        held_out.append(own)
     return pl.concat(held_out).sort("row", "fold")
 
 

@@ -181,7 +181,7 @@ def test_a_file_that_is_no_text_is_named(content: bytes, words: str, tmp_path: p
 def test_files_that_are_no_texts_are_an_error(tmp_path: pathlib.Path) -> None:
     write(tmp_path, "a/1.txt", "a/2.eml", "b/1.txt")
     (problem,) = TextFolder(kind="text_folder", path=".").check(tmp_path)
-    assert problem.message.startswith("1 file in the folders of classes do not end in .txt, such as ")
+    assert problem.message.startswith("1 file in the folders of classes does not end in .txt, such as ")
     (tmp_path / "a" / "2.eml").unlink()
     os.mkfifo(tmp_path / "a" / "pipe.txt")
     with pytest.raises(DataError, match=r"pipe.txt is no file but a pipe or a device"):

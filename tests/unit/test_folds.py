@@ -88,6 +88,18 @@ def test_each_row_is_judged_by_the_fold_that_has_not_seen_it() -> None:
     assert matrix == {"labels": ["no", "yes"], "counts": expected.tolist()}
 
 
+def test_the_folds_of_several_series_follow_one_another_in_time() -> None:
+    """Stretches of 20, 15 and 10 times, of which 3 come before the first window of each and 2 behind its last."""
+    made, expected, first = [], [], 0
+    for times in (20, 15, 10):
+        own = np.arange(3, times - 2)
+        expected += (first + own).tolist()
+        first += times
+        columns = {"row": expected[-len(own) :], "split": "validation", "series": "a", "time_index": own}
+        made.append(pl.DataFrame({**columns, "truth": [[0.0, 1.0]] * len(own)}))
+    assert out_of_fold(made)["time_index"].to_list() == expected
+
+
 def test_the_test_rows_are_judged_by_the_mean_of_all_folds() -> None:
     output = Output("label", "binary", (1,), ("no", "yes"))
     mean = np.mean([frame.filter(pl.col("split") == "test")["score_yes"].to_numpy() for frame in frames()], axis=0)

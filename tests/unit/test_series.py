@@ -282,6 +282,18 @@ def test_the_name_of_a_series_enters_at_each_step() -> None:
     assert preparation.unknown(strange) == {"shop": (100, ("new",))}
 
 
+def test_a_part_without_rows_has_no_windows_whatever_the_series_are() -> None:
+    """As the test part of folds, where no rows are set apart."""
+    features = {
+        "y": {"kind": "series", "window": 4, "horizon": 2, "normalise_each": True},
+        "shop": {"kind": "category"},
+    }
+    preparation = fitted(features, shops(), series_by="shop")
+    examples = preparation.encode(Table("t", shops()), np.zeros(0, np.int64))
+    assert examples.inputs["series"].shape == (0, 4, 4)
+    assert examples.target.shape == (0, 2)
+
+
 def test_no_window_crosses_a_split(tmp_path: pathlib.Path) -> None:
     rows = [
         f"2024-01-{day:02} {hour:02}:00,{shop},{day},{hour}"

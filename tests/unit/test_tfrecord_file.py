@@ -83,7 +83,7 @@ def test_new_records_need_not_have_what_is_predicted(tmp_path: pathlib.Path) -> 
     (batch,) = new.batches(io.BytesIO())
     assert batch.table.columns["size"].tolist() == [0, 0.25, 0.5]
     (tmp_path / "bad.tfrecord").write_bytes(framed(*ROWS)[:-3])
-    with pytest.raises(DataError, match="record 20 is damaged"):
+    with pytest.raises(DataError, match=r"^bad\.tfrecord: record 20 is damaged"):
         list(NewData.at(source(), tmp_path / "bad.tfrecord", Preparation(features={"size": size})))
 
 

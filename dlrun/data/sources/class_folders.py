@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from dlrun.data.features.category import sort_texts
-from dlrun.errors import DataError
+from dlrun.errors import DataError, reason_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -115,9 +115,8 @@ def class_folders(root: pathlib.Path, endings: tuple[str, ...]) -> ClassFolders:
                     )
                 files += [ClassFile(path, _name(label), part, regular) for path, regular in taken]
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         where = error.filename if isinstance(error, OSError) and error.filename else root
-        raise DataError(f"{where} cannot be read: {reason}") from None
+        raise DataError(f"{where} cannot be read: {reason_of(error)}") from None
     found = ClassFolders(tuple(files), tuple(others), tuple(parts))
     if not files:
         raise DataError(f"{root} has no folder of a class in it", hint=LAYOUT.format(endings[0]))

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 from dlrun.data.sources.zstandard import MAGIC, most_of_zstandard
-from dlrun.errors import DataError
+from dlrun.errors import DataError, reason_of
 from dlrun.machine import available_memory, size
 from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
@@ -58,8 +58,7 @@ def check_file(base: pathlib.Path, path: str) -> Iterator[Problem]:
     except FileNotFoundError:
         yield Problem(("path",), f"there is no file {file}", received=path, hint=near_file(file) or RELATIVE)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        yield Problem(("path",), f"the file cannot be read: {reason}", received=path)
+        yield Problem(("path",), f"the file cannot be read: {reason_of(error)}", received=path)
 
 
 def is_regular(file: pathlib.Path) -> bool:
@@ -93,8 +92,7 @@ def parts(base: pathlib.Path, path: str, endings: tuple[str, ...]) -> list[pathl
         else:
             files = [place]
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise DataError(f"{path if len(path) < 200 else path[:200] + '…'} cannot be read: {reason}") from None
+        raise DataError(f"{path if len(path) < 200 else path[:200] + '…'} cannot be read: {reason_of(error)}") from None
     if not files:
         where = f"no file in {place} ends in {', '.join(endings)}" if place.is_dir() else f"no file fits {place}"
         raise DataError(where, hint="name the files with a pattern, such as parts/*.csv" if place.is_dir() else None)

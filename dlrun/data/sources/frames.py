@@ -62,8 +62,17 @@ def check_formats(frame: polars.DataFrame, types: Types, name: str) -> None:
             )
 
 
-def frozen_type(values: np.ndarray) -> ColumnType:
-    """The type with which the column of a table is read again as it is, (rows,)."""
+def frozen_types(table: Table, said: Types | None) -> dict[str, ColumnType | TimeFormat]:
+    """The types with which the columns of a table are read again as they are.
+
+    Args:
+        said: those that the spec says.
+    """
+    found = {name: _frozen_type(values) for name, values in table.columns.items() if values.ndim == 1}
+    return {**found, **(said or {})}
+
+
+def _frozen_type(values: np.ndarray) -> ColumnType:
     found: dict[str, ColumnType] = {"M": "time", "b": "boolean", "i": "integer", "u": "integer", "f": "number"}
     if values.dtype == object:  # truth values of which some are missing are texts in a table
         texts = set(objects(values)) - {None}
@@ -252,13 +261,16 @@ def _values(column: polars.Series, name: str) -> np.ndarray:
         case dtype if dtype.is_numeric():
             return column.cast(polars.Float64).to_numpy(writable=True)
         case dtype:
-            texts = column.cast(polars.String)
-            if dtype == polars.Struct:  # of which a missing one would be the text null
-                texts = column.struct.json_encode().set(column.is_null(), None)
+            texts = object_texts(column) if dtype == polars.Struct else column.cast(polars.String)
             check_fits(text_bytes(texts), f"{name}: the column {column.name}")
             values = np.empty(len(column), object)
             values[:] = texts.to_list()
             return values
+
+
+def object_texts(column: polars.Series) -> polars.Series:
+    """Objects as JSON; a missing one stays missing, and is not the text null."""
+    return column.struct.json_encode().set(column.is_null(), None)
 
 
 def text_bytes(column: polars.Series) -> int:

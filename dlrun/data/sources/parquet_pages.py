@@ -30,7 +30,36 @@ NUMBER, VIEW = 8, 16
 """Bytes that a number takes in memory, and a text besides its letters."""
 
 Fields = dict[int, Any]
-"""A structure, by the numbers of its fields."""
+"""A structure, by the numbers of its fields. Those that are looked at are below, by the names of structures and fields
+in parquet.thrift."""
+
+
+class FileMetaData:
+    SCHEMA, NUM_ROWS, ROW_GROUPS = 2, 3, 4
+
+
+class SchemaElement:
+    TYPE_LENGTH, REPETITION_TYPE, NUM_CHILDREN = 2, 3, 5
+
+
+class RowGroup:
+    COLUMNS, NUM_ROWS = 1, 3
+
+
+class ColumnChunk:
+    META_DATA = 3
+
+
+class ColumnMetaData:
+    TYPE, PATH_IN_SCHEMA, TOTAL_COMPRESSED_SIZE, DATA_PAGE_OFFSET, DICTIONARY_PAGE_OFFSET = 1, 3, 7, 9, 11
+
+
+class PageHeader:
+    UNCOMPRESSED_PAGE_SIZE, COMPRESSED_PAGE_SIZE, DATA_PAGE_HEADER, DATA_PAGE_HEADER_V2 = 2, 3, 5, 8
+
+
+class DataPageHeader:
+    NUM_VALUES = 1
 
 
 def unpacked(data: bytes | mmap.mmap) -> list[Counter[str]]:
@@ -50,20 +79,25 @@ def unpacked(data: bytes | mmap.mmap) -> list[Counter[str]]:
 def _groups(data: bytes | mmap.mmap) -> Iterator[Counter[str]]:
     length = int.from_bytes(data[-TAIL : -TAIL + 4], "little")
     footer = Compact(data, len(data) - TAIL - length).structure()
-    leaves = [element for element in footer[2] if not element.get(5)]
-    for group in footer[4]:
+    leaves = [element for element in footer[FileMetaData.SCHEMA] if not element.get(SchemaElement.NUM_CHILDREN)]
+    groups = footer[FileMetaData.ROW_GROUPS]
+    for group in groups:
         sizes: Counter[str] = Counter()
-        for leaf, chunk in zip(leaves, group[1], strict=True):
-            column = chunk[3]
+        rows = group[RowGroup.NUM_ROWS]
+        for leaf, chunk in zip(leaves, group[RowGroup.COLUMNS], strict=True):
+            column = chunk[ColumnChunk.META_DATA]
+            path = column[ColumnMetaData.PATH_IN_SCHEMA]
+            name = path[0].decode()
             pages = list(_pages(data, column))
-            values = sum((page.get(5) or page.get(8) or {1: 0})[1] for page in pages)
-            if len(column[3]) == 1 and leaf[3] != REPEATED and values != group[3]:
-                raise ValueError(f"the column {column[3][0].decode()} has {values} values in {group[3]} rows")
-            sizes[column[3][0].decode()] += _column_bytes(
-                column[1], leaf.get(2, 0), values, sum(page[2] for page in pages)
+            values = sum(map(_values_of, pages))
+            if len(path) == 1 and leaf[SchemaElement.REPETITION_TYPE] != REPEATED and values != rows:
+                raise ValueError(f"the column {name} has {values} values in {rows} rows")
+            size = sum(page[PageHeader.UNCOMPRESSED_PAGE_SIZE] for page in pages)
+            sizes[name] += _column_bytes(
+                column[ColumnMetaData.TYPE], leaf.get(SchemaElement.TYPE_LENGTH, 0), values, size
             )
         yield sizes
-    if sum(group[3] for group in footer[4]) != footer[3]:
+    if sum(group[RowGroup.NUM_ROWS] for group in groups) != footer[FileMetaData.NUM_ROWS]:
         raise ValueError("it says that it has more or fewer rows than there are")
 
 
@@ -87,19 +121,27 @@ def _pages(data: bytes | mmap.mmap, column: Fields) -> Iterator[Fields]:
     Args:
         column: what the footer says of it.
     """
-    position = min((place for place in (column[9], column.get(11)) if place), default=0)  # there may be no page
-    end = position + column[7]
+    places = column[ColumnMetaData.DATA_PAGE_OFFSET], column.get(ColumnMetaData.DICTIONARY_PAGE_OFFSET)
+    position = min(filter(None, places), default=0)  # there may be no page
+    end = position + column[ColumnMetaData.TOTAL_COMPRESSED_SIZE]
     while position < end:
         reader = Compact(data, position)
         page = reader.structure()
-        if page[2] < 0 or page[3] < 0:
+        size = page[PageHeader.COMPRESSED_PAGE_SIZE]
+        if page[PageHeader.UNCOMPRESSED_PAGE_SIZE] < 0 or size < 0:
             raise ValueError("a page of less than no bytes")
-        position = reader.position + page[3]
+        position = reader.position + size
         if position > len(data) - TAIL:
             raise ValueError("a page goes beyond the end")
         if 4 in page and zlib.crc32(data[reader.position : position]) != page[4] & 0xFFFFFFFF:
             raise ValueError("a page is not as its checksum says")
         yield page
+
+
+def _values_of(page: Fields) -> int:
+    """How many values a page has; none in that of a dictionary."""
+    header = page.get(PageHeader.DATA_PAGE_HEADER) or page.get(PageHeader.DATA_PAGE_HEADER_V2)
+    return header[DataPageHeader.NUM_VALUES] if header else 0
 
 
 class Compact:

@@ -18,7 +18,7 @@ from dlrun.data.sources.frames import (
     check_formats,
     columns_of,
     conform,
-    frozen_type,
+    frozen_types,
     with_times,
 )
 from dlrun.errors import DataError, MisfitError
@@ -186,8 +186,7 @@ class Sql(Spec):
 
     def frozen(self, table: Table) -> Sql:
         """The same source with the types that were found, so that no other rows can change them."""
-        types = {name: frozen_type(values) for name, values in table.columns.items() if values.ndim == 1}
-        return self.model_copy(update={"types": {**types, **(self.types or {})}})
+        return self.model_copy(update={"types": frozen_types(table, self.types)})
 
     def load(self, base: pathlib.Path) -> Table:
         """Asks the database.

@@ -20,7 +20,7 @@ from dlrun.data.sources.frames import (
     check_formats,
     columns_of,
     conform,
-    frozen_type,
+    frozen_types,
     together,
     with_times,
 )
@@ -30,7 +30,6 @@ from dlrun.spec.problem import Path, Problem
 
 if TYPE_CHECKING:
     import polars
-
 
 FILE = "\0file"
 """The column that says, while rows are sorted out, which part each is from; no file can have one of that name."""
@@ -158,8 +157,7 @@ class Tabular(Spec, ABC):
 
     def frozen(self, table: Table) -> Self:
         """The same source with the types that were found, so that no other rows can change them."""
-        types = {name: frozen_type(values) for name, values in table.columns.items() if values.ndim == 1}
-        return self.model_copy(update={"types": {**types, **(self.types or {})}})
+        return self.model_copy(update={"types": frozen_types(table, self.types)})
 
     def load(self, base: pathlib.Path, *, new: bool = False) -> Table:
         """Reads the files; the type of a column follows from all its rows.

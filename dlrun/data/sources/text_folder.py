@@ -61,7 +61,8 @@ class TextFolder(FolderSource):
         if found.others:
             count = len(found.others)
             raise DataError(
-                f"{count} {'file' if count == 1 else 'files'} in the folders of classes do not end in .txt, such as "
+                f"{count} {'file' if count == 1 else 'files'} in the folders of classes "
+                f"{'does' if count == 1 else 'do'} not end in .txt, such as "
                 f"{found.others[0]}",
                 hint="rename them if they are texts, or move them elsewhere",
             )

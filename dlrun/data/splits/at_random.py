@@ -24,7 +24,7 @@ class RandomSplit(DealtSplit):
         """
         rows, own = split_rows(table)
         dealt = deal(
-            table, rows, roles, self.keep_together or (), stratify=self.stratify, bins=self.bins,
+            table, rows, roles, self.together, stratify=self.stratify, bins=self.bins,
             needed=1 + (own is None) + (self.validation > 0),
         )  # fmt: skip
         return dealt.part(dealt.order(generator(seed, "split")), self.validation, self.test, own)

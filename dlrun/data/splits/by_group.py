@@ -52,6 +52,11 @@ class GroupSplit(Spec):
         """The columns that it names, each with the field that names it."""
         return (self.by, "by"), *kept_columns(self.keep_together)
 
+    @property
+    def together(self) -> tuple[str, ...]:
+        """What it never parts: columns, and `duplicates`."""
+        return self.by, *(self.keep_together or ())
+
     def check(self, own_test: bool | None) -> Iterator[Problem]:
         """What is wrong with the fields."""
         yield from check_fractions(self.validation, self.test, own_test)
@@ -65,7 +70,7 @@ class GroupSplit(Spec):
         rows, own = split_rows(table)
         what = f"values of {self.by}" if not self.keep_together else None
         dealt = deal(
-            table, rows, roles, (self.by, *(self.keep_together or ())), stratify=self.stratify, bins=self.bins,
+            table, rows, roles, self.together, stratify=self.stratify, bins=self.bins,
             needed=1 + (own is None) + (self.validation > 0), what=what,
         )  # fmt: skip
         return dealt.part(dealt.order(generator(seed, "split")), self.validation, self.test, own)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -54,6 +54,11 @@ class Deal:
         import numpy as np
 
         return np.bincount(self.codes)
+
+    @property
+    def unit(self) -> str:
+        """What is dealt out, in words."""
+        return "rows" if self.groups is None else self.what
 
     @property
     def count(self) -> int:
@@ -160,9 +165,8 @@ class Deal:
         import numpy as np
 
         if len(self.weights) < count:
-            what = "rows" if self.groups is None else self.what
             raise DataError(
-                f"{self.name}: {count} {what} are needed, one for each fold, but there {are(len(self.weights))}",
+                f"{self.name}: {count} {self.unit} are needed, one for each fold, but there {are(len(self.weights))}",
                 hint=f"folds: {max(2, len(self.weights))}" if len(self.weights) > 1 else None,
             )
         shuffled = random.permutation(len(self.weights))
@@ -209,25 +213,29 @@ def deal(
         DataError: rows have no group, or a class has too few.
     """
     groups = together(table, rows, names, roles.features)
-    what = what or "groups of rows that stay together"
-    plain = Deal(table.name, what, rows, groups, None)
+    plain = Deal(table.name, what or "groups of rows that stay together", rows, groups, None)
     if not stratify:
         return plain
     if roles.target is None:
         raise DataError("stratify needs a target with classes, but there is no target")
     if roles.numeric:
         return _binned(plain, table, roles.target, bins, needed)
+    return _by_class(plain, table, roles.target, needed)
+
+
+def _by_class(plain: Deal, table: Table, target: str, needed: int) -> Deal:
+    """Rows that are stratified by a class."""
     import numpy as np
 
-    values = np.array(as_text(table.columns[roles.target][rows]), dtype=str)
-    names_, classes = np.unique(values, return_inverse=True)
-    found = Deal(table.name, what, rows, groups, np.asarray(classes, np.int64))
-    counts = _counts(found, len(names_))
+    values = np.array(as_text(table.columns[target][plain.rows]), dtype=str)
+    names, classes = np.unique(values, return_inverse=True)
+    found = replace(plain, classes=np.asarray(classes, np.int64))
+    counts = _counts(found, len(names))
     if counts.min() < needed:
-        few = ", ".join(f"{name} ({count})" for name, count in zip(names_, counts, strict=True) if count < needed)
+        few = ", ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True) if count < needed)
         raise DataError(
-            f"{table.name}: to stratify, each class of {roles.target} needs {needed} "
-            f"{'rows' if groups is None else what}, but these have fewer: {few}",
+            f"{plain.name}: to stratify, each class of {target} needs {needed} {plain.unit}, "
+            f"but these have fewer: {few}",
             hint="stratify: false, or join rare classes with others",
         )
     return found
@@ -241,16 +249,15 @@ def _binned(plain: Deal, table: Table, target: str, bins: int | None, needed: in
     most = bins or max(2, min(MOST_BINS, len(plain.weights) // (ROWS_A_BIN * needed)))
     for count in range(most, most - 1 if bins else 1, -1):
         classes, limits = quantile_bins(numbers, count)
-        found = Deal(plain.name, plain.what, plain.rows, plain.groups, classes)
+        found = replace(plain, classes=classes)
         counts = _counts(found, len(limits))
         if counts.min() >= needed:
             return found
-    what = "rows" if plain.groups is None else plain.what
     few = ", ".join(
         f"{low:g} to {high:g} ({count})" for (low, high), count in zip(limits, counts, strict=True) if count < needed
     )
     raise DataError(
-        f"{table.name}: to stratify by {target} in {most} bins, each bin needs {needed} {what}, "
+        f"{table.name}: to stratify by {target} in {most} bins, each bin needs {needed} {plain.unit}, "
         f"but these have fewer: {few}",
         hint="fewer bins, or stratify: false" if most > 2 else "stratify: false",
     )

@@ -56,6 +56,11 @@ class KFoldSplit(Spec):
         """The columns that it names, each with the field that names it."""
         return (*([(self.by, "by")] if self.by is not None else []), *kept_columns(self.keep_together))
 
+    @property
+    def together(self) -> tuple[str, ...]:
+        """What it never parts: columns, and `duplicates`."""
+        return (*(() if self.by is None else (self.by,)), *(self.keep_together or ()))
+
     def check(self, own_test: bool | None) -> Iterator[Problem]:
         """What is wrong with the fields."""
         if self.test is not None:
@@ -78,10 +83,9 @@ class KFoldSplit(Spec):
         if roles.horizon:
             return self._rolling(table, roles)
         rows, own = split_rows(table)
-        names = (*([self.by] if self.by is not None else []), *(self.keep_together or ()))
         what = f"values of {self.by}" if self.by is not None and not self.keep_together else None
         dealt = deal(
-            table, rows, roles, names, stratify=self.stratify, bins=self.bins,
+            table, rows, roles, self.together, stratify=self.stratify, bins=self.bins,
             needed=self.folds + (self.test is not None), what=what,
         )  # fmt: skip
         tests = np.zeros(0, np.int64) if own is None else own

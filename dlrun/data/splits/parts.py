@@ -95,6 +95,11 @@ class DealtSplit(Spec):
         """The columns that it names, each with the field that names it."""
         return kept_columns(self.keep_together)
 
+    @property
+    def together(self) -> tuple[str, ...]:
+        """What it never parts: columns, and `duplicates`."""
+        return self.keep_together or ()
+
     def check(self, own_test: bool | None) -> Iterator[Problem]:
         """What is wrong with the fields."""
         yield from check_fractions(self.validation, self.test, own_test)

@@ -25,6 +25,7 @@ def redraw_folds(run: RunFolder) -> None:
     Raises:
         RunError: if one of the files is missing or broken.
     """
+    from dlrun.data.fitted_target import FittedNumbers
     from dlrun.data.preparation import Preparation
     from dlrun.evaluation.plots.curves import draw_comparison
     from dlrun.evaluation.plots.redraw import draw_all, draw_several, step_of
@@ -36,8 +37,10 @@ def redraw_folds(run: RunFolder) -> None:
     output = outputs[0]
     run.write_plot("folds", png(draw_folds(metrics, main_metric(outputs))))
     histories = {f"fold {index + 1}": fold.history() for index, fold in enumerate(folds)}
-    scaled = "each loss in the scale of its fold's train rows" if preparation.target_scale != 1 else ""
-    run.write_plot("curves", png(draw_comparison(histories, noun="fold", note=scaled)))
+    target = preparation.target
+    is_scaled = isinstance(target, FittedNumbers) and (target.scale != 1 or target.each)
+    note = "each loss in the scale of its fold's train rows" if is_scaled else ""
+    run.write_plot("curves", png(draw_comparison(histories, noun="fold", note=note)))
     if len(outputs) > 1:
         figures = draw_several([], held_out(metrics), run.predictions(), outputs, run.confusion_matrix(), None)
     else:
