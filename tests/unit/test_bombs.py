@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from dlrun.data.sources.csv_file import Csv
 from dlrun.data.sources.parquet_file import Parquet
-from dlrun.data.sources.parquet_pages import Compact, unpacked
+from dlrun.data.sources.parquet_pages import Compact, _pages, unpacked
 from dlrun.data.sources.zstandard import most_of_zstandard
 from dlrun.errors import DataError
 
@@ -182,10 +182,38 @@ def test_anything_as_a_structure(data: bytes) -> None:
         Compact(data, 0).structure()
 
 
-def test_structures_without_end() -> None:
-    for endless in (b"\x1c", b"\x19\x19"):
-        with pytest.raises(ValueError, match="without end"):
-            Compact(endless * 10_000, 0).structure()
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"\x1c" * 10_000, "structures without end"),
+        (b"\x19\x19" * 10_000, "structures without end"),
+        (b"\x15" + b"\xff" * 10_000, "a number without end"),
+        (b"\x18\x7fabc", "a text that goes beyond the end"),
+    ],
+)
+def test_structures_that_are_none(data: bytes, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        Compact(data, 0).structure()
+    with pytest.raises(ValueError, match="nothing before a file"):
+        Compact(data, -1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [(b"\x01\x15\x00", "less than no"), (b"\x00\x15\x01", "less than no"), (b"\x00\x15\x7e", "beyond")],
+)
+def test_sizes_of_pages_that_cannot_be(sizes: bytes, told: str) -> None:
+    """A page of -1 bytes would be read again and again."""
+    with pytest.raises(ValueError, match=told):
+        list(_pages(b"\x15\x00\x15" + sizes + b"\x00" + bytes(20), {7: 8, 9: 0}))
+
+
+def test_texts_of_one_length(tmp_path: pathlib.Path) -> None:
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(
+        pyarrow.table({"a": pyarrow.array([b"x" * 1000] * 50, pyarrow.binary(1000))}), tmp_path / "x.parquet"
+    )
+    assert unpacked((tmp_path / "x.parquet").read_bytes()) == [{"a": 50 * 1000}]
 
 
 FRAMES = {
@@ -193,6 +221,12 @@ FRAMES = {
     "one byte again and again": (zst(block(1, 1 << 20, b"x", last=True)), 1 << 20),
     "compressed": (zst(block(2, 3, b"abc"), block(2, 3, b"abc", last=True)), 2 << 17),
     "compressed, of a stated size": (zst(block(2, 3, b"abc", last=True), stated=b"\x50", about=0x20), 0x50),
+    "compressed, of a stated size of two bytes": (
+        zst(block(2, 3, b"abc", last=True), stated=b"\x00\x01", about=0x60),
+        512,
+    ),
+    "with a dictionary": (zst(block(1, 7, b"x", last=True), stated=b"\x09", about=1), 7),
+    "no content that is skipped": (b"\x60\x2a\x4d\x18\0\0\0\0" + zst(block(1, 7, b"x", last=True)), 0),
     "two frames and another content": (
         zst(block(0, 5, b"hello", last=True)) + b"\x50\x2a\x4d\x18\x03\0\0\0abc" + zst(block(1, 7, b"x", last=True)),
         12,

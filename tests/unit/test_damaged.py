@@ -343,6 +343,7 @@ ERRORS: dict[str, tuple[Make, dict[str, Any], str]] = {
     "parquet: nothing": (write("", "data.parquet"), PARQUET, "data.parquet is empty"),
     "parquet: a CSV": (write(TABLE, "data.parquet"), PARQUET, "is no Parquet file: it does not begin with PAR1"),
     "parquet: cut": (write(frame()[:-300], "data.parquet"), PARQUET, "it was cut off"),
+    "parquet: nothing between": (write("PAR1PAR1", "data.parquet"), PARQUET, "it was cut off"),
     "parquet: cut in the middle": (write(frame()[:200] + frame()[-100:], "data.parquet"), PARQUET, "is damaged"),
     "parquet: no rows": (
         lambda place: pl.DataFrame({"x": [], "y": []}).write_parquet(place / "data.parquet"),

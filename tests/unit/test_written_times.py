@@ -114,15 +114,20 @@ def test_a_text_of_another_form_is_told_with_its_row(kind: str, wrong: str, tmp_
 
 
 @pytest.mark.parametrize("roles", [{}, {"time": "when"}])
-@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
-def test_new_rows_are_read_in_the_same_form(kind: str, roles: Any, tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize(("kind", "size"), [("csv", 1), ("csv", 1 << 20), ("json", 1), ("parquet", 1)])
+def test_new_rows_are_read_in_the_same_form(kind: str, size: int, roles: Any, tmp_path: pathlib.Path) -> None:
     """One that is of another is set apart."""
     texts = ["01/02/2020", "2020-02-03", "04/02/2020"]
     found = source(kind, tmp_path, texts, types={"when": {"time": "%d/%m/%Y"}}, **roles)
     with (tmp_path / f"t.{kind}").open("rb") as stream:
-        [batch] = found.batches(stream, "t", 1 << 20)
-    assert batch.table.columns["when"].astype("datetime64[D]").astype(str).tolist() == ["2020-02-01", "2020-02-04"]
-    assert batch.unreadable == {1: "when is no time: '2020-02-03'"}
+        batches = list(found.batches(stream, "t", size))
+    days = [
+        day for batch in batches for day in batch.table.columns["when"].astype("datetime64[D]").astype(str).tolist()
+    ]
+    assert days == ["2020-02-01", "2020-02-04"]
+    assert [row for batch in batches for row in batch.rows.tolist()] == [0, 2]
+    told = {row: why for batch in batches for row, why in batch.unreadable.items()}
+    assert told == {1: "when is no time: '2020-02-03'"}
 
 
 def test_years_first_need_no_format(tmp_path: pathlib.Path) -> None:
@@ -157,6 +162,11 @@ def test_what_is_written_is_read(days: list[dt.date], form: str) -> None:
     assert times.dt.date().to_list() == days
     assert form in orders_of(texts)
     assert len(orders_of(texts)) == 1 + all(day.day <= 12 for day in days)
+
+
+def test_the_first_text_does_not_say_how_the_others_are_read() -> None:
+    assert times_of(pl.Series("t", ["01/02/2020", "2020-02-03"]))[1] == [0]
+    assert times_of(pl.Series("t", [" 31/01/2020 "]), "%d/%m/%Y")[1] == []
 
 
 def test_empty_columns() -> None:
