@@ -91,7 +91,6 @@ def evaluate_split(run: RunFolder, split: Split | None) -> Result:
     path = run.path
     experiment, dataset = load_data(experiment, document, path)
     check_unchanged(run, dataset.summary())
-    dataset.forget()  # before TensorFlow, which is not needed until the data is read, takes its memory
     name = split or list(dataset.splits)[-1]
     if name not in dataset.splits:
         raise RunError(f"{run.path} has no {name} split", hint=f"it has {', '.join(dataset.splits)}")
@@ -206,7 +205,8 @@ def trained_model(run: RunFolder, experiment: Experiment, preparation: Any) -> A
     """
     from dlrun.training.model import restore_weights
 
-    experiment.runtime.model_copy(update={"device": "auto"}).prepare()  # the run may come from another machine
+    # Not before the data is read, which has the memory to itself then. The run may come from another machine.
+    experiment.runtime.model_copy(update={"device": "auto"}).prepare()
     model = experiment.build(preparation.signature)
     restore_weights(model, run.load_weights())
     return model

@@ -92,7 +92,7 @@ class Dataset:
             splits[part] = {"rows": len(rows), "examples": len(examples), "sha256": hashes[part]}
             if counts := self._all_counts(examples):
                 splits[part]["classes"] = counts
-        return {
+        found = {
             "source": self.table.name,
             "rows": len(self.table),
             "columns": {name: _summary(values) for name, values in self.table.columns.items()},
@@ -101,6 +101,8 @@ class Dataset:
             "splits": splits,
             "preparation": self.preparation.tree(),
         }
+        self.forget()
+        return found
 
 
 def class_counts(output: Output, examples: Examples) -> dict[str, int]:

@@ -195,7 +195,7 @@ def test_labels_and_directions():
 def test_counts_of_pairs_of_classes_are_those_of_the_examples(classes, monkeypatch):
     monkeypatch.setattr("dlrun.evaluation.predictions._BLOCK", 7)
     random, names = np.random.default_rng(classes), tuple(f"c{index}" for index in range(classes))
-    truth = random.integers(0, max(2, classes - 1), 100)
+    truth = random.integers(0, max(2, classes - 1), 100, np.int8)
     given = predictions("multiclass", truth, random.dirichlet(np.ones(classes), 100), names)
     result, predicted = measure(given), given.prediction
     assert result["accuracy"] == sklearn.metrics.accuracy_score(truth, predicted)

@@ -17,7 +17,7 @@ from dlrun.data import streaming
 from dlrun.data.dataset import Dataset
 from dlrun.data.on_disk import OnDisk, Selected, check_room
 from dlrun.data.section import Data
-from dlrun.data.sources import Arrays, Parquet, lazy
+from dlrun.data.sources import Arrays, Csv, Parquet, lazy
 from dlrun.errors import DataError, MisfitError
 from dlrun.init import init_from
 from dlrun.machine import bytes_of
@@ -134,7 +134,10 @@ def loaded(base: pathlib.Path, memory: str, **fields: Any) -> Dataset:
 def test_what_is_on_disk_is_what_would_be_in_memory(fields: dict[str, Any], small: pathlib.Path) -> None:
     whole, streamed = (loaded(small, memory, **fields) for memory in ("in_memory", "streamed"))
     assert (whole.streamed, streamed.streamed) == (False, True)
+    assert isinstance(streamed.table.columns, lazy.LazyColumns)
+    assert streamed.table.columns._last is None
     assert streamed.summary() == whole.summary()
+    assert streamed.table.columns._last is None, "no column stays in memory while a model is trained"
     assert streamed.resolved == whole.resolved
     profiles = [profile_dataset(each) for each in (whole, streamed)]
     assert profiles[0].tree() == profiles[1].tree()
@@ -200,6 +203,14 @@ def test_a_budget_decides(small: pathlib.Path, monkeypatch: pytest.MonkeyPatch) 
     for free, expected in ((4 * needed, False), (4 * needed - 4, True), (None, False)):
         monkeypatch.setattr(streaming, "available_memory", lambda free=free: free)
         assert streaming.is_streamed(source, small, "auto") is expected
+
+
+def test_a_packed_file_needs_five_times_its_size_as_text_does(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"a\n1\n2\n3\n")
+    (tmp_path / "b.csv.gz").write_bytes(bytes(100))
+    assert Csv(kind="csv", path="a.csv").memory_needed(tmp_path) == 4 * 8
+    assert Csv(kind="csv", path="b.csv.gz").memory_needed(tmp_path) == 4 * 5 * 100
+    assert Csv(kind="csv", path="*.csv*").memory_needed(tmp_path) == 4 * (8 + 5 * 100)
 
 
 @pytest.mark.parametrize(
