@@ -13,6 +13,7 @@ import yaml
 
 from dlrun.experiment import Experiment
 from dlrun.reading import read_experiment
+from dlrun.spec.document import parse_document
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "distributed.md").read_text(encoding="utf-8")
@@ -23,6 +24,18 @@ def test_every_file_that_the_page_names_is_there() -> None:
     assert len(names) >= 2
     for name in names:
         assert (DOCS / name).is_file(), name
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/data.md", "docs/distributed.md"])
+def test_every_example_is_a_spec_or_a_part_of_one(page: str) -> None:
+    """As far as that shows without its data: sections of a spec, or fields of its section `data`."""
+    examples = re.findall(r"```yaml\n(.*?)```", (DOCS.parent / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert examples
+    for example in examples:
+        tree = parse_document(example, Path(page)).value
+        tree = tree if tree.keys() <= Experiment.model_fields.keys() else {"data": tree}
+        tree["data"] = {"source": {"kind": "bundled", "name": "digits"}, **tree.get("data", {})}
+        Experiment.parse({"name": "example", "architecture": {"kind": "ann"}, **tree})
 
 
 @pytest.fixture(scope="module")
