@@ -81,6 +81,8 @@ def test_folders_that_are_parts(names: list[str], parts: dict[str, str], tmp_pat
         (["train/a/1.txt", "val/a/1.txt", "dev/a/1.txt"], "has two folders for validation: dev and val"),
         (["train/a/1.txt", "val/b/1.txt"], "the validation part has classes that the train part has not: b"),
         (["train/a/1.txt", "more/a/1.txt"], "has the folder more beside train.*move it into train"),
+        (["a/1.txt", "b/1.txt", "dev/a/2.txt", "dev/B/2.txt"], "the validation part has classes that .* has not: B"),
+        (["a/1.txt", "b/1.txt", "test/c/1.txt"], "the test part has classes that the train part has not: c"),
         (["train/a/1.txt", "test/b/1.txt"], "the test part has classes that the train part has not: b"),
     ],
 )
@@ -152,13 +154,30 @@ def test_the_parts_of_folders_are_the_split(tmp_path: pathlib.Path) -> None:
 
 
 def test_files_of_folders_are_told_by_name_pattern_or_folder(tmp_path: pathlib.Path) -> None:
-    write(tmp_path, *(f"texts/{label}/{name}.txt" for label in "ab" for name in ("old/1", "new/1", "held_1")))
-    section = "source: {kind: text_folder, path: texts}\nsplit: {kind: files, validation: new, test: 'held_*'}"
+    write(tmp_path, *(f"texts/{label}/{name}.txt" for label in "ab" for name in ("old/1", "new/deep/1", "held_1")))
+    section = "source: {kind: text_folder, path: texts}\nsplit: {kind: files, validation: new/, test: 'held_*'}"
     assert parts_of(section, tmp_path) == {
         "train": ["texts/a/old/1.txt", "texts/b/old/1.txt"],
-        "validation": ["texts/a/new/1.txt", "texts/b/new/1.txt"],
+        "validation": ["texts/a/new/deep/1.txt", "texts/b/new/deep/1.txt"],
         "test": ["texts/a/held_1.txt", "texts/b/held_1.txt"],
     }
+
+
+@pytest.mark.parametrize(
+    ("own", "split", "words"),
+    [
+        ("test", "validation: '2.txt'", "no file of the source fits 2.txt"),
+        ("val", "validation: '1.txt'", "the source has a validation part of its own"),
+        ("test", "validation: '*'", "no file is left to train on"),
+    ],
+)
+def test_files_of_folders_that_are_parts_already(own: str, split: str, words: str, tmp_path: pathlib.Path) -> None:
+    write(tmp_path, *(f"texts/{part}/{number}.txt" for number, part in enumerate(("train/a", f"{own}/a"), 1)))
+    section = f"source: {{kind: text_folder, path: texts}}\nsplit: {{kind: files, {split}}}"
+    data = Data.parse(yaml.safe_load(section) | {"features": {"text": {"kind": "text"}}})
+    assert words in [problem.message for problem in data.check(tmp_path)]
+    with pytest.raises(DataError, match=words):
+        data.load(tmp_path, 0)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ def of(task, truth, scores):
 def test_wilson_by_hand():
     # n = 10, p = 0.8, z = 1.959964: centre (0.8 + 0.192073) / 1.384146, half sqrt(0.016 + 0.009604) z / 1.384146
     assert wilson(8, 10) == pytest.approx((0.490162, 0.943318), abs=1e-6)
+    right = of("binary", np.repeat([0, 1], [6, 4]), np.eye(2)[np.repeat([0, 1, 0], [6, 2, 2])])
+    assert intervals(right, ["accuracy"])["accuracy"] == pytest.approx((0.490162, 0.943318), abs=1e-6)
     # p = 0: the upper bound is z² / (n + z²)
     assert wilson(0, 10) == pytest.approx((0.0, 3.841459 / 13.841459), abs=1e-6)
     assert wilson(10, 10) == pytest.approx((10 / 13.841459, 1.0), abs=1e-6)

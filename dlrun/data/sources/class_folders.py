@@ -160,8 +160,8 @@ def class_parts(root: pathlib.Path) -> dict[PartName, list[pathlib.Path]]:
         return {part: _folders(parts[part]) for part in PARTS if part in parts}
     classes = {each.name for each in folders if each not in parts.values()}
     own = {part: _folders(folder) for part, folder in parts.items()}
-    # A class may be called `valid`: it is a part where what is in it are the classes beside it.
-    own = {part: each for part, each in own.items() if part == "test" or {cls.name for cls in each} <= classes}
+    # A class may be called `valid`: it is a part where classes beside it are in it too.
+    own = {part: each for part, each in own.items() if part == "test" or {cls.name for cls in each} & classes}
     train = [each for each in folders if each not in [parts[part] for part in own]]
     return {"train": train, **{part: own[part] for part in PARTS if part in own}}
 

@@ -113,8 +113,8 @@ class FilesSplit(Spec):
 
 def _fits(file: str, pattern: str) -> bool:
     """Whether a file, or a folder that it is in, has the name, or the end of the path, that a pattern gives."""
-    path, wanted = PurePath(file), pattern.rstrip("/") or pattern
-    return path.match(wanted) or _lies_in(path.parent, wanted)
+    path = PurePath(file)
+    return path.match(pattern) or _lies_in(path.parent, pattern)
 
 
 @lru_cache(maxsize=1 << 12)
