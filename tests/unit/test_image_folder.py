@@ -280,7 +280,9 @@ def test_rows_are_decoded_as_they_are_asked_for(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 16, 40, 100])
-def test_blocks_are_in_order_and_name_what_cannot_be_decoded(tmp_path: pathlib.Path, size: int) -> None:
+def test_blocks_are_in_order_and_name_what_cannot_be_decoded(
+    tmp_path: pathlib.Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pixels = [save(tmp_path / f"{index}.png", value=index) for index in range(40)]
     files = Pictures(
         np.array([f"{index}.png" for index in range(40)], object), tmp_path, Form(height=4, width=5, channels=3)
@@ -289,6 +291,12 @@ def test_blocks_are_in_order_and_name_what_cannot_be_decoded(tmp_path: pathlib.P
     assert {len(block) for block in blocks[:-1]} <= {size}
     np.testing.assert_array_equal(np.concatenate(blocks), np.stack(pixels))
     assert list(replace(files, files=files.files[:0]).in_blocks(size)) == []
+    begun: list[int] = []
+    begin = Pictures._begin
+    with monkeypatch.context() as patch:
+        patch.setattr(Pictures, "_begin", lambda self, rows: begun.append(len(rows)) or begin(self, rows))
+        next(files.in_blocks(size))
+    assert begun == [len(block) for block in blocks[:2]], "the next one is decoded while this one is used"
     (tmp_path / "21.png").write_bytes(b"x")
     sound = iter(files.in_blocks(size))
     for _ in range(21 // size):
