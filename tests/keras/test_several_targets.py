@@ -68,6 +68,8 @@ def test_each_loss_is_followed_as_one_replica_of_two_sees_it() -> None:
         {"a": np.ones((4, 1))}, [np.full((4, 1), 0.25)], None, None, 2
     )
     assert (float(loss), float(mae)) == (1.5, 0.75)
+    (mixed,) = metric.means(np.ones((4, 2)), np.full((4, 2), 0.25), None, np.full(4, 0.5, np.float32), 1)
+    assert float(mixed) == 0.375, "half of each example's mean"
 
 
 def by_hand() -> Any:
