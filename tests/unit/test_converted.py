@@ -105,6 +105,7 @@ CSVS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "a row too long": ("a,b\n1,2\n3,4,5\n6,7\n", {}),
     "a row too long, and a later one that is too short": ("a,b\n1,2\n3,4,5\n6\n", {}),
     "quotes amid values of several rows": ('a,b\n1,h"\n2,x\n3,"q"\n4,y"\n5,z\n', {}),
+    "quotes amid values that make one of two rows": ('a,b\n"",5" x\n"",5" x\n' + "1,2\n" * 20, {}),
     "quotes amid values that make one of three rows": ('a,b\n1,h"\n2,x\n3,y"\n', {}),
     "they below a name of two lines": ('"a\nb",c\n0,x\n1,h"\n2,x\n3,y"\n', {}),
     "a quote left open": ('a,b\n1,2\n3,"x\n4,y\n5,z\n', {}),

@@ -59,5 +59,8 @@ def test_the_line_is_told_also_in_blocks() -> None:
     content = f'a,b\n{rows}7,h"\n8,x\n9,"y"\n{rows}1,z"\n'.encode()
     with pytest.raises(DataError, match=r"a\.csv: line 32 has a quote that neither begins nor ends a value"):
         frame_of(content, "a.csv", Dialect())
+    many = 'a,b\n"",5" x\n"",5" x\n' + "1,2\n" * 20  # of which polars makes 21 rows
+    with pytest.raises(DataError, match="line 2 has a quote"):
+        frame_of(many.encode(), "a.csv", Dialect())
     with pytest.raises(DataError, match="line 32 has a quote"):
         list(frames_of(io.BytesIO(content), "a.csv", Dialect(), 40))
