@@ -103,7 +103,7 @@ def _decoded_fast(data: bytes, form: Form, out: np.ndarray) -> bool:
     """Decodes a JPEG that needs nothing else; False where it does, or where Pillow should say what is wrong with it."""
     import simplejpeg
 
-    found = jpeg_size(data) if form.channels != 4 and out.flags.c_contiguous else None
+    found = jpeg_size(data) if form.channels != 4 else None
     if found is None or found[:2] != (form.height, form.width) or found[2] not in JPEG_COLOURS[form.channels]:
         return False
     wanted = "GRAY" if form.channels == 1 else "RGB"

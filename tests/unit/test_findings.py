@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from PIL import Image
 from dlrun.data.columns import Table
 from dlrun.data.dataset import Dataset
 from dlrun.data.section import Data
+from dlrun.profile import written
 from dlrun.profile.finding import Finding
 from dlrun.profile.look import look
 from dlrun.profile.pictures import shrink, similar
@@ -400,3 +402,10 @@ def test_what_is_known_of_the_speeches_is_found() -> None:
     findings = found(dataset)
     assert list(findings) == ["duplicates_across"]
     assert findings["duplicates_across"].rows == tuple(again)
+
+
+@pytest.mark.parametrize("pattern", ["NUMBER", "THOUSANDS", "DECIMAL_COMMA", "UNIT"])
+@given(st.data())
+@settings(max_examples=40)
+def test_what_is_a_number_begins_like_one(pattern: str, data: st.DataObject) -> None:
+    assert re.match(written.LIKE_NUMBER, data.draw(st.from_regex(getattr(written, pattern))))

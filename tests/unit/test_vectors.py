@@ -62,6 +62,9 @@ def test_the_file_is_looked_at_before_training(tmp_path: Path) -> None:
     assert (resolved.size, resolved.path) == (3, str(tmp_path / "v.txt"))
     (tmp_path / "v.txt").unlink()
     assert resolved.resolve(Path("elsewhere")) == resolved, "a run does not need the file any more"
+    (tmp_path / "v.txt").write_text("1 999999\nthe 1 2\n")
+    with pytest.raises(DataError, match="line 2 is damaged"):  # before there is room for so many numbers
+        vector_size(tmp_path / "v.txt")
 
 
 def test_tokens_without_a_vector_get_random_ones_of_the_same_spread() -> None:
