@@ -190,6 +190,11 @@ def test_the_metric_of_each_fold_is_drawn_with_mean_and_band() -> None:
     assert png(figure).startswith(b"\x89PNG")
 
 
+def test_a_fold_is_called_by_its_run_too(tmp_path: Path) -> None:
+    run = folded(tmp_path)
+    assert (run.title, run.fold(2).title) == (run.name, f"fold 2 of {run.name}")
+
+
 @pytest.mark.parametrize(
     ("name", "values", "band"),
     [

@@ -15,6 +15,7 @@ from dlrun.evaluation.baselines import baselines
 from dlrun.evaluation.confusion import confusion
 from dlrun.evaluation.metrics import measure
 from dlrun.evaluation.plots import draw_all, draw_comparison, draw_curves, png, save
+from dlrun.evaluation.plots.augmented import draw_augmented
 from dlrun.evaluation.plots.confusion import draw_confusion
 from dlrun.evaluation.plots.folds import held_out
 from dlrun.evaluation.plots.ranking import draw_ranking
@@ -310,6 +311,14 @@ def test_comparison(runs):
     labels = figure.axes[0].texts
     assert len(labels) == min(runs, 8)
     assert overlaps(sorted(labels, key=lambda text: text.get_window_extent().y0), figure) == []
+
+
+def test_mixed_images_say_what_they_are_made_of():
+    images = {"originals": np.zeros((2, 4, 4, 1)), "augmented": np.zeros((2, 1, 4, 4, 1))}
+    figure = draw_augmented(images | {"partners": np.array([[1], [0]]), "shares": np.array([[0.3], [1.0]])})
+    labels = [axes.get_xlabel() for axes in figure.axes]
+    assert labels == ["image 1", "30% of 1, 70% of 2", "image 2", "100% of 2, 0% of 1"]
+    assert not any(axes.get_xlabel() for axes in draw_augmented(images).axes)
 
 
 def test_all_lines_of_a_comparison_have_dots_or_none_has():
