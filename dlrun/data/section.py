@@ -140,7 +140,7 @@ class Data(Spec):
         """
         source = self.source.resolve(base)
         try:
-            table = self._table(source, base, memory, reconstructs=reconstructs)
+            table = self._table(source, base, memory)
         except MisfitError as error:
             raise MisfitError(*(problem.under("data", "source") for problem in error.problems)) from None
         if isinstance(source, Tabular | Sql):
@@ -150,7 +150,7 @@ class Data(Spec):
         if problems := list(check_data(resolved, columns, table.test_rows is not None, reconstructs=reconstructs)):
             raise MisfitError(*(problem.under("data") for problem in problems))
         resolved = resolved.model_copy(update={"features": with_vectors(resolved.features or {}, base)})
-        table, resolved, columns = resolved.decoded(table, columns, base, memory, reconstructs=reconstructs)
+        table, resolved, columns = resolved.decoded(table, columns, base, memory)
         parts = resolved.parts(table, seed)
         preparation, out_of_fold = fit(resolved, table, columns, parts, seed)
         for target in preparation.targets:
@@ -166,13 +166,12 @@ class Data(Spec):
             **encoded_parts(table, parts, preparation, memory, out_of_fold),
         )
 
-    def _table(self, source: Source, base: pathlib.Path, memory: str, *, reconstructs: bool) -> Table:
+    def _table(self, source: Source, base: pathlib.Path, memory: str) -> Table:
         """The columns of the source, in memory or, where they would be too large, read when they are asked for."""
-        if is_streamed(source, base, memory):
-            what = "an autoencoder" if reconstructs else "a series" if self._has_series else None
-            if what is None and isinstance(source, Tabular):
+        if isinstance(source, Tabular) and is_streamed(source, base, memory):
+            if not self._has_series:
                 return source.lazily(base)
-            check_fits(source, base, what or source.kind)
+            check_fits(source, base, "a series")
         return source.load(base)
 
     @property
@@ -213,21 +212,18 @@ class Data(Spec):
         columns: dict[str, Column],
         base: pathlib.Path,
         memory: str = "in_memory",
-        *,
-        reconstructs: bool = False,
     ) -> tuple[Table, Data, dict[str, Column]]:
         """The table with pixels where it names image files, the resolved section, and the columns as they are then.
 
         Args:
-            memory: as `runtime.memory`; pixels that would take more are put on disk, if they are not the target too.
+            memory: as `runtime.memory`; pixels that would take more are put on disk.
 
         Raises:
             DataError: an image cannot be decoded; all such are named.
             MisfitError: a feature says how files are read, and its column holds pixels.
         """
-        allowed = None if reconstructs else allowed_bytes(memory)
         try:
-            table, features, columns = with_pixels(table, self.features or {}, columns, base, allowed)
+            table, features, columns = with_pixels(table, self.features or {}, columns, base, allowed_bytes(memory))
         except MisfitError as error:
             raise MisfitError(*(problem.under("data") for problem in error.problems)) from None
         return table, self.model_copy(update={"features": features}), columns

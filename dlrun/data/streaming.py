@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from dlrun.data.columns import Table
@@ -86,7 +87,7 @@ def encoded_parts(
     if memory == "streamed":
         raise DataError(
             f"runtime.memory is streamed, and {table.name} can only be held in memory",
-            hint="what is streamed: tables (csv, json, parquet) and image files, not for series and autoencoders",
+            hint="what is streamed: tables (csv, json, parquet) and image files, not for series",
         )
     return {
         part: preparation.encode(table, rows, out_of_fold=out_of_fold if part == "train" else None)
@@ -104,18 +105,34 @@ def encoded_on_disk(
     Raises:
         DataError: values cannot be read; or the disk has no room.
     """
-    import numpy as np
-
     here: Mapping[str, object] = {} if isinstance(table.columns, LazyColumns) else table.columns
     whole = {name: values for name, values in here.items() if isinstance(values, OnDisk)}
     pixels = {
         name: each for name, each in preparation.features.items() if name in whole and isinstance(each, FittedImage)
     }
-    if pixels:
-        rest = {name: each for name, each in preparation.features.items() if name not in pixels}
-        preparation = preparation.model_copy(update={"features": rest})
+    rest = {name: each for name, each in preparation.features.items() if name not in pixels}
+    found = _encoded_in_blocks(table, parts, preparation.model_copy(update={"features": rest}), out_of_fold)
+    for part, examples in found.items():
+        for name, feature in pixels.items():
+            encoded = Selected(whole[name], examples.rows, feature.encode)
+            examples.inputs[input_name(name)] = cast("np.ndarray", encoded)
+        if preparation.target is None:
+            given = examples.inputs[preparation.signature.output.name]
+            found[part] = replace(examples, target=given, truth=given)
+    return found
+
+
+def _encoded_in_blocks(
+    table: Table, parts: Parts, preparation: Preparation, out_of_fold: OutOfFold | None
+) -> dict[str, Examples]:
+    """The encoded rows of each part but for images that are on disk already."""
+    import numpy as np
+
     names = list(preparation.features)
     names += [each.column for each in preparation.targets if each.column not in names]
+    if not names:
+        nothing = np.zeros((len(table), 0))
+        return {part: Examples(rows, {}, nothing[rows], nothing[rows]) for part, rows in parts.items()}
     found: dict[str, Examples] = {}
     start = 0
     for block in rows_of_table(table, names):
@@ -133,10 +150,6 @@ def encoded_on_disk(
                 found[part] = _empty(examples, rows)
             _append(found[part], examples)
         start += len(block)
-    for name, feature in pixels.items():
-        for examples in found.values():
-            encoded = Selected(whole[name], examples.rows, feature.encode)
-            examples.inputs[input_name(name)] = cast("np.ndarray", encoded)
     return found
 
 
@@ -145,9 +158,14 @@ def is_on_disk(table: Table) -> bool:
     return isinstance(table.columns, LazyColumns) or any(isinstance(each, OnDisk) for each in table.columns.values())
 
 
-def _bytes_of_row(examples: Examples) -> int:
+def _distinct(examples: Examples) -> dict[int, np.ndarray]:
+    """Inputs, targets and truths by their identity: the input may be the target, and a target its own truth."""
     arrays = [*examples.inputs.values(), *(array for part in examples.each for array in (part.target, part.truth))]
-    return sum(math.prod(array.shape[1:]) * array.dtype.itemsize for array in arrays)
+    return {id(array): array for array in arrays}
+
+
+def _bytes_of_row(examples: Examples) -> int:
+    return sum(math.prod(array.shape[1:]) * array.dtype.itemsize for array in _distinct(examples).values())
 
 
 def _empty(like: Examples, rows: np.ndarray) -> Examples:
@@ -156,32 +174,18 @@ def _empty(like: Examples, rows: np.ndarray) -> Examples:
     Args:
         rows: of the table, that will be in it.
     """
-
-    def empty(array: np.ndarray) -> OnDisk:
-        return OnDisk(cache_folder() / "streamed", array.shape[1:], array.dtype)
-
-    pairs: list[tuple[np.ndarray, np.ndarray]] = []
-    for part in like.each:
-        stored = cast("np.ndarray", empty(part.target))
-        same = part.truth is part.target
-        pairs.append((stored, stored if same else cast("np.ndarray", empty(part.truth))))
-    (target, truth), *further = pairs
     # They stand in for arrays: they are sliced as those are.
-    return Examples(
-        rows,
-        cast("dict[str, np.ndarray]", {name: empty(array) for name, array in like.inputs.items()}),
-        target,
-        truth,
-        further=tuple(further),
-    )
+    empty = {
+        key: cast("np.ndarray", OnDisk(cache_folder() / "streamed", array.shape[1:], array.dtype))
+        for key, array in _distinct(like).items()
+    }
+    (target, truth), *further = ((empty[id(part.target)], empty[id(part.truth)]) for part in like.each)
+    inputs = {name: empty[id(array)] for name, array in like.inputs.items()}
+    return Examples(rows, inputs, target, truth, further=tuple(further))
 
 
 def _append(stored: Examples, more: Examples) -> None:
-    pairs = [(stored.inputs[name], more.inputs[name]) for name in more.inputs]
-    for part, its in zip(stored.each, more.each, strict=True):
-        pairs += [(part.target, its.target)]
-        pairs += [(part.truth, its.truth)] if part.truth is not part.target else []
-    for array, values in pairs:
+    for array, values in zip(_distinct(stored).values(), _distinct(more).values(), strict=True):
         cast("OnDisk", array).append(values)
 
 
@@ -200,8 +204,12 @@ def window(examples: Examples, ranges: Sequence[Range], room: int) -> Examples:
     """The examples of some ranges in memory, one after the other, and zeros up to `room` of them."""
     import numpy as np
 
+    read: dict[int, np.ndarray] = {}
+
     def taken(array: np.ndarray) -> np.ndarray:
-        return cast("Rows", array).taken(ranges, room)
+        if id(array) not in read:
+            read[id(array)] = cast("Rows", array).taken(ranges, room)
+        return read[id(array)]
 
     target, *others = (taken(part.target) for part in examples.each)
     inputs = {name: taken(each) for name, each in examples.inputs.items()}
