@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 SCORE = "score_"
-_CHUNK = 1024  # examples whose error is computed at once: bounds the memory, not the result
+_CHUNK = 1 << 20  # values whose error is computed at once: bounds the memory, not the result
 _BLOCK = 1 << 18  # examples that are counted, or written, at once: as many as polars puts into a group of a file
 
 
@@ -209,8 +210,9 @@ def mean_errors(truth: Array, said: Array) -> Array:
         said: shaped as the truth.
     """
     errors = np.empty((len(said), 2))
-    for start in range(0, len(said), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    rows = max(1, _CHUNK // max(1, math.prod(said.shape[1:])))
+    for start in range(0, len(said), rows):
+        part = slice(start, start + rows)
         difference = said[part].astype(np.float64) - truth[part]
         for column, of in enumerate((np.square, np.abs)):
             errors[part, column] = of(difference).reshape(len(difference), -1).mean(axis=1)
