@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from dlrun.data.columns import Table
 from dlrun.data.section import Data
 from dlrun.data.sources import Csv, Json, Parquet, csv_blocks, json_blocks, lazy
-from dlrun.data.sources.converted import Whole
+from dlrun.data.sources.aside import Whole
 from dlrun.data.sources.frames import Types
 from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError, DlrunError

@@ -93,6 +93,13 @@ def _type_of(column: polars.Series) -> ColumnType | None:
     return "integer" if column.dtype.is_integer() else "number" if column.dtype.is_numeric() else "text"
 
 
+def values_of(rows: polars.LazyFrame) -> polars.DataFrame:
+    """A value of each column, by which `together` tells its type; a missing one where there is none."""
+    import polars
+
+    return rows.select(polars.all().drop_nulls().first()).collect()
+
+
 def together(frames: Sequence[polars.DataFrame]) -> dict[str, ColumnType]:
     """The types of the columns that not all parts of a table have of one type: number where all are numbers, text
     otherwise."""

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, ClassVar, Literal
 
 from dlrun.data.columns import Batch, Table
-from dlrun.data.sources.converted import Converted, Whole
+from dlrun.data.sources.aside import Whole, writable
+from dlrun.data.sources.converted import Converted
 from dlrun.data.sources.files import BLOCK, FETCH, ZSTANDARD, check_fits, is_packed, opened, parts, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform, text_bytes
 from dlrun.data.sources.parquet_pages import unpacked
-from dlrun.data.sources.stored import readable, rows_in, scanned, schema, writable
+from dlrun.data.sources.stored import readable, rows_in, scanned, schema
 from dlrun.data.sources.tabular import same_columns
 from dlrun.errors import DataError
 
