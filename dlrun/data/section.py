@@ -168,8 +168,10 @@ class Data(Spec):
 
     def _table(self, source: Source, base: pathlib.Path, memory: str, *, reconstructs: bool) -> Table:
         """The columns of the source, in memory or, where they would be too large, read when they are asked for."""
+        what = "an autoencoder" if reconstructs else "a series" if self._has_series else None
+        if isinstance(source, Sql):  # how much there is shows while it is fetched
+            return source.load(base, allowed_bytes(memory) if what is None else None)
         if is_streamed(source, base, memory):
-            what = "an autoencoder" if reconstructs else "a series" if self._has_series else None
             if what is None and isinstance(source, Tabular):
                 return source.lazily(base)
             check_fits(source, base, what or source.kind)

@@ -86,7 +86,7 @@ def encoded_parts(
     if memory == "streamed":
         raise DataError(
             f"runtime.memory is streamed, and {table.name} can only be held in memory",
-            hint="what is streamed: tables (csv, json, parquet) and image files, not for series and autoencoders",
+            hint="what is streamed: tables (csv, json, parquet, sql) and image files, not for series and autoencoders",
         )
     return {
         part: preparation.encode(table, rows, out_of_fold=out_of_fold if part == "train" else None)

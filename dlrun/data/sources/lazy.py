@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from dlrun.data.columns import Table
 from dlrun.data.sources.files import check_fits
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 16
 """Rows that are read at once."""
+
+Place = str | Path | IO[bytes]
+"""Where a Parquet file is; or the file itself, open, where it has no name."""
 
 
 class LazyColumns(Mapping[str, "np.ndarray"]):
@@ -82,10 +85,10 @@ class Parts:
     def __init__(
         self,
         files: Sequence[Path],
-        stored: Sequence[Path],
+        stored: Sequence[Place],
         counts: Sequence[int],
         column: Callable[[str], polars.DataFrame],
-        rows: Callable[[Path, Sequence[str], int, int], polars.DataFrame],
+        rows: Callable[[Place, Sequence[str], int, int], polars.DataFrame],
         *,
         kept: np.ndarray | None,
         limit: int | None,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
 from dlrun.data.sources.files import FETCH
-from dlrun.data.sources.frames import Types, check_formats, conform
-from dlrun.data.sources.lazy import Parts
+from dlrun.data.sources.frames import Types, check_formats, conform, text_bytes
+from dlrun.data.sources.lazy import Parts, Place
 from dlrun.data.sources.tabular import KEPT, Tabular
 from dlrun.errors import DataError, MisfitError
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import polars
 
-Place = str | pathlib.Path | IO[bytes]
-"""Where a Parquet file is; or the file itself, open, where it has no name."""
+TEXT_OBJECT = 80
+"""Bytes that Python needs for a text besides its letters, and for what is encoded of it, about."""
 
 
 class Stored(Tabular):
@@ -141,6 +141,20 @@ def rows_in(file: Place) -> int:
 
     with readable(str(file)):
         return int(scanned(file).select(polars.len()).collect().item())
+
+
+def row_bytes(column: polars.Series) -> int:
+    """What a row of a column takes in memory, about, as a table and twice encoded in half as many bytes."""
+    import polars
+
+    if isinstance(column.dtype, polars.List | polars.Array):
+        each = column.list.len() if column.dtype == polars.List else column.arr.len()
+        return 16 * int(each.sum()) // max(1, len(each))
+    if column.dtype.is_numeric() or column.dtype.is_temporal() or column.dtype == polars.Boolean:
+        return 16
+    if column.dtype != polars.String:
+        return TEXT_OBJECT
+    return TEXT_OBJECT + text_bytes(column) // max(1, len(column))
 
 
 @contextmanager
