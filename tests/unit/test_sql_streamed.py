@@ -146,6 +146,12 @@ def test_what_is_allowed_is_held_in_memory_and_what_is_more_is_not(here: pathlib
         assert left(here) == [], "the file has no name"
 
 
+def test_wide_rows_are_fetched_a_few_at_a_time(here: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "CELLS", 5)
+    database(here / "shop.db", [(n, n) for n in range(5)])
+    assert [block.height for block in sqlite.sqlite_blocks(here / "shop.db", SHOP, "query")] == [2, 2, 1]
+
+
 def test_the_next_training_has_the_rows_of_its_time(here: pathlib.Path) -> None:
     database(here / "shop.db", [(n, n) for n in range(8)])
     before = source().load(here, 0)
