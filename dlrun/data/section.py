@@ -20,11 +20,11 @@ from dlrun.data.image_files import with_pixels
 from dlrun.data.inference import describe, infer
 from dlrun.data.shared_window import preview_series, resolve_series
 from dlrun.data.signature import Output, Signature, input_name, pack, reconstruction
-from dlrun.data.sources import Source
+from dlrun.data.sources import HuggingFace, Source
 from dlrun.data.sources.folder_source import FolderSource
 from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
-from dlrun.data.split_checks import check_files
+from dlrun.data.split_checks import beside_own_validation, check_files
 from dlrun.data.splits import AutoSplit, FilesSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.splits.parts import own_validation
 from dlrun.data.streaming import allowed_bytes, check_fits, encoded_parts, is_on_disk, is_streamed
@@ -200,6 +200,8 @@ class Data(Spec):
             )
         split = self.split
         if isinstance(split, AutoSplit):
+            if table.validation_rows is not None and (problems := list(beside_own_validation(source, split))):
+                raise MisfitError(*(problem.under("data", "split") for problem in problems))
             series = any(isinstance(each, Series) for each in features.values())
             split = split.choose(series=series, group=defaults.group, own_validation=table.validation_rows is not None)
         features = resolve_series(features)
@@ -266,7 +268,7 @@ class Data(Spec):
     def has_validation(self) -> bool:
         """Whether there is a validation part, as far as can be told without the data."""
         return self.split.has_validation or (
-            isinstance(self.split, FilesSplit) and isinstance(self.source, FolderSource)
+            isinstance(self.split, FilesSplit) and isinstance(self.source, FolderSource | HuggingFace)
         )
 
     @property
