@@ -19,7 +19,8 @@ Array = NDArray[Any]
 
 SCORE = "score_"
 _CHUNK = 1024  # examples whose reconstruction error is computed at once: bounds the memory, not the result
-_BLOCK = 1 << 18  # examples that are counted, or written, at once: as many as polars puts into a group of a file
+BLOCK = 1 << 18
+"""Examples that are counted, or written, at once: as many as polars puts into a group of a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +89,8 @@ class Predictions:
 
     def blocks(self) -> Iterator[Predictions]:
         """The same examples one stretch after the other: of what is made of one, there is little at a time."""
-        for start in range(0, len(self), _BLOCK):
-            yield self._cut(slice(start, start + _BLOCK))
+        for start in range(0, len(self), BLOCK):
+            yield self._cut(slice(start, start + BLOCK))
 
     def _cut(self, part: slice) -> Predictions:
         return replace(
@@ -190,6 +191,16 @@ def squared_errors(predictions: Predictions) -> Array:
 def absolute_errors(predictions: Predictions) -> Array:
     """(n,), for each example the mean over its values of the absolute error."""
     return _mean_by_example(predictions, np.abs)
+
+
+def log_losses(predictions: Predictions) -> Array:
+    """(n,), -log of the probability that each example's true class was given, clipped as scikit-learn does."""
+    losses = np.empty(len(predictions))
+    for start, part in zip(range(0, len(predictions), BLOCK), predictions.blocks(), strict=True):
+        scores = part.scores.astype(np.float64)
+        given = scores[np.arange(len(scores)), part.truth] / scores.sum(axis=1)
+        losses[start : start + BLOCK] = -np.log(np.clip(given, np.finfo(np.float64).eps, 1.0))
+    return losses
 
 
 def _mean_by_example(predictions: Predictions, of: np.ufunc) -> Array:
