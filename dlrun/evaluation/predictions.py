@@ -32,7 +32,7 @@ class Predictions:
         task: what is predicted.
         target: the name of the target.
         classes: unique names in the order of their indexes; empty where there are none.
-        rows: (n,), which row of the source each example is; of a forecast's window the row of its last past step.
+        rows: (n,) integers, which row of the source each example is; of a forecast's window that of its last past step.
         truth: classification (n,) index of the class; regression (n,); forecast (n, horizon); reconstruction (n, …).
         scores: classification (n, classes) probabilities, finite; else the prediction, shaped as the truth.
         series: where there are several series: (n,) the name of each window's.
@@ -121,7 +121,10 @@ class Predictions:
         if self.further:
             return together([(each.target, each.to_frame()) for each in self.each])
 
-        columns: dict[str, Any] = {"row": self.rows, "split": pl.repeat(self.split, len(self), eager=True)}
+        columns: dict[str, Any] = {
+            "row": self.rows.astype(np.int64),
+            "split": pl.repeat(self.split, len(self), eager=True),
+        }
         if self.task == "reconstruction":
             columns["error"] = squared_errors(self)
         elif self.task == "forecast":
@@ -197,7 +200,7 @@ def log_losses(predictions: Predictions) -> Array:
     """(n,), -log of the probability that each example's true class was given, clipped as scikit-learn does."""
     losses = np.empty(len(predictions))
     for start, part in zip(range(0, len(predictions), BLOCK), predictions.blocks(), strict=True):
-        scores = part.scores.astype(np.float64)
+        scores = np.asarray(part.scores, np.float64)
         given = scores[np.arange(len(scores)), part.truth] / scores.sum(axis=1)
         losses[start : start + BLOCK] = -np.log(np.clip(given, np.finfo(np.float64).eps, 1.0))
     return losses
