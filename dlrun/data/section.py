@@ -256,7 +256,7 @@ class Data(Spec):
             features=tuple(self.features or ()),
             horizon=_horizon(self.features or {}),
         )
-        return split.parts(table, seed=seed, roles=roles)
+        return split.parts(table, seed=seed, roles=roles).narrow()
 
     @property
     def has_validation(self) -> bool:
