@@ -19,7 +19,7 @@ import numpy as np
 from dlrun.evaluation.intervals import intervals
 from dlrun.evaluation.names import METRICS
 from dlrun.evaluation.predictions import Array, Predictions, absolute_errors, log_losses, squared_errors
-from dlrun.evaluation.ranking import average_precision, roc_auc
+from dlrun.evaluation.ranking import average_precision, in_order, roc_auc
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
@@ -168,7 +168,7 @@ def _ranked(area: Callable[[Array, Array], float], predictions: Predictions) -> 
     if len(occurring) < 2:
         return None
     chosen = [1] if len(predictions.classes) == 2 else occurring.tolist()
-    return float(np.mean([area(predictions.truth == index, predictions.scores[:, index]) for index in chosen]))
+    return float(np.mean([area(*in_order(predictions, index)) for index in chosen]))
 
 
 def _log_loss(predictions: Predictions) -> float | None:

@@ -10,10 +10,27 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlrun.evaluation.predictions import BLOCK, Array
+from dlrun.evaluation.predictions import BLOCK, Array, Predictions
 
 
-def roc_auc(truth: Array, scores: Array) -> float:
+def in_order(predictions: Predictions, index: int) -> tuple[Array, Array]:
+    """The scores that a class was given: by the examples of it and by the others, both in rising order."""
+    count = int(np.count_nonzero(predictions.truth == index))
+    scores = np.empty(len(predictions), predictions.scores[:0].dtype)
+    own, others = scores[:count], scores[count:]
+    first, second = 0, 0
+    for part in predictions.blocks():
+        of_class, given = part.truth == index, part.scores[:, index]
+        here = int(np.count_nonzero(of_class))
+        own[first : first + here] = given[of_class]
+        others[second : second + len(part) - here] = given[~of_class]
+        first, second = first + here, second + len(part) - here
+    own.sort()
+    others.sort()
+    return own, others
+
+
+def roc_auc(own: Array, others: Array) -> float:
     """The share of pairs, one example of the class and one other, of which the former has the higher score; equal
     ones count half.
 
@@ -21,17 +38,16 @@ def roc_auc(truth: Array, scores: Array) -> float:
     operating characteristic (ROC) curve", Radiology 143 (1982) 29-36).
 
     Args:
-        truth: (n,) bool, whether an example is of the class; some are, some are not.
-        scores: (n,), finite.
+        own: finite scores of the examples of the class, in rising order, at least one.
+        others: those of the others.
     """
-    own, others = _sorted(truth, scores)
     halves = 0
     for part in _blocks(own):
         halves += int(np.searchsorted(others, part, "left").sum() + np.searchsorted(others, part, "right").sum())
     return halves / (2 * len(own) * len(others))
 
 
-def average_precision(truth: Array, scores: Array) -> float:
+def average_precision(own: Array, others: Array) -> float:
     """The mean over the examples of the class of the precision at their score: of those with at least that score,
     the share that is of the class.
 
@@ -39,24 +55,14 @@ def average_precision(truth: Array, scores: Array) -> float:
     the recall.
 
     Args:
-        truth: (n,) bool, whether an example is of the class; some are.
-        scores: (n,), finite.
+        own, others: as of `roc_auc`.
     """
-    own, others = _sorted(truth, scores)
     total = 0.0
     for part in _blocks(own):
         true = len(own) - np.searchsorted(own, part, "left")
         false = len(others) - np.searchsorted(others, part, "left")
         total += float((true / (true + false)).sum())
     return total / len(own)
-
-
-def _sorted(truth: Array, scores: Array) -> tuple[Array, Array]:
-    """The scores of those of the class, and of the others, both in rising order."""
-    own, others = scores[truth], scores[~truth]
-    own.sort()
-    others.sort()
-    return own, others
 
 
 def _blocks(values: Array) -> Iterator[Array]:
