@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -202,22 +202,30 @@ class SeriesInput:
             hint = "more rows, or those that are missing between others"
         return DataError(f"{name}: {counted} no window of {self.past} past{ahead} steps", hint=hint)
 
-    def encode(self, columns: Mapping[str, np.ndarray], past: Past) -> np.ndarray:
-        """The columns of the whole table, (rows,) each, to float32 (windows, window, variables)."""
-        import numpy as np
-
-        layout, encoded = past.layout, []
+    def encode(self, columns: Mapping[str, np.ndarray], layout: Layout) -> Iterator[tuple[str, np.ndarray]]:
+        """The columns of the whole table, (rows,) each, of which `windows` are made: the name of each, and float32
+        (places, numbers). What tells the series apart is not among them: it is the same at all places of one."""
         ids = layout.ids if self.has_own_scales else None
         for name, feature in self.features.items():
             if isinstance(feature, FittedDate):
-                later = past.origins[:, None] + self.main.horizon + np.arange(1 - self.main.window, 1)
-                encoded.append(feature.encode(layout.stamps)[later])
+                yield name, feature.encode(layout.stamps)
+            elif isinstance(feature, FittedSeries):
+                yield name, feature.encode(layout.take(columns[name]), ids)
+
+    def windows(self, encoded: Mapping[str, np.ndarray], past: Past) -> np.ndarray:
+        """What `encode` gives, by column, to float32 (windows, window, variables)."""
+        import numpy as np
+
+        found, window = [], self.main.window
+        for name, feature in self.features.items():
+            if isinstance(feature, FittedDate):
+                found.append(windows(encoded[name], past.origins + self.main.horizon - window + 1, window))
             elif isinstance(feature, FittedCategory):
-                which = feature.encode(np.array(layout.names or (), object))[layout.series[past.origins]]
-                encoded.append(np.repeat(which[:, None], self.main.window, axis=1))
+                which = feature.encode(np.array(past.layout.names or (), object))[past.layout.series[past.origins]]
+                found.append(np.repeat(which[:, None], window, axis=1))
             else:
-                encoded.append(feature.encode(layout.take(columns[name]), past.origins, ids))
-        return encoded[0] if len(encoded) == 1 else np.concatenate(encoded, axis=2)
+                found.append(feature.windows(encoded[name], past.origins))
+        return found[0] if len(found) == 1 else np.concatenate(found, axis=2)
 
     def raw_inputs(self) -> dict[str, KerasTensor]:
         """A Keras input for each column: series float32 (past, 1), known ones (past + horizon, 1), a date the

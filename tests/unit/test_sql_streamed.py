@@ -175,12 +175,19 @@ def test_the_spec_says_how_much_memory_rows_may_take(here: pathlib.Path) -> None
             np.testing.assert_array_equal(np.asarray(found.splits[part].target), expected.target, strict=True)
             for name, values in expected.inputs.items():
                 np.testing.assert_array_equal(np.asarray(found.splits[part].inputs[name]), values, strict=True)
-    features = {"a": {"kind": "series", "window": 2}}
-    series = {"source": source(time="b").tree(), "target": "a", "features": features}
-    database(here / "shop.db", [(n, str(dt.date(2020, 1, 1) + dt.timedelta(n))) for n in range(60)])
-    assert not Data.parse(series).load(here, 5, memory="1 KB").streamed
+    autoencoder = Data.parse({"source": source().tree(), "features": {"a": {"kind": "number"}}})
+    assert not autoencoder.load(here, 5, reconstructs=True, memory="1 KB").streamed
     with pytest.raises(DataError, match=r"runtime\.memory is streamed, and shop\.db can only be held in memory"):
-        Data.parse(series).load(here, 5, memory="streamed")
+        autoencoder.load(here, 5, reconstructs=True, memory="streamed")
+
+
+def test_a_series_of_a_query_is_streamed_too(here: pathlib.Path) -> None:
+    database(here / "shop.db", [(n, str(dt.date(2020, 1, 1) + dt.timedelta(n))) for n in range(60)])
+    features = {"a": {"kind": "series", "window": 2}}
+    data = Data.parse({"source": source(time="b").tree(), "target": "a", "features": features})
+    whole, streamed = (data.load(here, 5, memory=memory) for memory in ("in_memory", "streamed"))
+    assert streamed.streamed
+    assert streamed.summary() == whole.summary()
 
 
 def test_rows_for_which_there_is_no_memory_are_refused(here: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
