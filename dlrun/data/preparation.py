@@ -77,7 +77,7 @@ class Preparation(Spec):
     def inputs(self) -> tuple[Input, ...]:
         """The inputs of the network."""
         if self.series_input is not None:
-            return (self.series_input.input,)
+            return self.series_input.inputs
         return pack([feature.input(input_name(name)) for name, feature in self.features.items()], self.apart)
 
     def is_packed(self, name: str) -> bool:
@@ -150,7 +150,7 @@ class Preparation(Spec):
     def _encode_series(self, series: SeriesInput, table: Table, past: Past, target: bool) -> Examples:
         import numpy as np
 
-        inputs = {series.input.name: series.encode(table.columns, past)}
+        inputs = series.encode(table.columns, past)
         numbers = self.target if isinstance(self.target, FittedNumbers) else None
         if numbers is not None and (target or numbers.column in series.features):
             past = replace(past, values=past.layout.take(table.columns[numbers.column]))
@@ -248,7 +248,7 @@ class Preparation(Spec):
         import keras
 
         if self.series_input is not None:
-            return {self.series_input.input.name: self.series_input.preprocess(raw)}
+            return self.series_input.preprocess(raw)
         tensors: dict[str, list[KerasTensor]] = {}
         for name, feature in self.features.items():
             if isinstance(feature, FittedSeries):
