@@ -90,10 +90,9 @@ class FittedNumbers(Spec):
 
     def truth(self, values: np.ndarray, origins: np.ndarray | None = None) -> np.ndarray:
         """(rows,) to float64 in the units of the data: (rows,), or, for a series, (windows, horizon)."""
-        numbers = as_numbers(values)[0]
         if self.horizon is None or origins is None:
-            return numbers
-        return windows(numbers, origins + 1, self.horizon)
+            return as_numbers(values)[0]
+        return windows(values, origins + 1, self.horizon)
 
     def scaled(self, truth: np.ndarray, past: Past | None = None) -> np.ndarray:
         """The truth as the network is to give it: float32 (rows, 1) or (windows, horizon).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -215,27 +215,41 @@ class SeriesInput:
             hint = "more rows, or those that are missing between others"
         return DataError(f"{name}: {counted} no window of {self.past} past{ahead} steps", hint=hint)
 
-    def encode(self, columns: Mapping[str, np.ndarray], past: Past) -> dict[str, np.ndarray]:
-        """The columns of the whole table, (rows,) each, to the inputs by name: float32 (windows, window, variables),
-        and of a name that is embedded int32 (windows,)."""
-        import numpy as np
-
-        layout, encoded, apart = past.layout, [], {}
+    def encode(self, columns: Mapping[str, np.ndarray], layout: Layout) -> Iterator[tuple[str, np.ndarray]]:
+        """The columns of the whole table, (rows,) each, of which `windows` are made: the name of each, and float32
+        (places, numbers). What tells the series apart is not among them: it is the same at all places of one."""
         ids = layout.ids if self.has_own_scales else None
         for name, feature in self.features.items():
             if isinstance(feature, FittedDate):
-                later = past.origins[:, None] + self.main.horizon + np.arange(1 - self.main.window, 1)
-                encoded.append(feature.encode(layout.stamps)[later])
+                yield name, feature.encode(layout.stamps)
+            elif isinstance(feature, FittedSeries):
+                yield name, feature.encode(layout.take(columns[name]), ids)
+
+    def windows(self, encoded: Mapping[str, np.ndarray], past: Past) -> np.ndarray:
+        """What `encode` gives, by column, to float32 (windows, window, variables)."""
+        import numpy as np
+
+        found, window = [], self.main.window
+        for name, feature in self.steps.items():
+            if isinstance(feature, FittedDate):
+                found.append(windows(encoded[name], past.origins + self.main.horizon - window + 1, window))
             elif isinstance(feature, FittedCategory):
-                which = feature.encode(np.array(layout.names or (), object))[layout.series[past.origins]]
-                if is_embedded(feature):
-                    apart[input_name(name)] = which
-                else:
-                    encoded.append(np.broadcast_to(which[:, None], (len(which), self.main.window, which.shape[1])))
+                which = feature.encode(np.array(past.layout.names or (), object))[past.layout.series[past.origins]]
+                found.append(np.broadcast_to(which[:, None], (len(which), window, which.shape[1])))
             else:
-                encoded.append(feature.encode(layout.take(columns[name]), past.origins, ids))
-        steps = encoded[0] if len(encoded) == 1 else np.concatenate(encoded, axis=2)
-        return {self.inputs[0].name: steps, **apart}
+                found.append(feature.windows(encoded[name], past.origins))
+        return found[0] if len(found) == 1 else np.concatenate(found, axis=2)
+
+    def indexes(self, past: Past) -> np.ndarray | None:
+        """Of a name that is embedded, which it is of each window, int32 (windows,); None where none is."""
+        import numpy as np
+
+        if self.name is None or not is_embedded(self.name):
+            return None
+        found: np.ndarray = self.name.indexes(np.array(past.layout.names or (), object))[
+            past.layout.series[past.origins]
+        ]
+        return found
 
     def raw_inputs(self) -> dict[str, KerasTensor]:
         """A Keras input for each column: series float32 (past, 1), known ones (past + horizon, 1), a date the

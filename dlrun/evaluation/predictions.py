@@ -19,7 +19,8 @@ Array = NDArray[Any]
 
 SCORE = "score_"
 _CHUNK = 1024  # examples whose reconstruction error is computed at once: bounds the memory, not the result
-_BLOCK = 1 << 18  # examples that are counted, or written, at once: as many as polars puts into a group of a file
+BLOCK = 1 << 18
+"""Examples that are counted, or written, at once: as many as polars puts into a group of a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +32,7 @@ class Predictions:
         task: what is predicted.
         target: the name of the target.
         classes: unique names in the order of their indexes; empty where there are none.
-        rows: (n,), which row of the source each example is; of a forecast's window the row of its last past step.
+        rows: (n,) integers, which row of the source each example is; of a forecast's window that of its last past step.
         truth: classification (n,) index of the class; regression (n,); forecast (n, horizon); reconstruction (n, …).
         scores: classification (n, classes) probabilities, finite; else the prediction, shaped as the truth.
         series: where there are several series: (n,) the name of each window's.
@@ -88,8 +89,8 @@ class Predictions:
 
     def blocks(self) -> Iterator[Predictions]:
         """The same examples one stretch after the other: of what is made of one, there is little at a time."""
-        for start in range(0, len(self), _BLOCK):
-            yield self._cut(slice(start, start + _BLOCK))
+        for start in range(0, len(self), BLOCK):
+            yield self._cut(slice(start, start + BLOCK))
 
     def _cut(self, part: slice) -> Predictions:
         return replace(
@@ -120,7 +121,10 @@ class Predictions:
         if self.further:
             return together([(each.target, each.to_frame()) for each in self.each])
 
-        columns: dict[str, Any] = {"row": self.rows, "split": pl.repeat(self.split, len(self), eager=True)}
+        columns: dict[str, Any] = {
+            "row": self.rows.astype(np.int64),
+            "split": pl.repeat(self.split, len(self), eager=True),
+        }
         if self.task == "reconstruction":
             columns["error"] = squared_errors(self)
         elif self.task == "forecast":
@@ -190,6 +194,16 @@ def squared_errors(predictions: Predictions) -> Array:
 def absolute_errors(predictions: Predictions) -> Array:
     """(n,), for each example the mean over its values of the absolute error."""
     return _mean_by_example(predictions, np.abs)
+
+
+def log_losses(predictions: Predictions) -> Array:
+    """(n,), -log of the probability that each example's true class was given, clipped as scikit-learn does."""
+    losses = np.empty(len(predictions))
+    for start, part in zip(range(0, len(predictions), BLOCK), predictions.blocks(), strict=True):
+        scores = np.asarray(part.scores, np.float64)
+        given = scores[np.arange(len(scores)), part.truth] / scores.sum(axis=1)
+        losses[start : start + BLOCK] = -np.log(np.clip(given, np.finfo(np.float64).eps, 1.0))
+    return losses
 
 
 def _mean_by_example(predictions: Predictions, of: np.ufunc) -> Array:

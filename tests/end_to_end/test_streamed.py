@@ -31,6 +31,58 @@ def table(folder: Path) -> None:
     frame[7000:].write_parquet(folder / "b.parquet")
 
 
+def shops(path: Path) -> None:
+    """Two shops hour by hour, each with holes of its own."""
+    random = np.random.default_rng(1)
+    hours, shop = np.repeat(np.arange(700), 2), np.tile(["corner", "mall"], 700)
+    price = random.uniform(1, 2, 1400)
+    sold = np.where(shop == "mall", 4000, 10) * (5 + np.sin(hours / 4) - price + random.normal(0, 0.05, 1400))
+    frame = pl.DataFrame(
+        {
+            "time": np.datetime64("2024-02-10T00", "us") + hours * np.timedelta64(1, "h"),
+            "shop": shop, "price": price, "sold": sold,
+        }
+    )  # fmt: skip
+    frame.filter(pl.Series(random.random(1400) > 0.01)).write_csv(path)
+
+
+def test_series_on_disk_killed_and_resumed_train_the_same_weights_as_in_memory(tmp_path: Path) -> None:
+    shops(tmp_path / "shops.csv")
+    features = {
+        "sold": {"kind": "series", "window": 8, "horizon": 3, "normalise_each": True, "difference": 2},
+        "price": {"kind": "series", "known": True},
+        "time": {"kind": "date", "parts": ["hour"]},
+        "shop": {"kind": "category"},
+    }
+    source = {"kind": "csv", "path": "shops.csv", "time": "time"}
+    tree = {
+        "data": {"source": source, "target": "sold", "series_by": "shop", "features": features},
+        "architecture": {"kind": "gru", "units": [4]},
+        "regularization": {"dropout": 0.2},
+        "training": {"epochs": 2, "batch_size": 16, "shuffle": False, "checkpoint": {"steps": 20}},
+        "evaluation": {"plots": False},
+        "runtime": {"memory": "in_memory", "compile": "graph"},
+    }
+    whole = trained(write(tmp_path / "in_memory.yaml", tree), tmp_path / "whole")
+    tree["runtime"] = {"memory": "streamed", "compile": "graph"}
+    done = subprocess.run(
+        [sys.executable, DRIVER, "touch:12", "train", write(tmp_path / "a.yaml", tree), "--out", tmp_path / "killed"],
+        cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (run,) = (tmp_path / "killed").iterdir()
+    done = dlrun("resume", run)
+    assert done.returncode == 0, done.stderr
+    assert (run / "model" / "weights.npz").read_bytes() == (whole / "model" / "weights.npz").read_bytes()
+    assert history(run) == history(whole)
+    assert read(run / "metrics.json") == read(whole / "metrics.json")
+    assert read(run / "data.json") == read(whole / "data.json")
+    assert pl.read_parquet(run / "predictions.parquet").equals(pl.read_parquet(whole / "predictions.parquet"))
+    done = dlrun("eval", run, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"] == read(whole / "metrics.json")["test"]
+
+
 def test_a_streamed_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     table(tmp_path / "parts")
     spec = write(

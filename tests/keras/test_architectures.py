@@ -217,7 +217,7 @@ class Case:
         """What the whole model is to say of them: probabilities, or numbers in the units of the data."""
         preparation = self.dataset.preparation
         output = preparation.signature.output
-        said = scores(Forward(self.model)(self.examples.inputs), output, self.experiment.objective)
+        said = np.asarray(scores(Forward(self.model)(self.examples.inputs), output, self.experiment.objective))
         if isinstance(preparation.target, FittedNumbers):
             return preparation.target.restore(said, self.examples.past).reshape(len(said), -1)
         return said[:, 1:] if output.task == "binary" and self.model.output_shape[-1] == 1 else said

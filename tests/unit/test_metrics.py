@@ -193,7 +193,7 @@ def test_labels_and_directions():
 
 @pytest.mark.parametrize("classes", [2, 5, 40])
 def test_counts_of_pairs_of_classes_are_those_of_the_examples(classes, monkeypatch):
-    monkeypatch.setattr("dlrun.evaluation.predictions._BLOCK", 7)
+    monkeypatch.setattr("dlrun.evaluation.predictions.BLOCK", 7)
     random, names = np.random.default_rng(classes), tuple(f"c{index}" for index in range(classes))
     truth = random.integers(0, max(2, classes - 1), 100, np.int8)
     given = predictions("multiclass", truth, random.dirichlet(np.ones(classes), 100), names)
@@ -215,7 +215,7 @@ def test_counts_of_pairs_of_classes_are_those_of_the_examples(classes, monkeypat
 
 
 def test_blocks_are_the_examples_one_after_the_other(monkeypatch):
-    monkeypatch.setattr("dlrun.evaluation.predictions._BLOCK", 3)
+    monkeypatch.setattr("dlrun.evaluation.predictions.BLOCK", 3)
     several = replace(BINARY, further=(replace(BINARY, target="other"),))
     forecast = predictions("forecast", np.arange(10.0).reshape(5, 2), np.ones((5, 2)))
     forecast = replace(forecast, series=np.array(list("aabbb"), object), times=np.arange(5))

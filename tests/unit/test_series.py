@@ -10,15 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dlrun.data import on_disk, streaming
 from dlrun.data.bad_rows import BadRows, with_ends
 from dlrun.data.columns import Batch, Column, Table
 from dlrun.data.dataset import Dataset
 from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.fitting import fit
+from dlrun.data.on_disk import Made
 from dlrun.data.preparation import Preparation
 from dlrun.data.section import Data
 from dlrun.data.shared_window import resolve_series
 from dlrun.data.splits import Parts
+from dlrun.data.streaming import encoded_parts
 from dlrun.errors import DataError
 
 START = np.datetime64("2024-01-01T00", "us")
@@ -210,6 +213,51 @@ def test_windows_reach_over_no_hole_and_into_no_other_series(
     assert examples.past is not None
     assert examples.past.ids is not None
     assert examples.past.ids.tolist() == columns["shop"][examples.rows].tolist()
+
+
+@settings(max_examples=40, deadline=None)
+@given(panels(), st.integers(2, 4), st.integers(1, 2), st.sampled_from([None, 1, 2]), st.data())
+def test_windows_made_of_steps_on_disk_are_those_in_memory(
+    tmp_path_factory: pytest.TempPathFactory,
+    columns: dict[str, np.ndarray],
+    window: int,
+    horizon: int,
+    difference: int | None,
+    data: st.DataObject,
+) -> None:
+    features = {
+        "y": {"kind": "series", "window": window, "horizon": horizon, "difference": difference, "normalise_each": True},
+        "known": {"kind": "series", "known": True},
+        "time": {"kind": "date", "parts": ["hour", "weekday"]},
+        "shop": {"kind": "category"},
+    }
+    preparation, table = fitted(features, TRAIN, series_by="shop"), Table("t", columns)
+    rows = np.arange(len(table))
+    try:
+        expected = preparation.encode(table)
+    except DataError:
+        return
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp()))
+        patched.setattr(on_disk, "AT_ONCE", 3)
+        found = encoded_parts(table, Parts(rows, rows[:0], rows[:0]), preparation, "streamed")["train"]
+        assert found.rows.tolist() == expected.rows.tolist()
+        ends = st.integers(0, len(expected))
+        ranges = [tuple(sorted(pair)) for pair in data.draw(st.lists(st.tuples(ends, ends), min_size=1, max_size=4))]
+        chosen = np.concatenate([np.arange(*each) for each in ranges])
+        some = streaming.window(found, ranges, len(chosen) + 2)
+        for mine, taken, its in (
+            (found.inputs["series"], some.inputs["series"], expected.inputs["series"]),
+            (found.target, some.target, expected.target),
+            (found.truth, found.truth[chosen], expected.truth),
+        ):
+            assert isinstance(mine, Made)
+            np.testing.assert_array_equal(np.asarray(mine), its, strict=True)
+            np.testing.assert_array_equal(taken[: len(chosen)], its[chosen])
+            assert not taken[len(chosen) :].any()
+        assert some.rows[: len(chosen)].tolist() == expected.rows[chosen].tolist()
+        assert found.past is not None
+        assert found.past.last(window).tolist() == (expected.past and expected.past.last(window).tolist())
 
 
 def test_nothing_of_the_unknown_future_enters() -> None:

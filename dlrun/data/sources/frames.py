@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from dlrun.data.columns import Batch, Table
 from dlrun.data.features.values import objects, text_of
 from dlrun.data.sources.files import check_fits
+from dlrun.data.sources.nested import object_texts
 from dlrun.data.sources.written_times import times_of, valid_format
 from dlrun.errors import DataError
 
@@ -266,11 +267,6 @@ def _values(column: polars.Series, name: str) -> np.ndarray:
             values = np.empty(len(column), object)
             values[:] = texts.to_list()
             return values
-
-
-def object_texts(column: polars.Series) -> polars.Series:
-    """Objects as JSON; a missing one stays missing, and is not the text null."""
-    return column.struct.json_encode().set(column.is_null(), None)
 
 
 def text_bytes(column: polars.Series) -> int:

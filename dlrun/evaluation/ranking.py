@@ -1,0 +1,69 @@
+"""How well scores rank: whether examples of a class have higher ones than the others.
+
+scikit-learn has both, but holds half a dozen arrays of all examples for them; here it is one sorted copy, so that the
+numbers of a split of millions fit beside its predictions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dlrun.evaluation.predictions import BLOCK, Array, Predictions
+
+
+def in_order(predictions: Predictions, index: int) -> tuple[Array, Array]:
+    """The scores that a class was given: by the examples of it and by the others, both in rising order."""
+    count = int(np.count_nonzero(predictions.truth == index))
+    scores = np.empty(len(predictions), predictions.scores[:0].dtype)
+    own, others = scores[:count], scores[count:]
+    first, second = 0, 0
+    for part in predictions.blocks():
+        of_class, given = part.truth == index, part.scores[:, index]
+        here = int(np.count_nonzero(of_class))
+        own[first : first + here] = given[of_class]
+        others[second : second + len(part) - here] = given[~of_class]
+        first, second = first + here, second + len(part) - here
+    own.sort()
+    others.sort()
+    return own, others
+
+
+def roc_auc(own: Array, others: Array) -> float:
+    """The share of pairs, one example of the class and one other, of which the former has the higher score; equal
+    ones count half.
+
+    It is the area under the ROC curve (J. A. Hanley, B. J. McNeil, "The meaning and use of the area under a receiver
+    operating characteristic (ROC) curve", Radiology 143 (1982) 29-36).
+
+    Args:
+        own: finite scores of the examples of the class, in rising order, at least one.
+        others: those of the others.
+    """
+    halves = 0
+    for part in _blocks(own):
+        halves += int(np.searchsorted(others, part, "left").sum() + np.searchsorted(others, part, "right").sum())
+    return halves / (2 * len(own) * len(others))
+
+
+def average_precision(own: Array, others: Array) -> float:
+    """The mean over the examples of the class of the precision at their score: of those with at least that score,
+    the share that is of the class.
+
+    It is scikit-learn's sum over thresholds (R_n - R_{n-1}) P_n, in which each example of the class adds the same to
+    the recall.
+
+    Args:
+        own, others: as of `roc_auc`.
+    """
+    total = 0.0
+    for part in _blocks(own):
+        true = len(own) - np.searchsorted(own, part, "left")
+        false = len(others) - np.searchsorted(others, part, "left")
+        total += float((true / (true + false)).sum())
+    return total / len(own)
+
+
+def _blocks(values: Array) -> Iterator[Array]:
+    return (values[start : start + BLOCK] for start in range(0, len(values), BLOCK))
