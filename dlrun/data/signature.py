@@ -29,9 +29,9 @@ class Input:
             (time, variables), index ().
         vocabulary_size: how many different tokens or indexes there are; padding and unknown included.
         vector_size: of the vectors that tokens begin with; None where they begin with random ones.
-        embedding_size: index: of its embedding; None where the feature does not say.
         trainable: whether training changes those.
         variables: series: what each number of a step is called; where the target is among them, it is the first.
+        embedding_size: index: of its embedding; None where the feature does not say it.
     """
 
     name: str
@@ -39,9 +39,9 @@ class Input:
     shape: tuple[int, ...]
     vocabulary_size: int | None = None
     vector_size: int | None = None
-    embedding_size: int | None = None
     trainable: bool = True
     variables: tuple[str, ...] = ()
+    embedding_size: int | None = None
 
     @property
     def dtype(self) -> Literal["int32", "float32"]:
