@@ -324,13 +324,21 @@ class RunFolder:
         with replacing(self.path / "predictions.parquet") as file:
             source.sink_parquet(file)
 
-    def predictions(self) -> pl.DataFrame:
-        """A row for each evaluated example."""
+    def predictions(self, *, last: bool = False) -> pl.DataFrame:
+        """A row for each evaluated example.
+
+        Args:
+            last: of the last split alone.
+        """
         import polars as pl
 
         file = self.path / "predictions.parquet"
         try:
-            return pl.read_parquet(file, glob=False)
+            found = pl.scan_parquet(file, glob=False)
+            if last:
+                of_last = found.select("split").tail(1).collect()["split"]
+                found = found.filter(pl.col("split").is_in(of_last.implode()))
+            return found.collect()
         except FileNotFoundError:
             raise missing(file) from None
         except (pl.exceptions.PolarsError, OSError) as error:

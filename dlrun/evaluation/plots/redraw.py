@@ -34,7 +34,7 @@ def redraw(run: RunFolder) -> None:
         figures = draw_several(
             run.history(),
             run.metrics(),
-            run.predictions(),
+            run.predictions(last=True),
             preparation.signature.outputs,
             run.confusion_matrix(),
             run.status().best_epoch,
@@ -46,7 +46,7 @@ def redraw(run: RunFolder) -> None:
     figures = draw_all(
         run.history(),
         run.metrics(),
-        run.predictions(),
+        run.predictions(last=True),
         task=output.task,
         target=output.name,
         confusion=run.confusion_matrix() if output.is_classification else None,
@@ -156,6 +156,7 @@ def draw_all(
         yield from _draw_reconstruction(frame, samples, split, title, note)
         return
     predictions = Predictions.from_frame(frame, split, task, target)
+    del frame
     if task == "forecast":
         yield from _draw_forecast(predictions, metrics, title, note, step)
     elif task == "regression":
