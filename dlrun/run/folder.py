@@ -324,25 +324,23 @@ class RunFolder:
         with replacing(self.path / "predictions.parquet") as file:
             source.sink_parquet(file)
 
-    def predictions(self, *, last: bool = False) -> pl.DataFrame:
-        """A row for each evaluated example.
-
-        Args:
-            last: of the last split alone.
-        """
+    def predictions(self) -> pl.DataFrame:
+        """A row for each evaluated example."""
         import polars as pl
 
         file = self.path / "predictions.parquet"
         try:
-            found = pl.scan_parquet(file, glob=False)
-            if last:
-                of_last = found.select("split").tail(1).collect()["split"]
-                found = found.filter(pl.col("split").is_in(of_last.implode()))
-            return found.collect()
+            return pl.read_parquet(file, glob=False)
         except FileNotFoundError:
             raise missing(file) from None
         except (pl.exceptions.PolarsError, OSError) as error:
             raise broken(file, str(error)) from error
+
+    def scan_predictions(self) -> pl.LazyFrame:
+        """The same, of which is read what is asked for."""
+        import polars as pl
+
+        return pl.scan_parquet(self.path / "predictions.parquet", glob=False)
 
     # model/, samples, plots/
 
