@@ -36,6 +36,13 @@ class Examples:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def in_memory(self) -> Examples:
+        """The same examples of series, in memory where they are made when they are read."""
+        import numpy as np
+
+        inputs = {name: np.asarray(values) for name, values in self.inputs.items()}
+        return Examples(self.rows, inputs, np.asarray(self.target), np.asarray(self.truth), self.past)
+
     def first(self, count: int) -> Examples:
         """The first examples alone, in memory."""
         inputs = {name: values[:count] for name, values in self.inputs.items()}

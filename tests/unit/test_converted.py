@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from dlrun.data.columns import Table
 from dlrun.data.section import Data
 from dlrun.data.sources import Csv, Json, Parquet, csv_blocks, json_blocks, lazy
-from dlrun.data.sources.converted import Whole
+from dlrun.data.sources.aside import Whole
 from dlrun.data.sources.frames import Types
 from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError, DlrunError
@@ -50,9 +50,11 @@ def outcome(read: Any) -> Table | tuple[type, str, str | None]:
     except DlrunError as error:
         message = re.sub(r"(cannot be read: CSV malformed): .*", r"\1", str(error))  # where, in bytes of a block
         return type(error), message, error.hint
-    for block in lazy.rows_of_table(table, list(columns)) if isinstance(table.columns, lazy.LazyColumns) else ():
-        for name, values in block.columns.items():
-            assert values.dtype == columns[name].dtype
+    if isinstance(table.columns, lazy.LazyColumns):
+        blocks = list(lazy.rows_of_table(table, list(columns)))
+        for name, values in columns.items():
+            found = np.concatenate([block.columns[name] for block in blocks])
+            np.testing.assert_array_equal(found, values, strict=True)
     return Table(table.name, columns, files=table.files, file_of=table.file_of)
 
 
@@ -205,6 +207,7 @@ JSONS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "lists and text": ('{"a": [1, 2]}\n{"a": "x"}\n', {}),
     "lists and numbers": ('{"a": [1, 2]}\n{"a": 1}\n{"a": "x"}\n', {}),
     "objects": ('{"a": {"b": 1}}\n{"a": {"c": "x"}}\n{"a": null}\n', {}),
+    "objects without keys in others": ('{"a": {"b": {}}, "c": [{}]}\n{"a": {"b": null}}\n{"a": null}\n', {}),
     "objects and numbers": ('{"a": {"b": 1}}\n{"a": 1}\n', {}),
     "NaN, as Python writes it": ('{"a": 1}\n{"a": NaN}\n{"a": 2}\n', {}),
     "a key twice": ('{"a": 1}\n{"a": 2, "a": 3}\n{"a": 4}\n', {}),
@@ -262,6 +265,28 @@ def test_any_converted_json_lines_are_those_in_memory(
         patch.setattr(lazy, "BLOCK", 2)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
         assert_same(Json(kind="json", path="a.jsonl"), tmp_path)
+
+
+NESTED: dict[str, tuple[list[str], Any]] = {
+    "objects and numbers": (['{"b": 1}', "1"], ['{"b": 1}', "1"]),
+    "objects with other keys": (['{"b": 1}', '{"c": "x"}', "null"], ['{"b":1,"c":null}', '{"b":null,"c":"x"}', None]),
+    "objects, of which some have no keys": (["{}", '{"b": 1}'], ["{}", '{"b": 1}']),
+    "lists and texts": (["[1, 2]", '"x"'], ["[1, 2]", "x"]),
+    "lists and objects": (["[1, 2]", '{"é": [1]}', "null"], ["[1, 2]", '{"é": [1]}', None]),
+    "lists of lists and of objects": (["[[1.5]]", '[{"b": true}]'], ["[[1.5]]", '[{"b": true}]']),
+    "lists of numbers": (["[1, 2]", "[2.5, 3]"], [[1, 2], [2.5, 3]]),
+    "lists, and nothing": (["[1, 2]", "null"], None),  # the same error
+}
+
+
+@pytest.mark.parametrize("types", [None, {"a": "text"}])
+@pytest.mark.parametrize("case", NESTED)
+def test_lists_and_objects_in_parts(case: str, types: Any, here: pathlib.Path) -> None:
+    values, expected = NESTED[case]
+    for index, value in enumerate(values):
+        (here / f"{index}.jsonl").write_text(f'{{"a": {value}, "b": 1}}\n' * 3, encoding="utf-8")
+    table = assert_same(Json.parse({"kind": "json", "path": "*.jsonl", "types": types}), here)
+    assert (table and table.columns["a"][::3].tolist()) == expected
 
 
 def test_parts_have_one_type_together(here: pathlib.Path) -> None:

@@ -10,23 +10,18 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
-import tempfile
 import time
 from abc import abstractmethod
-from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.columns import Table
-from dlrun.data.on_disk import check_room
+from dlrun.data.sources.aside import Whole, joined, tables_folder, workplace
 from dlrun.data.sources.files import parts, unpacked_size
-from dlrun.data.sources.frames import Types, together
-from dlrun.data.sources.lazy import BLOCK
-from dlrun.data.sources.stored import Stored, readable, rows_in, scanned, schema, writable, write_block
+from dlrun.data.sources.frames import Types, together, values_of
+from dlrun.data.sources.stored import Stored, readable, rows_in, scanned, schema
 from dlrun.data.sources.tabular import same_columns
 from dlrun.errors import DataError
-from dlrun.machine import cache_folder
 
 if TYPE_CHECKING:
     import polars
@@ -36,9 +31,6 @@ VERSION = 1
 
 UNUSED_DAYS = 30
 """After so many days without use a table in the cache folder is removed when another one is added."""
-
-Whole = Callable[["polars.DataFrame"], "polars.DataFrame"]
-"""Makes of a column, as the blocks have it, what it is as a whole."""
 
 
 class Converted(Stored):
@@ -82,11 +74,9 @@ class Converted(Stored):
         """The Parquet file with the rows of a file, which is made where it is not there."""
         place = _Place(file, self.reading(types))
         if not place.file.exists():
-            check_room(place.folder, unpacked_size(file), f"{file.name}, converted,")
-            place.tidy()
-            with tempfile.TemporaryDirectory(prefix=".", dir=place.folder) as name:
-                folder = pathlib.Path(name)
-                made = _joined(folder, self.put_aside(file, types, folder))
+            with workplace(unpacked_size(file), f"{file.name}, converted,") as folder:
+                place.tidy()
+                made = joined(folder, self.put_aside(file, types, folder))
                 if place.file != _Place(file, self.reading(types)).file:
                     raise DataError(f"{file} was changed while it was read", hint="wait until nothing writes to it")
                 made.replace(place.file)
@@ -115,22 +105,18 @@ class _Place:
 
         found = file.stat()
         state = [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
-        self.folder = cache_folder() / "tables"
+        self._folder = tables_folder()
         self._path, self._state = _digest(str(file.resolve())), _digest(state)
         self.file = (
-            self.folder / f"{self._path}-{self._state}-{_digest([VERSION, polars.__version__, reading])}.parquet"
+            self._folder / f"{self._path}-{self._state}-{_digest([VERSION, polars.__version__, reading])}.parquet"
         )
 
     def tidy(self) -> None:
-        """Removes what was made of the file before it changed, what has not been used for long, and what a process
-        left that was killed."""
-        for each in self.folder.iterdir():
+        """Removes what was made of the file before it changed, and what has not been used for long."""
+        for each in self._folder.glob("*.parquet"):
             stale = each.name.startswith(f"{self._path}-") and not each.name.startswith(f"{self._path}-{self._state}-")
             with suppress(FileNotFoundError):  # another process has removed it
-                days = (time.time() - each.stat().st_mtime) / (24 * 3600)
-                if each.is_dir() and days > 1:
-                    shutil.rmtree(each)
-                elif not each.is_dir() and (stale or days > UNUSED_DAYS):
+                if stale or time.time() - each.stat().st_mtime > UNUSED_DAYS * 24 * 3600:
                     each.unlink()
 
 
@@ -138,34 +124,6 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:20]
 
 
-def _joined(folder: pathlib.Path, whole: Whole) -> pathlib.Path:
-    """One Parquet file with the rows of those in a folder, its columns made whole one at a time."""
-    import polars
-
-    blocks = polars.scan_parquet(sorted(folder.glob("*.parquet")), hive_partitioning=False, glob=False)
-    columns: list[polars.LazyFrame] = []
-    names = blocks.collect_schema().names()
-    for index, name in enumerate(names):
-        before = blocks.select(name).collect()
-        after = whole(before)
-        if not after.equals(before) or after.schema != before.schema:
-            file = folder / f"column-{index}"
-            write_block(after, file)
-            columns.append(polars.scan_parquet(file, hive_partitioning=False, glob=False))
-            blocks = blocks.drop(name)
-    if columns:
-        blocks = polars.concat([blocks, *columns], how="horizontal").select(names)
-    made = folder / "whole"
-    with writable(folder):
-        blocks.sink_parquet(made, compression="lz4", row_group_size=BLOCK, maintain_order=True)
-    with made.open("rb+") as handle:
-        os.fsync(handle.fileno())
-    return made
-
-
 def _values(file: pathlib.Path) -> polars.DataFrame:
-    """A value of each column of a Parquet file; a missing one where there is none."""
-    import polars
-
     with readable(str(file)):
-        return scanned(file).select(polars.all().drop_nulls().first()).collect()
+        return values_of(scanned(file))
