@@ -20,7 +20,7 @@ from dlrun.data.sources.lazy import LazyColumns, rows_of_table
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.splits import Parts
 from dlrun.errors import DataError
-from dlrun.machine import available_memory, bytes_of, cache_folder, size
+from dlrun.machine import available_memory, bytes_of, cache_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,25 +48,6 @@ def allowed_bytes(memory: str) -> int | None:
     return allowed if allowed is not None or free is None else free // SHARE
 
 
-def check_fits(source: Source, base: pathlib.Path, what: str) -> None:
-    """That data fits in memory that can be nowhere else.
-
-    Args:
-        what: it is for.
-
-    Raises:
-        DataError: it does not.
-    """
-    if not isinstance(source, Tabular):
-        return
-    needed, free = source.memory_needed(base), available_memory()
-    if free is not None and needed > free:
-        raise DataError(
-            f"{what} needs all of its data in memory: about {size(needed)}, and {size(free)} are free",
-            hint="take fewer rows or columns (source: {limit: …}, or select), or a machine with more memory",
-        )
-
-
 def encoded_parts(
     table: Table, parts: Parts, preparation: Preparation, memory: str, out_of_fold: OutOfFold | None = None
 ) -> dict[str, Examples]:
@@ -79,15 +60,18 @@ def encoded_parts(
     Raises:
         DataError: as `encoded_on_disk`; or the table is in memory and was to be streamed.
     """
-    if is_on_disk(table):
-        found = encoded_on_disk(table, parts, preparation, out_of_fold)
+    if is_on_disk(table) or _are_too_large(preparation, parts, memory):
+        if preparation.series_input is None:
+            found = encoded_on_disk(table, parts, preparation, out_of_fold)
+        else:
+            found = _windows_on_disk(table, parts, preparation)
         if isinstance(table.columns, LazyColumns):
             table.columns.forget()  # the column that was read last
         return found
     if memory == "streamed":
         raise DataError(
             f"runtime.memory is streamed, and {table.name} can only be held in memory",
-            hint="what is streamed: tables (csv, json, parquet) and image files, not for series",
+            hint="what is streamed: tables (csv, json, parquet, sql), image files and series",
         )
     return {
         part: preparation.encode(table, rows, out_of_fold=out_of_fold if part == "train" else None)
@@ -151,6 +135,39 @@ def _encoded_in_blocks(
             _append(found[part], examples)
         start += len(block)
     return found
+
+
+def _are_too_large(preparation: Preparation, parts: Parts, memory: str) -> bool:
+    """Whether the windows of series would take more memory than they may: a step stands in as many as they are long,
+    and each window is there twice, in float32."""
+    allowed = allowed_bytes(memory)
+    if preparation.series_input is None or allowed is None:
+        return False
+    return 8 * _count(parts) * math.prod(preparation.inputs[0].shape) > allowed
+
+
+def _windows_on_disk(table: Table, parts: Parts, preparation: Preparation) -> dict[str, Examples]:
+    """The windows of each part, as `Preparation.encode` gives them, but made when they are read, of steps on disk.
+
+    One column after the other is read whole, encoded and put there.
+
+    Raises:
+        DataError: values cannot be read, or there is no window; or the disk has no room.
+    """
+    folder = cache_folder() / "streamed"
+    check_room(folder, 4 * _count(parts) * preparation.inputs[0].shape[-1], "the encoded data")
+
+    def keep(steps: np.ndarray) -> np.ndarray:
+        stored = OnDisk(folder, steps.shape[1:], steps.dtype)
+        stored.append(steps)
+        return stored.mapped()
+
+    return {part: preparation.windows(table, rows, keep=keep) for part, rows in parts.items()}
+
+
+def _count(parts: Parts) -> int:
+    """How many rows the parts have."""
+    return sum(len(rows) for _, rows in parts.items())
 
 
 def is_on_disk(table: Table) -> bool:

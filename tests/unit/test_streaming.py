@@ -186,6 +186,83 @@ def test_the_input_of_an_autoencoder_is_on_disk_once(small: pathlib.Path) -> Non
             Data.parse(both).load(small, 5, reconstructs=True, memory=memory)
 
 
+SHOPS: dict[str, Any] = {
+    "y": {"kind": "series", "window": 5, "horizon": 3, "difference": 2, "normalise_each": True},
+    "x": {"kind": "series", "normalise": "min_max"},
+    "price": {"kind": "series", "known": True},
+    "time": {"kind": "date", "parts": ["hour", "weekday"]},
+}
+
+
+def shops(hours: int) -> pl.DataFrame:
+    """Three shops hour by hour, mixed, each with holes of its own."""
+    random = np.random.default_rng(8)
+    time, shop = np.repeat(np.arange(hours), 3), np.tile(["a", "b", "c"], hours)
+    frame = pl.DataFrame(
+        {
+            "time": np.datetime64("2024-01-01T00", "us") + time * np.timedelta64(1, "h"),
+            "shop": shop,
+            "price": random.integers(1, 9, 3 * hours),
+            "x": random.normal(size=3 * hours).astype(np.float32),
+            "y": random.normal(size=3 * hours) + 100.0 * (shop == "b"),
+        }
+    )
+    return frame.filter(pl.Series(random.random(3 * hours) > 0.02))
+
+
+@pytest.mark.parametrize(
+    ("split", "encoding"),
+    [({}, "one_hot"), ({"gap": 0}, "embedding"), ({"gap": 9, "validation": 0}, "one_hot")],
+    ids=["gap", "no gap", "wide gap"],
+)
+def test_series_on_disk_are_those_in_memory(split: dict[str, Any], encoding: str, small: pathlib.Path) -> None:
+    shops(200).write_parquet(small / "shops.parquet", row_group_size=100)
+    fields = {
+        "source": {"kind": "parquet", "path": "shops.parquet", "time": "time"},
+        "series_by": "shop", "target": "y",
+        "features": SHOPS | {"shop": {"kind": "category", "encoding": encoding}}, "split": {"kind": "time", **split},
+    }  # fmt: skip
+    whole, streamed = (loaded(small, memory, **fields) for memory in ("in_memory", "streamed"))
+    assert (whole.streamed, streamed.streamed) == (False, True)
+    assert isinstance(streamed.table.columns, lazy.LazyColumns)
+    assert streamed.table.columns._last is None
+    assert (streamed.summary(), streamed.resolved) == (whole.summary(), whole.resolved)
+    assert streamed.splits.keys() == whole.splits.keys()
+    for part, expected in whole.splits.items():
+        found = streamed.splits[part]
+        np.testing.assert_array_equal(found.rows, expected.rows)
+        assert found.inputs.keys() == expected.inputs.keys()
+        assert len(expected.inputs) == (2 if encoding == "embedding" else 1)
+        pairs = [(found.inputs[name], expected.inputs[name]) for name in expected.inputs]
+        pairs += [(found.target, expected.target)]
+        for mine, its in [*pairs, (found.truth, expected.truth)]:
+            np.testing.assert_array_equal(np.asarray(mine), its, strict=True)
+        assert found.past is not None
+        assert expected.past is not None
+        assert found.past.ids is not None
+        assert found.past.ids.tolist() == (expected.past.ids is not None and expected.past.ids.tolist())
+        np.testing.assert_array_equal(found.past.time_index, expected.past.time_index)
+    profiles = [profile_dataset(each) for each in (whole, streamed)]
+    assert profiles[0].tree() == profiles[1].tree()
+    findings = [look(*each, weighted=False) for each in zip((whole, streamed), profiles, strict=True)]
+    assert [each.tree() for each in findings[0]] == [each.tree() for each in findings[1]]
+
+
+def test_windows_that_would_be_too_large_are_made_of_steps_on_disk(small: pathlib.Path) -> None:
+    """The table itself fits. A row counts as a window, and each number of it 8 bytes: twice those of float32."""
+    shops(200).write_parquet(small / "shops.parquet")
+    source = {"kind": "parquet", "path": "shops.parquet", "time": "time"}
+    features = {"y": {"kind": "series", "window": 15, "horizon": 2}, "x": {"kind": "series"}}
+    fields = {"source": source, "series_by": "shop", "target": "y", "features": features}
+    rows = sum(len(part) for _, part in loaded(small, "in_memory", **fields).parts.items())
+    needed = 8 * rows * 15 * 2
+    assert Parquet.parse(source).memory_needed(small) < needed - 1
+    whole, streamed = (loaded(small, f"{bytes_ / 1000} KB", **fields) for bytes_ in (needed, needed - 1))
+    assert (whole.streamed, streamed.streamed) == (False, True)
+    assert not isinstance(streamed.table.columns, lazy.LazyColumns)
+    np.testing.assert_array_equal(np.asarray(streamed.test.inputs["series"]), whole.test.inputs["series"])
+
+
 def test_findings_in_rows_are_those_of_the_table_in_memory(small: pathlib.Path) -> None:
     twice = frame(N, 1).head(60).with_columns(label=pl.Series(["no"] * 60), number=pl.lit(None, pl.Float64))
     both = pl.concat([frame(N, 1), twice, twice.with_columns(label=pl.lit("yes"))], how="vertical_relaxed")
@@ -247,16 +324,11 @@ def test_sizes(text: str, count: int | None) -> None:
     assert bytes_of(text) == count
 
 
-def test_what_cannot_be_streamed_is_told(small: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_streamed_is_told(small: pathlib.Path) -> None:
     np.savez(small / "a.npz", x=np.zeros((9, 2)), y=np.arange(9) % 2)
     with pytest.raises(DataError, match=r"runtime\.memory is streamed, and a\.npz can only be held in memory"):
         Data.parse({"source": {"kind": "arrays", "path": "a.npz"}, "target": "y"}).load(small, 0, memory="streamed")
     assert not streaming.is_streamed(Arrays(kind="arrays", path="a.npz"), small, "1 KB")
-    monkeypatch.setattr(streaming, "available_memory", lambda: 1000)
-    series = {"kind": "series", "window": 4, "horizon": 1}
-    tree = {"source": {"kind": "parquet", "path": "parts", "time": "when"}, "features": {"whole": series}}
-    with pytest.raises(DataError, match=r"a series needs all of its data in memory: about .*KiB, and 0.98 KiB"):
-        Data.parse(tree | {"target": "whole"}).load(small, 0, memory="auto")
     with pytest.raises(DataError, match=r"would take 1\.00 TiB of disk"):
         check_room(small, 1 << 40, "this")
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tfrecords import field, framed, made
 
 from dlrun.data.columns import Column
-from dlrun.data.features import FittedNumber
+from dlrun.data.features import FittedImage, FittedNumber
 from dlrun.data.new_data import NewData
 from dlrun.data.preparation import Preparation
 from dlrun.data.sources import TfRecord
@@ -74,6 +74,22 @@ def test_a_table(tmp_path: pathlib.Path) -> None:
     assert table.columns["size"].tolist() == [row / 4 for row in range(20)]
     few = found.model_copy(update={"limit": 13}).load(tmp_path)
     assert len(few) == 13
+
+
+@pytest.mark.parametrize(
+    ("features", "hint"),
+    [
+        (["image"], "a TFRecord file with the image in image, or arrays of pixels: numpy.savez"),
+        (["image", "mask"], "a TFRecord file with these features"),
+    ],
+)
+def test_an_image_is_new_data_in_a_record(features: list[str], hint: str, tmp_path: pathlib.Path) -> None:
+    pixels = FittedImage(kind="image", shape=(2, 2, 1), whole=True, scale=(1,), offset=(0,))
+    (tmp_path / "new.png").write_bytes(b"")
+    (new,) = NewData.at(source(), tmp_path / "new.png", Preparation(features=dict.fromkeys(features, pixels)))
+    with pytest.raises(DataError) as told:
+        list(new.batches(io.BytesIO()))
+    assert told.value.hint == hint
 
 
 def test_new_records_need_not_have_what_is_predicted(tmp_path: pathlib.Path) -> None:
