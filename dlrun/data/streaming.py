@@ -78,7 +78,7 @@ def encoded_parts(
     Raises:
         DataError: as `encoded_on_disk`; or the table is in memory and was to be streamed.
     """
-    if is_on_disk(table) or _are_too_large(preparation, parts, memory):
+    if is_on_disk(table) or _are_too_large(preparation, parts, memory) or memory == "streamed":
         if preparation.series_input is None:
             found = encoded_on_disk(table, parts, preparation, out_of_fold)
         else:
@@ -86,11 +86,6 @@ def encoded_parts(
         if isinstance(table.columns, LazyColumns):
             table.columns.forget()  # the column that was read last
         return found
-    if memory == "streamed":
-        raise DataError(
-            f"runtime.memory is streamed, and {table.name} can only be held in memory",
-            hint="what is streamed: tables (csv, json, parquet), image files and series, not for autoencoders",
-        )
     return {
         part: preparation.encode(table, rows, out_of_fold=out_of_fold if part == "train" else None)
         for part, rows in parts.items()
@@ -144,12 +139,16 @@ def encoded_on_disk(
 
 
 def _are_too_large(preparation: Preparation, parts: Parts, memory: str) -> bool:
-    """Whether the windows of series would take more memory than they may: a step stands in as many as they are long,
-    and each window is there twice, in float32."""
+    """Whether the encoded rows of a table in memory would take more than they may: each is there twice, in float32.
+
+    Windows of series count as other data does, since a step stands in as many as they are long. Of what else is in
+    memory already, the rows are put aside where the spec says how much they may take, or there is no room for them.
+    """
     allowed = allowed_bytes(memory)
-    if preparation.series_input is None or allowed is None:
-        return False
-    return 8 * _count(parts) * math.prod(preparation.inputs[0].shape) > allowed
+    if preparation.series_input is None and memory == "auto":
+        allowed = available_memory()
+    numbers = _count(parts) * sum(math.prod(each.shape) for each in preparation.inputs)
+    return allowed is not None and 8 * numbers > allowed
 
 
 def _windows_on_disk(table: Table, parts: Parts, preparation: Preparation) -> dict[str, Examples]:
