@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from dlrun.data.columns import Table
 from dlrun.data.examples import Examples
 from dlrun.data.features.image import FittedImage
 from dlrun.data.features.target_encoding import OutOfFold
-from dlrun.data.on_disk import OnDisk, Range, Rows, Selected, check_room, total_row_bytes
+from dlrun.data.image_files import DECODED
+from dlrun.data.on_disk import Mapped, OnDisk, Range, Rows, Selected, check_room, total_row_bytes
 from dlrun.data.preparation import Preparation
 from dlrun.data.signature import input_name
 from dlrun.data.sources import Source
@@ -64,6 +66,26 @@ def check_fits(source: Source, base: pathlib.Path, what: str) -> None:
             f"{what} needs all of its data in memory: about {size(needed)}, and {size(free)} are free",
             hint="take fewer rows or columns (source: {limit: …}, or select), or a machine with more memory",
         )
+
+
+def left_on_disk(table: Table, memory: str) -> Table:
+    """The table, whose pixels in files that are mapped into memory stay there where they are too large for it.
+
+    Args:
+        memory: as `runtime.memory`.
+    """
+    import numpy as np
+
+    allowed = available_memory() if memory == "auto" else allowed_bytes(memory)
+    if allowed is None or isinstance(table.columns, LazyColumns):
+        return table
+    columns = {
+        name: cast("np.ndarray", Mapped(values))  # it is sliced as arrays are
+        if isinstance(values, np.memmap) and values.dtype == np.uint8 and DECODED * values.size > allowed
+        else values
+        for name, values in table.columns.items()
+    }
+    return replace(table, columns=columns)
 
 
 def encoded_parts(
