@@ -78,7 +78,7 @@ class Preparation(Spec):
     def inputs(self) -> tuple[Input, ...]:
         """The inputs of the network."""
         if self.series_input is not None:
-            return (self.series_input.input,)
+            return self.series_input.inputs
         return pack([feature.input(input_name(name)) for name, feature in self.features.items()], self.apart)
 
     def is_packed(self, name: str) -> bool:
@@ -268,7 +268,7 @@ class Preparation(Spec):
         import keras
 
         if self.series_input is not None:
-            return {self.series_input.input.name: self.series_input.preprocess(raw)}
+            return self.series_input.preprocess(raw)
         tensors: dict[str, list[KerasTensor]] = {}
         for name, feature in self.features.items():
             if isinstance(feature, FittedSeries):

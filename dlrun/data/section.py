@@ -169,6 +169,8 @@ class Data(Spec):
 
     def _table(self, source: Source, base: pathlib.Path, memory: str, *, reconstructs: bool) -> Table:
         """The columns of the source, in memory or, where they would be too large, read when they are asked for."""
+        if isinstance(source, Sql):  # how much there is shows while it is fetched
+            return source.load(base, None if reconstructs else allowed_bytes(memory))
         if is_streamed(source, base, memory):
             if not reconstructs and isinstance(source, Tabular):
                 return source.lazily(base)

@@ -31,7 +31,11 @@ def windows_of(
     def made(make: Callable[[Past], np.ndarray]) -> np.ndarray:
         return cast("np.ndarray", Made(len(past.origins), lambda part: make(past.part(part))))
 
-    inputs = {series.input.name: made(lambda some: series.windows(encoded, some))}
+    steps, *names = series.inputs
+    inputs = {steps.name: made(lambda some: series.windows(encoded, some))}
+    indexes = series.indexes(past)
+    if indexes is not None:
+        inputs[names[0].name] = cast("np.ndarray", Made(len(indexes), lambda part: indexes[part]))
     values = past.values
     if numbers is None or values is None:
         nothing = np.zeros((len(past.rows), 0))

@@ -330,6 +330,51 @@ def test_the_name_of_a_series_enters_at_each_step() -> None:
     assert preparation.unknown(strange) == {"shop": (100, ("new",))}
 
 
+def named(columns: dict[str, np.ndarray], **more: Any) -> Preparation:
+    """Shops whose names the network embeds."""
+    features = {"y": plain(window=3), "shop": {"kind": "category", "encoding": "embedding", **more}}
+    return fitted(features, columns, series_by="shop")
+
+
+def test_an_embedded_name_is_one_number_a_window() -> None:
+    columns = shops()
+    preparation = named(columns)
+    series, shop = preparation.inputs
+    assert (series.name, series.shape, series.variables) == ("y", (3, 1), ("y",))
+    assert (shop.name, shop.kind, shop.shape, shop.vocabulary_size, shop.embedding_size) == (
+        "shop",
+        "index",
+        (),
+        3,
+        None,
+    )
+    assert preparation.vector_names == ()
+    examples = preparation.encode(Table("t", columns))
+    assert examples.inputs["shop"].dtype == np.int32
+    assert examples.inputs["shop"][:4].tolist() == [2, 1, 2, 1]  # small, large, …, sorted by name
+    assert examples.inputs["y"].shape == (len(examples), 3, 1)
+    assert named(columns, embedding_size=7).inputs[1].embedding_size == 7
+    assert named(columns, buckets=40).inputs[1].vocabulary_size == 41
+
+
+def test_a_name_that_is_not_learned_is_not_forecast() -> None:
+    """In new data; a part of the split may have series that begin behind the train rows."""
+    columns = shops()
+    strange = Table("new.csv", {**columns, "shop": texts(["small", "new"] * 100)})
+    told = r"new.csv: shop is a series that the train rows do not have in 100 rows \(2, 4, .*, such as new"
+    for encoding in ("embedding", "one_hot"):
+        preparation = named(columns, encoding=encoding)
+        with pytest.raises(DataError, match=told):
+            preparation.encode(strange, target=False)
+        assert preparation.unknown(strange) == {"shop": (100, ("new",))}
+        assert len(preparation.encode(strange)) == 194
+    assert named(columns).encode(strange).inputs["shop"][:4].tolist() == [2, 0, 2, 0]
+    rare = {**columns, "shop": texts(["small", "large"] * 90 + ["small", "kiosk"] * 10)}
+    preparation = named(rare, min_count=11)
+    assert preparation.inputs[1].vocabulary_size == 3
+    assert preparation.encode(strange, target=False).inputs["shop"][:4].tolist() == [2, 0, 2, 0]
+
+
 def test_a_part_without_rows_has_no_windows_whatever_the_series_are() -> None:
     """As the test part of folds, where no rows are set apart."""
     features = {
@@ -488,9 +533,33 @@ def test_a_calendar_goes_on_by_itself() -> None:
         ({"temp": plain(window=4)}, {"series_by": "temp"}, [("series_by",)]),
         ({"temp": plain(window=4)}, {"series_by": "shop"}, [("series_by",)]),
         (
-            {"temp": plain(window=4), "shop": {"kind": "category", "encoding": "embedding"}},
+            {"temp": plain(window=4), "shop": {"kind": "category", "encoding": "target"}},
             {"series_by": "shop"},
-            [("features", "shop"), ("series_by",), ("features", "shop")],
+            [("features", "shop"), ("series_by",), ("features", "shop", "encoding")],
+        ),
+        (
+            {"temp": plain(window=4), "shop": {"kind": "category", "encoder": {"kind": "ann"}}},
+            {"series_by": "shop"},
+            [("features", "shop"), ("series_by",), ("features", "shop", "encoder")],
+        ),
+        (
+            {"temp": plain(window=4), "shop": {"kind": "category", "embedding_size": 4}},
+            {"series_by": "shop"},
+            [("features", "shop"), ("series_by",), ("features", "shop", "embedding_size")],
+        ),
+        (
+            {"temp": plain(window=4, encoder={"kind": "gru"}), "shop": {"kind": "category", "encoding": "embedding"}},
+            {"series_by": "shop"},
+            [("features", "shop"), ("series_by",)],
+        ),
+        (
+            {
+                "temp": plain(window=4),
+                "date": {"kind": "date"},
+                "series": {"kind": "category", "encoding": "embedding"},
+            },
+            {"series_by": "series"},
+            [("features", "series"), ("series_by",), ("features", "series")],
         ),
         ({"temp": plain(window=4), "shop": {"kind": "category"}}, {}, [("features", "shop"), ("features", "shop")]),
         (

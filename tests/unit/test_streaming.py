@@ -167,7 +167,6 @@ SHOPS: dict[str, Any] = {
     "x": {"kind": "series", "normalise": "min_max"},
     "price": {"kind": "series", "known": True},
     "time": {"kind": "date", "parts": ["hour", "weekday"]},
-    "shop": {"kind": "category"},
 }
 
 
@@ -187,12 +186,17 @@ def shops(hours: int) -> pl.DataFrame:
     return frame.filter(pl.Series(random.random(3 * hours) > 0.02))
 
 
-@pytest.mark.parametrize("split", [{}, {"gap": 0}, {"gap": 9, "validation": 0}], ids=["gap", "no gap", "wide gap"])
-def test_series_on_disk_are_those_in_memory(split: dict[str, Any], small: pathlib.Path) -> None:
+@pytest.mark.parametrize(
+    ("split", "encoding"),
+    [({}, "one_hot"), ({"gap": 0}, "embedding"), ({"gap": 9, "validation": 0}, "one_hot")],
+    ids=["gap", "no gap", "wide gap"],
+)
+def test_series_on_disk_are_those_in_memory(split: dict[str, Any], encoding: str, small: pathlib.Path) -> None:
     shops(200).write_parquet(small / "shops.parquet", row_group_size=100)
     fields = {
         "source": {"kind": "parquet", "path": "shops.parquet", "time": "time"},
-        "series_by": "shop", "target": "y", "features": SHOPS, "split": {"kind": "time", **split},
+        "series_by": "shop", "target": "y",
+        "features": SHOPS | {"shop": {"kind": "category", "encoding": encoding}}, "split": {"kind": "time", **split},
     }  # fmt: skip
     whole, streamed = (loaded(small, memory, **fields) for memory in ("in_memory", "streamed"))
     assert (whole.streamed, streamed.streamed) == (False, True)
@@ -203,7 +207,10 @@ def test_series_on_disk_are_those_in_memory(split: dict[str, Any], small: pathli
     for part, expected in whole.splits.items():
         found = streamed.splits[part]
         np.testing.assert_array_equal(found.rows, expected.rows)
-        pairs = [(found.inputs["series"], expected.inputs["series"]), (found.target, expected.target)]
+        assert found.inputs.keys() == expected.inputs.keys()
+        assert len(expected.inputs) == (2 if encoding == "embedding" else 1)
+        pairs = [(found.inputs[name], expected.inputs[name]) for name in expected.inputs]
+        pairs += [(found.target, expected.target)]
         for mine, its in [*pairs, (found.truth, expected.truth)]:
             np.testing.assert_array_equal(np.asarray(mine), its, strict=True)
         assert found.past is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from dlrun.data.columns import Table
 from dlrun.data.sources.files import check_fits
@@ -21,6 +21,9 @@ BLOCK = 1 << 16
 
 VALUES = 1 << 23
 """Values of a table in memory that are taken at once."""
+
+Place = str | Path | IO[bytes]
+"""Where a Parquet file is; or the file itself, open, where it has no name."""
 
 
 class LazyColumns(Mapping[str, "np.ndarray"]):
@@ -87,10 +90,10 @@ class Parts:
     def __init__(
         self,
         files: Sequence[Path],
-        stored: Sequence[Path],
+        stored: Sequence[Place],
         counts: Sequence[int],
         column: Callable[[str], polars.DataFrame],
-        rows: Callable[[Path, Sequence[str], int, int], polars.DataFrame],
+        rows: Callable[[Place, Sequence[str], int, int], polars.DataFrame],
         *,
         kept: np.ndarray | None,
         limit: int | None,
