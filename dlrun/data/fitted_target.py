@@ -119,7 +119,9 @@ class FittedNumbers(Spec):
         import numpy as np
 
         offset, scale = self._scales(past)
-        numbers: np.ndarray = outputs.astype(np.float64) * scale + offset
+        numbers: np.ndarray = outputs.astype(np.float64)
+        numbers *= scale  # in place: these are the predictions of a whole split
+        numbers += offset
         if self.horizon is None:
             return numbers.reshape(len(outputs))
         if self.difference is None or past is None:

@@ -27,7 +27,7 @@ from dlrun.data.sources.tabular import Tabular
 from dlrun.data.split_checks import beside_own_validation, check_files
 from dlrun.data.splits import AutoSplit, FilesSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.splits.parts import own_validation
-from dlrun.data.streaming import allowed_bytes, check_fits, encoded_parts, is_streamed, on_disk
+from dlrun.data.streaming import allowed_bytes, check_fits, encoded_parts, is_streamed, left_on_disk, on_disk
 from dlrun.data.target import Target, TargetField, TargetKind, known_classes, target_kind
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
@@ -169,11 +169,13 @@ class Data(Spec):
 
     def _table(self, source: Source, base: pathlib.Path, memory: str, *, reconstructs: bool) -> Table:
         """The columns of the source, in memory or, where they would be too large, read when they are asked for."""
+        if isinstance(source, Sql):  # how much there is shows while it is fetched
+            return source.load(base, None if reconstructs else allowed_bytes(memory))
         if is_streamed(source, base, memory):
             if not reconstructs and isinstance(source, Tabular):
                 return source.lazily(base)
             check_fits(source, base, "an autoencoder" if reconstructs else source.kind)
-        return source.load(base)
+        return left_on_disk(source.load(base), memory)
 
     def _resolve(
         self,

@@ -176,14 +176,25 @@ def _log_loss(predictions: Predictions) -> float | None:
 
 
 def _error(function: str, predictions: Predictions) -> float:
-    """Over all values: of a forecast, over all steps of all windows."""
+    """The mean over all values: of a forecast, over all steps of all windows; one stretch after the other, as
+    scikit-learn makes several arrays of what it is given."""
     import sklearn.metrics
 
-    return float(getattr(sklearn.metrics, function)(predictions.truth.ravel(), predictions.scores.ravel()))
+    parts = list(predictions.blocks())
+    errors = [getattr(sklearn.metrics, function)(part.truth.ravel(), part.scores.ravel()) for part in parts]
+    return float(np.dot(errors, [len(part) / len(predictions) for part in parts]))
 
 
 def _r2(predictions: Predictions) -> float | None:
-    return None if np.ptp(predictions.truth) == 0 else _error("r2_score", predictions)
+    """1 - squared errors / squared differences of the truth from its mean."""
+    if np.ptp(predictions.truth) == 0:
+        return None
+    parts = list(predictions.blocks())
+    if len(parts) == 1:
+        return _error("r2_score", predictions)
+    mean = predictions.truth.mean()
+    spread = sum(float(np.square(part.truth - mean).sum()) for part in parts)
+    return 1 - _error("mean_squared_error", predictions) * predictions.truth.size / spread
 
 
 def _mape(predictions: Predictions) -> float | None:
@@ -208,7 +219,7 @@ CLASSIFICATION: dict[str, Measure] = {
 }
 NUMBERS: dict[str, Measure] = {
     "mae": partial(_error, "mean_absolute_error"),
-    "rmse": partial(_error, "root_mean_squared_error"),
+    "rmse": lambda predictions: float(np.sqrt(_error("mean_squared_error", predictions))),
     "mse": partial(_error, "mean_squared_error"),
     "r2": _r2,
     "mape": _mape,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import polars
 
 Array = NDArray[Any]
+Frame = TypeVar("Frame", "polars.DataFrame", "polars.LazyFrame")
 
 SCORE = "score_"
 _CHUNK = 1024  # examples whose reconstruction error is computed at once: bounds the memory, not the result
@@ -142,8 +143,9 @@ class Predictions:
         return pl.DataFrame(columns)
 
     @classmethod
-    def from_frame(cls, frame: polars.DataFrame, split: str, task: Task, target: str) -> Predictions:
-        """The predictions of one split, from what `to_frame` made (of one or of several splits, concatenated).
+    def from_frame(cls, frame: polars.DataFrame | polars.LazyFrame, split: str, task: Task, target: str) -> Predictions:
+        """The predictions of one split, from what `to_frame` made (of one or of several splits, concatenated). Of a
+        lazy frame no column is read that is not needed.
 
         Raises:
             ValueError: if the task is reconstruction, of which the frame keeps errors only.
@@ -152,14 +154,16 @@ class Predictions:
 
         if task == "reconstruction":
             raise ValueError("the frame of a reconstruction holds errors, not the reconstructions")
-        frame = frame.filter(pl.col("split") == split)
-        scores = frame.select(pl.col(f"^{SCORE}.*$"))
-        classes = tuple(column.removeprefix(SCORE) for column in scores.columns)
-        rows = frame["row"].to_numpy()
+        own = frame.lazy().filter(pl.col("split") == split)
         if task in ("binary", "multiclass"):
-            indexes = {name: index for index, name in enumerate(classes)}
-            truth = frame["truth"].replace_strict(indexes, return_dtype=pl.Int64).to_numpy()
-            return cls(split, task, target, classes, rows, truth, scores.to_numpy())
+            names = [name for name in own.collect_schema().names() if name.startswith(SCORE)]
+            classes = tuple(name.removeprefix(SCORE) for name in names)
+            index = pl.col("truth").cast(pl.Enum(classes)).to_physical().cast(pl.Int64)
+            found = own.select("row", index, *names).collect()
+            scores = found.select(names).to_numpy()
+            return cls(split, task, target, classes, found["row"].to_numpy(), found["truth"].to_numpy(), scores)
+        frame = own.collect()
+        rows = frame["row"].to_numpy()
         truth, prediction = (
             np.array(frame[name].to_list()) if task == "forecast" else frame[name].to_numpy()
             for name in ("truth", "prediction")
@@ -180,9 +184,9 @@ def together(frames: Sequence[tuple[str, polars.DataFrame]]) -> polars.DataFrame
     return pl.concat([frames[0][1].select(shared), *own], how="horizontal")
 
 
-def of_target(frame: polars.DataFrame, target: str) -> polars.DataFrame:
+def of_target(frame: Frame, target: str) -> Frame:
     """The table of one target out of what `together` made."""
-    own = [name for name in frame.columns if name.startswith(f"{target}_")]
+    own = [name for name in frame.collect_schema().names() if name.startswith(f"{target}_")]
     return frame.select("row", "split", *own).rename({name: name.removeprefix(f"{target}_") for name in own})
 
 

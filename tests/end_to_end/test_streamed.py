@@ -1,19 +1,21 @@
-"""A table that is streamed from disk, killed and resumed, and measured again."""
+"""A table that is streamed from disk, killed and resumed, and measured again; and one that a query gives."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import yaml
-from running import ROOT, dlrun, history, read, trained, write
+from running import ROOT, dlrun, history, plain, read, trained, write
 
 DRIVER = Path(__file__).parent / "driver.py"
 
@@ -117,3 +119,34 @@ def test_a_streamed_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path:
     done = dlrun("eval", run, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["metrics"] == read(run / "metrics.json")["test"]
+
+
+def test_a_streamed_query_ends_with_the_weights_of_that_in_memory(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(800, 3))
+    rows = [(*map(float, row), "yes" if row[0] + row[1] > 0 else "no") for row in x]
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("CREATE TABLE sales (a, b, c, label)")
+        database.executemany("INSERT INTO sales VALUES (?, ?, ?, ?)", rows)
+    database.close()
+    tree: dict[str, Any] = {
+        "data": {"source": {"kind": "sql", "url": "sqlite:///shop.db", "table": "sales"}, "target": "label"},
+        "architecture": {"kind": "ann", "dense": [8]},
+        "training": {"epochs": 1, "batch_size": 64, "shuffle": False},
+        "evaluation": {"plots": False},
+        "runtime": {"memory": "in_memory", "compile": "graph"},
+    }
+    whole = trained(write(tmp_path / "sql.yaml", tree), tmp_path / "whole")
+    tree["runtime"]["memory"] = "10 KB"
+    run = trained(write(tmp_path / "sql.yaml", tree), tmp_path / "streamed")
+    assert yaml.safe_load((run / "resolved.yaml").read_text(encoding="utf-8"))["runtime"]["memory"] == "streamed"
+    for name in ("model/weights.npz", "metrics.json"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
+
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("UPDATE sales SET a = a + 1 WHERE rowid = 700")
+    database.close()
+    for command in (["eval", run], ["resume", run, "--epochs", "2"]):
+        done = dlrun(*command)
+        assert done.returncode == 1
+        assert "data is no longer what" in plain(done.stderr)

@@ -214,6 +214,25 @@ def test_counts_of_pairs_of_classes_are_those_of_the_examples(classes, monkeypat
     assert confusion(given)["counts"] == matrix.tolist()
 
 
+@pytest.mark.parametrize("shape", [(50,), (50, 3)])
+@pytest.mark.parametrize("block", [7, 50])
+def test_errors_of_stretches_are_those_of_the_whole(shape, block, monkeypatch):
+    monkeypatch.setattr("dlrun.evaluation.predictions.BLOCK", block)
+    random = np.random.default_rng(5)
+    truth = random.normal(100, 9, shape)
+    given = predictions("regression" if len(shape) == 1 else "forecast", truth, truth + random.normal(0, 3, shape))
+    result, pair = measure(given), (truth.ravel(), given.scores.ravel())
+    for name, function in {
+        "mae": "mean_absolute_error",
+        "mse": "mean_squared_error",
+        "rmse": "root_mean_squared_error",
+        "r2": "r2_score",
+        "mape": "mean_absolute_percentage_error",
+    }.items():
+        expected = getattr(sklearn.metrics, function)(*pair)
+        assert result[name] == (expected if block == 50 else pytest.approx(expected, rel=1e-13))
+
+
 def test_blocks_are_the_examples_one_after_the_other(monkeypatch):
     monkeypatch.setattr("dlrun.evaluation.predictions.BLOCK", 3)
     several = replace(BINARY, further=(replace(BINARY, target="other"),))

@@ -83,15 +83,25 @@ def _frozen_type(values: np.ndarray) -> ColumnType:
 
 def _type_of(column: polars.Series) -> ColumnType | None:
     """The type of a column of a frame; None where it has no value."""
+    return None if column.null_count() == len(column) else kind_of(column.dtype)
+
+
+def kind_of(dtype: polars.DataType) -> ColumnType:
+    """The type of a column that polars has so."""
     import polars
 
-    if column.null_count() == len(column):
-        return None
-    if column.dtype == polars.Boolean:
+    if dtype == polars.Boolean:
         return "boolean"
-    if column.dtype in (polars.Date, polars.Datetime):
+    if dtype in (polars.Date, polars.Datetime):
         return "time"
-    return "integer" if column.dtype.is_integer() else "number" if column.dtype.is_numeric() else "text"
+    return "integer" if dtype.is_integer() else "number" if dtype.is_numeric() else "text"
+
+
+def values_of(rows: polars.LazyFrame) -> polars.DataFrame:
+    """A value of each column, by which `together` tells its type; a missing one where there is none."""
+    import polars
+
+    return rows.select(polars.all().drop_nulls().first()).collect()
 
 
 def together(frames: Sequence[polars.DataFrame]) -> dict[str, ColumnType]:

@@ -12,11 +12,11 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from dlrun.data.sources.aside import writable, write_block
 from dlrun.data.sources.csv_checks import Opened, text_blocks
 from dlrun.data.sources.files import is_packed, is_pattern, opened
 from dlrun.data.sources.json_text import HALF, ONE_A_LINE, blocks_of, column_of, fault_of, key_of, type_of
 from dlrun.data.sources.nested import without_empty
-from dlrun.data.sources.stored import writable, write_block
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import IO, TYPE_CHECKING, ClassVar, Literal
 
 from dlrun.data.columns import Batch
 from dlrun.data.sources import json_blocks
-from dlrun.data.sources.converted import Converted, Whole
+from dlrun.data.sources.aside import Whole
+from dlrun.data.sources.converted import Converted
 from dlrun.data.sources.csv_checks import check_encoding
 from dlrun.data.sources.files import ZSTANDARD, opened, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform

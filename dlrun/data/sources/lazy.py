@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from dlrun.data.columns import Table
 from dlrun.data.sources.files import check_fits
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 16
 """Rows that are read at once."""
+
+VALUES = 1 << 23
+"""Values of a table in memory that are taken at once."""
+
+Place = str | Path | IO[bytes]
+"""Where a Parquet file is; or the file itself, open, where it has no name."""
 
 
 class LazyColumns(Mapping[str, "np.ndarray"]):
@@ -83,10 +90,10 @@ class Parts:
     def __init__(
         self,
         files: Sequence[Path],
-        stored: Sequence[Path],
+        stored: Sequence[Place],
         counts: Sequence[int],
         column: Callable[[str], polars.DataFrame],
-        rows: Callable[[Path, Sequence[str], int, int], polars.DataFrame],
+        rows: Callable[[Place, Sequence[str], int, int], polars.DataFrame],
         *,
         kept: np.ndarray | None,
         limit: int | None,
@@ -196,5 +203,7 @@ def rows_of_table(table: Table, names: Sequence[str]) -> Iterator[Table]:
         for block in columns.blocks(names):
             yield Table(table.name, block)
         return
-    for first in range(0, len(table), BLOCK):
-        yield Table(table.name, {name: columns[name][first : first + BLOCK] for name in names})
+    row = sum(math.prod(columns[name].shape[1:]) for name in names)
+    step = max(1, min(BLOCK, VALUES // max(1, row)))
+    for first in range(0, len(table), step):
+        yield Table(table.name, {name: columns[name][first : first + step] for name in names})
