@@ -149,6 +149,26 @@ class OnDisk(Rows):
         return self.taken([(first, max(first, last))], max(0, last - first))
 
 
+class Mapped(OnDisk):
+    """An array of rows that stands in a file of the user's, mapped into memory.
+
+    Args:
+        array: of `numpy.memmap`, (rows, …).
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        Rows.__init__(self, array.shape[1:], array.dtype)
+        self._array, self._count = array, len(array)
+
+    def read_into(self, out: np.ndarray, first: int) -> None:
+        """The rows from `first` on, as many as `out` has."""
+        out[:] = self._array[first : first + len(out)]
+
+    def mapped(self) -> np.ndarray:
+        """The array."""
+        return self._array
+
+
 class Made(Rows):
     """Rows that are made when they are read.
 

@@ -27,7 +27,7 @@ from dlrun.data.sources.tabular import Tabular
 from dlrun.data.split_checks import beside_own_validation, check_files
 from dlrun.data.splits import AutoSplit, FilesSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.splits.parts import own_validation
-from dlrun.data.streaming import allowed_bytes, encoded_parts, is_streamed, on_disk
+from dlrun.data.streaming import allowed_bytes, encoded_parts, is_streamed, left_on_disk, on_disk
 from dlrun.data.target import Target, TargetField, TargetKind, known_classes, target_kind
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
@@ -173,7 +173,7 @@ class Data(Spec):
             return source.load(base, allowed_bytes(memory))
         if isinstance(source, Tabular) and is_streamed(source, base, memory):
             return source.lazily(base)
-        return source.load(base)
+        return left_on_disk(source.load(base), memory)
 
     def _resolve(
         self,

@@ -12,7 +12,8 @@ from dlrun.data.columns import Table
 from dlrun.data.examples import Examples
 from dlrun.data.features.image import FittedImage
 from dlrun.data.features.target_encoding import OutOfFold
-from dlrun.data.on_disk import OnDisk, Range, Rows, Selected, check_room, total_row_bytes
+from dlrun.data.image_files import DECODED
+from dlrun.data.on_disk import Mapped, OnDisk, Range, Rows, Selected, check_room, total_row_bytes
 from dlrun.data.preparation import Preparation
 from dlrun.data.signature import input_name
 from dlrun.data.sources import Source
@@ -48,6 +49,26 @@ def allowed_bytes(memory: str) -> int | None:
     return allowed if allowed is not None or free is None else free // SHARE
 
 
+def left_on_disk(table: Table, memory: str) -> Table:
+    """The table, whose pixels in files that are mapped into memory stay there where they are too large for it.
+
+    Args:
+        memory: as `runtime.memory`.
+    """
+    import numpy as np
+
+    allowed = available_memory() if memory == "auto" else allowed_bytes(memory)
+    if allowed is None or isinstance(table.columns, LazyColumns):
+        return table
+    columns = {
+        name: cast("np.ndarray", Mapped(values))  # it is sliced as arrays are
+        if isinstance(values, np.memmap) and values.dtype == np.uint8 and DECODED * values.size > allowed
+        else values
+        for name, values in table.columns.items()
+    }
+    return replace(table, columns=columns)
+
+
 def encoded_parts(
     table: Table, parts: Parts, preparation: Preparation, memory: str, out_of_fold: OutOfFold | None = None
 ) -> dict[str, Examples]:
@@ -58,9 +79,9 @@ def encoded_parts(
         out_of_fold: what the train rows are shown of columns whose encoding has learned from the target.
 
     Raises:
-        DataError: as `encoded_on_disk`; or the table is in memory and was to be streamed.
+        DataError: as `encoded_on_disk`.
     """
-    if is_on_disk(table) or _are_too_large(preparation, parts, memory):
+    if is_on_disk(table) or _are_too_large(preparation, parts, memory) or memory == "streamed":
         if preparation.series_input is None:
             found = encoded_on_disk(table, parts, preparation, out_of_fold)
         else:
@@ -68,11 +89,6 @@ def encoded_parts(
         if isinstance(table.columns, LazyColumns):
             table.columns.forget()  # the column that was read last
         return found
-    if memory == "streamed":
-        raise DataError(
-            f"runtime.memory is streamed, and {table.name} can only be held in memory",
-            hint="what is streamed: tables (csv, json, parquet, sql), image files and series",
-        )
     return {
         part: preparation.encode(table, rows, out_of_fold=out_of_fold if part == "train" else None)
         for part, rows in parts.items()
@@ -138,12 +154,16 @@ def _encoded_in_blocks(
 
 
 def _are_too_large(preparation: Preparation, parts: Parts, memory: str) -> bool:
-    """Whether the windows of series would take more memory than they may: a step stands in as many as they are long,
-    and each window is there twice, in float32."""
+    """Whether the encoded rows of a table in memory would take more than they may: each is there twice, in float32.
+
+    Windows of series count as other data does, since a step stands in as many as they are long. Of what else is in
+    memory already, the rows are put aside where the spec says how much they may take, or there is no room for them.
+    """
     allowed = allowed_bytes(memory)
-    if preparation.series_input is None or allowed is None:
-        return False
-    return 8 * _count(parts) * math.prod(preparation.inputs[0].shape) > allowed
+    if preparation.series_input is None and memory == "auto":
+        allowed = available_memory()
+    numbers = _count(parts) * sum(math.prod(each.shape) for each in preparation.inputs)
+    return allowed is not None and 8 * numbers > allowed
 
 
 def _windows_on_disk(table: Table, parts: Parts, preparation: Preparation) -> dict[str, Examples]:
