@@ -130,21 +130,25 @@ def ways_in(experiment: Experiment, preparation: Preparation, model: Any) -> Ite
     """The way of each column into the model of a resolved experiment."""
     architecture, filled = experiment.architecture, 0
     inputs = {entry.name: entry for entry in preparation.inputs}
+    series = preparation.series_input
+    steps = series.steps if series else {}
     for name, feature in preparation.features.items():
-        series = preparation.series_input
         packed = series is None and preparation.is_packed(name)
-        entry = series.input if series else inputs[PACKED if packed else input_name(name)]
+        entry = preparation.inputs[0] if name in steps else inputs[PACKED if packed else input_name(name)]
         width, where = prod(entry.shape), entry.name
         if packed:
             own = prod(feature.input(name).shape)
             where += f" {filled + 1}" + (f" to {filled + own}" if own > 1 else "")
             filled, width = filled + own, own
-        elif series is not None and len(series.variables) > 1:
+        elif series is not None and name in steps and len(series.variables) > 1:
             names = series.names(name)
             where += f": {', '.join(names)}"
             width = series.main.window * len(names)
         encoder: str = architecture.kind
         joined: str = architecture.kind
+        if entry.kind == "index" and not isinstance(architecture, Combined):
+            encoder, width = "embedding", model.get_layer(f"{entry.name}_embedding").output.shape[-1]
+            where += f": at each of {series.main.window} steps" if series and architecture.kind != "ann" else ""
         if isinstance(architecture, Combined):
             joined = architecture.combine.kind
             stated = (experiment.data.features or {})[name].encoder or (default_encoder(entry) if series else None)

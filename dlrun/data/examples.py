@@ -16,7 +16,7 @@ class Examples:
     """What a model trains on or is judged by.
 
     Args:
-        rows: of the table, counted from 0; for a series the row of the last past step. int64 (n,).
+        rows: of the table, counted from 0; for a series the row of the last past step. int64 or int32 (n,).
         inputs: by the name of the network's input, float32 or int32 (n, …).
         target: as the loss takes it: classes int32 (n,); numbers float32 (n, 1); steps of a series float32
             (n, horizon), both normalised; for a reconstruction the input itself. (n, 0) where it was not asked for.
@@ -35,6 +35,13 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def in_memory(self) -> Examples:
+        """The same examples of series, in memory where they are made when they are read."""
+        import numpy as np
+
+        inputs = {name: np.asarray(values) for name, values in self.inputs.items()}
+        return Examples(self.rows, inputs, np.asarray(self.target), np.asarray(self.truth), self.past)
 
     def first(self, count: int) -> Examples:
         """The first examples alone, in memory."""

@@ -90,10 +90,9 @@ class FittedNumbers(Spec):
 
     def truth(self, values: np.ndarray, origins: np.ndarray | None = None) -> np.ndarray:
         """(rows,) to float64 in the units of the data: (rows,), or, for a series, (windows, horizon)."""
-        numbers = as_numbers(values)[0]
         if self.horizon is None or origins is None:
-            return numbers
-        return windows(numbers, origins + 1, self.horizon)
+            return as_numbers(values)[0]
+        return windows(values, origins + 1, self.horizon)
 
     def scaled(self, truth: np.ndarray, past: Past | None = None) -> np.ndarray:
         """The truth as the network is to give it: float32 (rows, 1) or (windows, horizon).
@@ -120,7 +119,9 @@ class FittedNumbers(Spec):
         import numpy as np
 
         offset, scale = self._scales(past)
-        numbers: np.ndarray = outputs.astype(np.float64) * scale + offset
+        numbers: np.ndarray = outputs.astype(np.float64)
+        numbers *= scale  # in place: these are the predictions of a whole split
+        numbers += offset
         if self.horizon is None:
             return numbers.reshape(len(outputs))
         if self.difference is None or past is None:

@@ -140,8 +140,14 @@ class Past:
     @property
     def ids(self) -> np.ndarray | None:
         """The name of the series of each window, (windows,) object; None where there is one."""
-        ids = self.layout.ids
-        return None if ids is None else ids[self.origins]
+        import numpy as np
+
+        names = self.layout.names
+        return None if names is None else np.array(names, object)[self.layout.series[self.origins]]
+
+    def part(self, windows: slice | np.ndarray) -> Past:
+        """Some of the windows."""
+        return replace(self, origins=self.origins[windows])
 
     @property
     def time_index(self) -> np.ndarray:

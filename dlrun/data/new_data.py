@@ -51,7 +51,7 @@ def load_file(source: Source, path: pathlib.Path) -> Table:
         DataError: the file is of another form, cannot be read, or is damaged.
     """
     found = of_path(source, path)
-    return found.load(pathlib.Path(), new=True) if isinstance(found, Tabular) else found.load(pathlib.Path())
+    return found.load(pathlib.Path(), new=True) if isinstance(found, Tabular | TfRecord) else found.load(pathlib.Path())
 
 
 def of_path(
@@ -128,11 +128,13 @@ class NewData:
         source: what the file is.
         path: the file; None: what comes through a pipe.
         preparation: of the trained model: which columns are texts, and whether times are needed.
+        records: whether the training read TFRecord files.
     """
 
     source: Tabular | Arrays | TextFile | ImageFiles | TfRecord
     path: pathlib.Path | None
     preparation: Preparation
+    records: bool = False
 
     @classmethod
     def piped(cls, source: Source, preparation: Preparation) -> NewData:
@@ -166,7 +168,7 @@ class NewData:
                 if problem.path == ("path",) or problem.path[0] in ("delimiter", "decimal_comma"):
                     told = problem.message if file.name in problem.message else f"{file}: {problem.message}"
                     raise DataError(told, hint=wanted(preparation) or _mend_file(part, problem))
-            yield cls(part, file, preparation)
+            yield cls(part, file, preparation, isinstance(source, TfRecord))
 
     @property
     def name(self) -> str:
@@ -188,7 +190,12 @@ class NewData:
             yield self._images(self.source)
             return
         if not isinstance(self.source, Tabular):
-            table = self.source.load(pathlib.Path()) if self.path else _piped_text(piped)
+            if self.path is None:
+                table = _piped_text(piped)
+            elif isinstance(self.source, TfRecord):
+                table = self.source.load(pathlib.Path(), new=True)
+            else:
+                table = self.source.load(pathlib.Path())
             yield Batch(table, np.arange(len(table), dtype=np.int64))
             return
         time = self.preparation.time if self.preparation.series else None
@@ -225,12 +232,16 @@ class NewData:
                 table = Table(self.name, {column: names}, folder=self.folder)
                 return Batch(table, np.arange(len(names), dtype=np.int64), names=called)
             case [(column, FittedImage())]:
-                why = f"the model was trained on arrays of pixels in {column}, not on image files"
-                raise DataError(f"{self.name}: {why}", hint="arrays of pixels: numpy.savez")
+                held, hint = "arrays of pixels", "arrays of pixels: numpy.savez"
+                if self.records:
+                    held, hint = "TFRecord files with images", f"a TFRecord file with the image in {column}, or {hint}"
+                why = f"the model was trained on {held} in {column}, not on image files"
+                raise DataError(f"{self.name}: {why}", hint=hint)
             case features:
                 taken = ", ".join(name for name, _ in features)
                 why = f"the model takes {taken}, not one image"
-                raise DataError(f"{self.name}: {why}", hint="a table with these columns")
+                form = "a TFRecord file with these features" if self.records else "a table with these columns"
+                raise DataError(f"{self.name}: {why}", hint=form)
 
     def _types(self) -> Types:
         """The types that training found, and text for what it took as such."""

@@ -19,6 +19,9 @@ from dlrun.machine import size
 if TYPE_CHECKING:
     import numpy as np
 
+AT_ONCE = 4096
+"""Rows that are made at once."""
+
 Range = tuple[int, int]
 """Rows that follow one another: the first, and the one after the last."""
 
@@ -129,6 +132,12 @@ class OnDisk(Rows):
                     raise DataError("rows that were put aside on disk are gone", hint="train again")
                 view = view[count:]
 
+    def mapped(self) -> np.ndarray:
+        """All rows, as an array whose parts the system reads when they are looked at, and may forget again."""
+        import numpy as np
+
+        return np.asarray(np.memmap(self._file, self.dtype, "r", shape=self.shape)) if self._count else self[:]
+
     @overload
     def __getitem__(self, rows: slice) -> np.ndarray: ...
     @overload
@@ -140,29 +149,69 @@ class OnDisk(Rows):
         return self.taken([(first, max(first, last))], max(0, last - first))
 
 
-class Selected(Rows):
+class Mapped(OnDisk):
+    """An array of rows that stands in a file of the user's, mapped into memory.
+
+    Args:
+        array: of `numpy.memmap`, (rows, …).
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        Rows.__init__(self, array.shape[1:], array.dtype)
+        self._array, self._count = array, len(array)
+
+    def read_into(self, out: np.ndarray, first: int) -> None:
+        """The rows from `first` on, as many as `out` has."""
+        out[:] = self._array[first : first + len(out)]
+
+    def mapped(self) -> np.ndarray:
+        """The array."""
+        return self._array
+
+
+class Made(Rows):
+    """Rows that are made when they are read.
+
+    Args:
+        count: how many there are.
+        make: gives some of them, (n, …).
+    """
+
+    def __init__(self, count: int, make: Callable[[slice | np.ndarray], np.ndarray]) -> None:
+        self._count, self._make = count, make
+        form = make(slice(0, 0))
+        super().__init__(form.shape[1:], form.dtype)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def read_into(self, out: np.ndarray, first: int) -> None:
+        """The rows from `first` on, as many as `out` has; little more than those is in memory at any time."""
+        for start in range(0, len(out), AT_ONCE):
+            part = out[start : start + AT_ONCE]
+            part[:] = self._make(slice(first + start, first + start + len(part)))
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        if not isinstance(rows, slice):
+            return self._make(rows)
+        first, last, _ = rows.indices(self._count)
+        return self.taken([(first, max(first, last))], max(0, last - first))
+
+
+class Selected(Made):
     """Some rows of an array on disk, each perhaps made into another one when it is read.
 
     Args:
         whole: the array.
         rows: which of its rows, (n,).
-        make: gives other rows for some, (n, …) to (n, …); None: those themselves.
+        change: gives other rows for some, (n, …) to (n, …); None: those themselves.
     """
 
-    def __init__(self, whole: OnDisk, rows: np.ndarray, make: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
-        self._whole, self._rows, self._make = whole, rows, make
-        form = self._read(rows[:0])
-        super().__init__(form.shape[1:], form.dtype)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def read_into(self, out: np.ndarray, first: int) -> None:
-        """The rows from `first` on, as many as `out` has."""
-        out[:] = self._read(self._rows[first : first + len(out)])
-
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        return self._read(self._rows[rows])
+    def __init__(
+        self, whole: OnDisk, rows: np.ndarray, change: Callable[[np.ndarray], np.ndarray] | None = None
+    ) -> None:
+        self._whole, self._change = whole, change
+        super().__init__(len(rows), lambda part: self._read(rows[part]))
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         import numpy as np
@@ -171,7 +220,7 @@ class Selected(Rows):
         starts, ends = [0, *breaks.tolist()], [*breaks.tolist(), len(rows)]
         runs = [(int(rows[start]), int(rows[end - 1]) + 1) for start, end in zip(starts, ends, strict=True) if end]
         found = self._whole.taken(runs, len(rows))
-        return found if self._make is None else self._make(found)
+        return found if self._change is None else self._change(found)
 
 
 ROOM = "make room there; or set the environment variable XDG_CACHE_HOME to a folder on another disk"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from dlrun.data.features import Fitted, FittedCategory, FittedDate, FittedNumber
 from dlrun.data.features.target_encoding import OutOfFold
 from dlrun.data.features.values import Fault, as_numbers, as_text, complaint
 from dlrun.data.fitted_target import FittedClasses, FittedNumbers, FittedTarget
-from dlrun.data.layout import Past
+from dlrun.data.series_examples import windows_of
 from dlrun.data.series_windows import SeriesInput
 from dlrun.data.signature import PACKED, Input, Signature, input_name, pack, reconstruction
 from dlrun.errors import DataError
@@ -77,7 +78,7 @@ class Preparation(Spec):
     def inputs(self) -> tuple[Input, ...]:
         """The inputs of the network."""
         if self.series_input is not None:
-            return (self.series_input.input,)
+            return self.series_input.inputs
         return pack([feature.input(input_name(name)) for name, feature in self.features.items()], self.apart)
 
     def is_packed(self, name: str) -> bool:
@@ -133,10 +134,9 @@ class Preparation(Spec):
         import numpy as np
 
         rows = np.arange(len(table), dtype=np.int64) if rows is None else rows
-        columns = self._columns(table, rows, target)
         if self.series_input is not None:
-            past = self.series_input.find(table, rows, target=target, last=last, new=new)
-            return self._encode_series(self.series_input, table, past, target)
+            return self.windows(table, rows, target=target, last=last, new=new).in_memory()
+        columns = self._columns(table, rows, target)
         inputs = self._encode_inputs(columns, out_of_fold)
         if not target:
             nothing = np.zeros((len(rows), 0), np.float32), np.zeros((len(rows), 0))
@@ -147,18 +147,34 @@ class Preparation(Spec):
         (main, truth), *further = (_encoded(each, columns[each.column]) for each in self.targets)
         return Examples(rows, inputs, main, truth, further=tuple(further))
 
-    def _encode_series(self, series: SeriesInput, table: Table, past: Past, target: bool) -> Examples:
-        import numpy as np
+    def windows(
+        self,
+        table: Table,
+        rows: np.ndarray,
+        *,
+        target: bool = True,
+        last: bool = False,
+        new: bool = False,
+        keep: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> Examples:
+        """The windows of series that `encode` gives, made when they are read. Arguments and errors as there.
 
-        inputs = {series.input.name: series.encode(table.columns, past)}
-        numbers = self.target if isinstance(self.target, FittedNumbers) else None
-        if numbers is not None and (target or numbers.column in series.features):
+        Args:
+            keep: puts encoded steps, (places, numbers), where they are to be; None: they stay in memory.
+        """
+        series, numbers = self.series_input, self.target
+        if series is None:
+            raise ValueError("no feature is a series")
+        self._check_columns(table, rows, target)
+        past = series.find(table, rows, target=target, last=last, new=new)
+        if not isinstance(numbers, FittedNumbers):
+            numbers = None
+        elif target or numbers.column in series.features:
             past = replace(past, values=past.layout.take(table.columns[numbers.column]))
-        if numbers is None or past.values is None or not target:
-            nothing = np.zeros((len(past.rows), 0))
-            return Examples(past.rows, inputs, nothing.astype(np.float32), nothing, past)
-        truth = numbers.truth(past.values, past.origins)
-        return Examples(past.rows, inputs, numbers.scaled(truth, past), truth, past)
+        encoded = {
+            name: values if keep is None else keep(values) for name, values in series.encode(table.columns, past.layout)
+        }
+        return windows_of(series, numbers if target else None, encoded, past)
 
     def unknown(self, table: Table, rows: np.ndarray | None = None) -> dict[str, tuple[int, tuple[str, ...]]]:
         """The values of categories that are not told apart, since the train rows have them too rarely or not at all:
@@ -206,11 +222,15 @@ class Preparation(Spec):
 
     def _columns(self, table: Table, rows: np.ndarray, target: bool) -> dict[str, np.ndarray]:
         """The columns that are needed, cut to the rows, after all that is wrong with them has been told."""
+        self._check_columns(table, rows, target)
+        return {name: _cut(table, name, rows) for name in self._readers(target)}
+
+    def _check_columns(self, table: Table, rows: np.ndarray, target: bool) -> None:
+        """Raises DataError with all that is wrong with the columns that are needed."""
         complaints = self.missing(table, target=target)
         complaints += [complaint(name, fault, rows) for name, fault in self.faults(table, rows, target=target)]
         if complaints:
             raise DataError(f"{table.name}: " + "; ".join(dict.fromkeys(complaints)))
-        return {name: _cut(table, name, rows) for name in self._readers(target)}
 
     def _encode_inputs(self, columns: dict[str, np.ndarray], out_of_fold: OutOfFold | None) -> dict[str, np.ndarray]:
         """One array for each input of the network, in the order of the signature."""
@@ -248,7 +268,7 @@ class Preparation(Spec):
         import keras
 
         if self.series_input is not None:
-            return {self.series_input.input.name: self.series_input.preprocess(raw)}
+            return self.series_input.preprocess(raw)
         tensors: dict[str, list[KerasTensor]] = {}
         for name, feature in self.features.items():
             if isinstance(feature, FittedSeries):

@@ -20,14 +20,14 @@ from dlrun.data.image_files import with_pixels
 from dlrun.data.inference import describe, infer
 from dlrun.data.shared_window import preview_series, resolve_series
 from dlrun.data.signature import Output, Signature, input_name, pack, reconstruction
-from dlrun.data.sources import Source
+from dlrun.data.sources import HuggingFace, Source
 from dlrun.data.sources.folder_source import FolderSource
 from dlrun.data.sources.sql import Sql
 from dlrun.data.sources.tabular import Tabular
-from dlrun.data.split_checks import check_files
+from dlrun.data.split_checks import beside_own_validation, check_files
 from dlrun.data.splits import AutoSplit, FilesSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.splits.parts import own_validation
-from dlrun.data.streaming import allowed_bytes, check_fits, encoded_parts, is_on_disk, is_streamed
+from dlrun.data.streaming import allowed_bytes, check_fits, encoded_parts, is_streamed, left_on_disk, on_disk
 from dlrun.data.target import Target, TargetField, TargetKind, known_classes, target_kind
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
@@ -157,27 +157,25 @@ class Data(Spec):
             if isinstance(target, FittedClasses):
                 for part, rows in parts.items():
                     known_classes(table.name, target, table.columns[target.column], rows, part)
+        examples = encoded_parts(table, parts, preparation, memory, out_of_fold)
         return Dataset(
             resolved=resolved,
             table=table,
             parts=parts,
             preparation=preparation,
-            streamed=is_on_disk(table),
-            **encoded_parts(table, parts, preparation, memory, out_of_fold),
+            streamed=on_disk(examples["train"]),
+            **examples,
         )
 
     def _table(self, source: Source, base: pathlib.Path, memory: str, *, reconstructs: bool) -> Table:
         """The columns of the source, in memory or, where they would be too large, read when they are asked for."""
+        if isinstance(source, Sql):  # how much there is shows while it is fetched
+            return source.load(base, None if reconstructs else allowed_bytes(memory))
         if is_streamed(source, base, memory):
-            what = "an autoencoder" if reconstructs else "a series" if self._has_series else None
-            if what is None and isinstance(source, Tabular):
+            if not reconstructs and isinstance(source, Tabular):
                 return source.lazily(base)
-            check_fits(source, base, what or source.kind)
-        return source.load(base)
-
-    @property
-    def _has_series(self) -> bool:
-        return any(isinstance(each, Series) for each in (self.features or {}).values())
+            check_fits(source, base, "an autoencoder" if reconstructs else source.kind)
+        return left_on_disk(source.load(base), memory)
 
     def _resolve(
         self,
@@ -200,6 +198,8 @@ class Data(Spec):
             )
         split = self.split
         if isinstance(split, AutoSplit):
+            if table.validation_rows is not None and (problems := list(beside_own_validation(source, split))):
+                raise MisfitError(*(problem.under("data", "split") for problem in problems))
             series = any(isinstance(each, Series) for each in features.values())
             split = split.choose(series=series, group=defaults.group, own_validation=table.validation_rows is not None)
         features = resolve_series(features)
@@ -260,13 +260,13 @@ class Data(Spec):
             features=tuple(self.features or ()),
             horizon=_horizon(self.features or {}),
         )
-        return split.parts(table, seed=seed, roles=roles)
+        return split.parts(table, seed=seed, roles=roles).narrow()
 
     @property
     def has_validation(self) -> bool:
         """Whether there is a validation part, as far as can be told without the data."""
         return self.split.has_validation or (
-            isinstance(self.split, FilesSplit) and isinstance(self.source, FolderSource)
+            isinstance(self.split, FilesSplit) and isinstance(self.source, FolderSource | HuggingFace)
         )
 
     @property

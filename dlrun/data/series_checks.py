@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns import Column
 from dlrun.data.features import Category, Date, Feature, Series
 from dlrun.data.inference import infer
+from dlrun.data.series_windows import TOGETHER
 from dlrun.data.shared_window import check_window
+from dlrun.data.signature import input_name
 from dlrun.data.splits import AutoSplit, KFoldSplit, TimeSplit
 from dlrun.spec.problem import Problem
 
@@ -29,11 +31,13 @@ def check_series(data: Data, columns: Mapping[str, Column] | None, reconstructs:
         return
     yield from _check_others(data, features, defaults.time)
     yield from check_window(features)
+    embedded = [each for each in features.values() if isinstance(each, Category) and each.encoding == "embedding"]
+    steps = len(features) - len(embedded)
     for name, each in features.items():
         if isinstance(each, Category) and name == data.series_by:
-            yield from _check_name(name, each)
+            yield from _check_name(name, each, several=steps > 1)
         elif isinstance(each, Series):
-            yield from _check_one(data, name, each, target, alone=len(features) == 1)
+            yield from _check_one(data, name, each, target, alone=steps == 1)
     yield from _check_series_by(data, features, target, defaults.time)
     if reconstructs:
         yield Problem(("features", series[0], "kind"), "a series cannot be reconstructed", received="series")
@@ -74,13 +78,33 @@ def _check_others(data: Data, features: Mapping[str, Feature], time: str | None)
         )
 
 
-def _check_name(name: str, feature: Category) -> Iterator[Problem]:
-    if (feature.encoding, feature.encoder) != ("one_hot", None):
+def _check_name(name: str, feature: Category, *, several: bool) -> Iterator[Problem]:
+    """What is wrong with how the name of a series is encoded.
+
+    Args:
+        several: whether several features stand at each step.
+    """
+    if feature.encoding == "target":
+        yield Problem(
+            ("features", name, "encoding"),
+            "the name of a series enters the network one-hot or embedded",
+            expected="one_hot or embedding",
+            received=feature.encoding,
+        )
+    elif feature.encoding == "one_hot" and feature.encoder is not None:
+        yield Problem(
+            ("features", name, "encoder"),
+            "a one-hot name stands at each step of its series, which no encoder of it can read",
+            expected="encoding: embedding",
+            received=feature.encoder.kind,
+            hint="write `encoding: embedding`, or take the encoder out",
+            at="key",
+        )
+    elif feature.encoding == "embedding" and several and input_name(name) == TOGETHER:
         yield Problem(
             ("features", name),
-            "the name of a series stands at each step as a one-hot vector",
-            expected="{kind: category}",
-            received=f"encoding {feature.encoding}" + (f", encoder {feature.encoder.kind}" if feature.encoder else ""),
+            f"the name {name} is also that of the input that all series share",
+            hint="rename the column in the source",
             at="key",
         )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from dlrun.data.columns import Table
 from dlrun.data.features.category import FittedCategory
@@ -27,7 +27,7 @@ TOGETHER = "series"
 
 @dataclass(frozen=True)
 class SeriesInput:
-    """The features of a network that reads series: they share one input.
+    """The features of a network that reads series: they share one input, beside which the name of each may be embedded.
 
     Args:
         features: by column, the target first where it is among them; one series at least is not known in advance. The
@@ -46,9 +46,19 @@ class SeriesInput:
         return next(each for each in self.features.values() if isinstance(each, FittedSeries))
 
     @property
+    def name(self) -> FittedCategory | None:
+        """What tells the network which series it reads, one-hot or embedded; None where nothing does."""
+        return next((each for each in self.features.values() if isinstance(each, FittedCategory)), None)
+
+    @property
+    def steps(self) -> dict[str, FittedSeries | FittedDate | FittedCategory]:
+        """The features whose numbers stand at each step: all but a name that is embedded."""
+        return {name: each for name, each in self.features.items() if not is_embedded(each)}
+
+    @property
     def variables(self) -> tuple[str, ...]:
         """What each number of a step is called."""
-        return tuple(each for name in self.features for each in self.names(name))
+        return tuple(each for name in self.steps for each in self.names(name))
 
     def names(self, column: str) -> tuple[str, ...]:
         """What each number is called that a column adds to a step."""
@@ -58,8 +68,10 @@ class SeriesInput:
         return feature.names(column)
 
     @property
-    def input(self) -> Input:
-        return series_input(list(self.features), self.main.window, self.variables)
+    def inputs(self) -> tuple[Input, ...]:
+        """That of the steps, and where the name of the series is embedded, that of its index."""
+        embedded = [each.input(input_name(name)) for name, each in self.features.items() if is_embedded(each)]
+        return (series_input(list(self.steps), self.main.window, self.variables), *embedded)
 
     @property
     def past(self) -> int:
@@ -88,7 +100,7 @@ class SeriesInput:
         the positions of the rows among those given."""
         import numpy as np
 
-        found = self.faults_of_names(table, rows)
+        found = self.faults_of_names(table, rows) or self._unknown_names(table, rows)
         given = np.flatnonzero(~self.ahead(table, rows))
         for name, feature in self.features.items():
             if name not in table.columns:
@@ -101,19 +113,20 @@ class SeriesInput:
 
     def faults_of_names(self, table: Table, rows: np.ndarray) -> list[tuple[str, Fault]]:
         """What is wrong with the names of the series: missing ones, and those that need a scale and have none."""
-        import numpy as np
-
         if self.by is None or self.by not in table.columns:
             return []
         ids = table.columns[self.by][rows]
         if faults := missing_fault(ids):
             return [(self.by, fault) for fault in faults]
         scaled = [each.each for each in self.features.values() if isinstance(each, FittedSeries) and each.each]
-        texts = as_text(ids) if scaled else []
-        strange = np.array([place for place, text in enumerate(texts) if text not in scaled[0]], np.int64)
-        if not len(strange):
+        return [(self.by, fault) for fault in _strange(ids, scaled[0])] if scaled else []
+
+    def _unknown_names(self, table: Table, rows: np.ndarray) -> list[tuple[str, Fault]]:
+        """The series of which the network is told the name, and has learned nothing under it."""
+        name = self.name
+        if name is None or name.has_unknown or self.by is None or self.by not in table.columns:
             return []
-        return [(self.by, Fault("a series that the train rows do not have", strange, texts[strange[0]]))]
+        return [(self.by, fault) for fault in _strange(table.columns[self.by][rows], frozenset(name.categories))]
 
     def ahead(self, table: Table, rows: np.ndarray) -> np.ndarray:
         """Which of the rows hold only what is known in advance: those of each series behind the last that has all of
@@ -202,22 +215,41 @@ class SeriesInput:
             hint = "more rows, or those that are missing between others"
         return DataError(f"{name}: {counted} no window of {self.past} past{ahead} steps", hint=hint)
 
-    def encode(self, columns: Mapping[str, np.ndarray], past: Past) -> np.ndarray:
-        """The columns of the whole table, (rows,) each, to float32 (windows, window, variables)."""
-        import numpy as np
-
-        layout, encoded = past.layout, []
+    def encode(self, columns: Mapping[str, np.ndarray], layout: Layout) -> Iterator[tuple[str, np.ndarray]]:
+        """The columns of the whole table, (rows,) each, of which `windows` are made: the name of each, and float32
+        (places, numbers). What tells the series apart is not among them: it is the same at all places of one."""
         ids = layout.ids if self.has_own_scales else None
         for name, feature in self.features.items():
             if isinstance(feature, FittedDate):
-                later = past.origins[:, None] + self.main.horizon + np.arange(1 - self.main.window, 1)
-                encoded.append(feature.encode(layout.stamps)[later])
+                yield name, feature.encode(layout.stamps)
+            elif isinstance(feature, FittedSeries):
+                yield name, feature.encode(layout.take(columns[name]), ids)
+
+    def windows(self, encoded: Mapping[str, np.ndarray], past: Past) -> np.ndarray:
+        """What `encode` gives, by column, to float32 (windows, window, variables)."""
+        import numpy as np
+
+        found, window = [], self.main.window
+        for name, feature in self.steps.items():
+            if isinstance(feature, FittedDate):
+                found.append(windows(encoded[name], past.origins + self.main.horizon - window + 1, window))
             elif isinstance(feature, FittedCategory):
-                which = feature.encode(np.array(layout.names or (), object))[layout.series[past.origins]]
-                encoded.append(np.repeat(which[:, None], self.main.window, axis=1))
+                which = feature.encode(np.array(past.layout.names or (), object))[past.layout.series[past.origins]]
+                found.append(np.broadcast_to(which[:, None], (len(which), window, which.shape[1])))
             else:
-                encoded.append(feature.encode(layout.take(columns[name]), past.origins, ids))
-        return encoded[0] if len(encoded) == 1 else np.concatenate(encoded, axis=2)
+                found.append(feature.windows(encoded[name], past.origins))
+        return found[0] if len(found) == 1 else np.concatenate(found, axis=2)
+
+    def indexes(self, past: Past) -> np.ndarray | None:
+        """Of a name that is embedded, which it is of each window, int32 (windows,); None where none is."""
+        import numpy as np
+
+        if self.name is None or not is_embedded(self.name):
+            return None
+        found: np.ndarray = self.name.indexes(np.array(past.layout.names or (), object))[
+            past.layout.series[past.origins]
+        ]
+        return found
 
     def raw_inputs(self) -> dict[str, KerasTensor]:
         """A Keras input for each column: series float32 (past, 1), known ones (past + horizon, 1), a date the
@@ -235,21 +267,24 @@ class SeriesInput:
             raw.setdefault(input_name(self.by), keras.Input((1,), name=input_name(self.by), dtype="string"))
         return raw
 
-    def preprocess(self, raw: Mapping[str, KerasTensor]) -> KerasTensor:
+    def preprocess(self, raw: Mapping[str, KerasTensor]) -> dict[str, KerasTensor]:
         """The same as `encode`, built of Keras layers."""
         from keras import ops
 
         ids = raw[input_name(self.by)] if self.has_own_scales and self.by is not None else None
-        encoded = []
+        encoded, apart = [], {}
         for name, each in self.features.items():
             given = raw[input_name(name)]
             if isinstance(each, FittedDate):
                 encoded.append(self._dates(each, given))
+            elif is_embedded(each):
+                apart[input_name(name)] = each.preprocess(given)
             elif isinstance(each, FittedCategory):
                 encoded.append(ops.repeat(ops.expand_dims(each.preprocess(given), 1), self.main.window, axis=1))
             else:
                 encoded.append(each.preprocess(given, ids))
-        return encoded[0] if len(encoded) == 1 else ops.concatenate(encoded, axis=-1)
+        steps = encoded[0] if len(encoded) == 1 else ops.concatenate(encoded, axis=-1)
+        return {self.inputs[0].name: steps, **apart}
 
     def _dates(self, feature: FittedDate, raw: KerasTensor) -> KerasTensor:
         """(batch, window, 1) to (batch, window, numbers)."""
@@ -277,6 +312,22 @@ class SeriesInput:
                 found = windows(values, past.origins - each.past + 1, steps)
             raw[input_name(name)] = found[:, :, None]
         return raw
+
+
+def is_embedded(feature: FittedSeries | FittedDate | FittedCategory) -> TypeGuard[FittedCategory]:
+    """Whether a feature is the name of the series as an index, which the network makes a vector of."""
+    return isinstance(feature, FittedCategory) and feature.encoding == "embedding"
+
+
+def _strange(ids: np.ndarray, known: Container[str]) -> list[Fault]:
+    """The names of series that are not known, (rows,)."""
+    import numpy as np
+
+    texts = as_text(ids)
+    strange = np.array([place for place, text in enumerate(texts) if text not in known], np.int64)
+    if not len(strange):
+        return []
+    return [Fault("a series that the train rows do not have", strange, texts[strange[0]])]
 
 
 def calendar_names(date: FittedDate, name: str, horizon: int) -> tuple[str, ...]:

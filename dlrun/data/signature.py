@@ -31,6 +31,7 @@ class Input:
         vector_size: of the vectors that tokens begin with; None where they begin with random ones.
         trainable: whether training changes those.
         variables: series: what each number of a step is called; where the target is among them, it is the first.
+        embedding_size: index: of its embedding; None where the feature does not say it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Input:
     vector_size: int | None = None
     trainable: bool = True
     variables: tuple[str, ...] = ()
+    embedding_size: int | None = None
 
     @property
     def dtype(self) -> Literal["int32", "float32"]:
@@ -91,6 +93,16 @@ class Signature:
     def outputs(self) -> tuple[Output, ...]:
         """All outputs, the first of them the main one."""
         return self.output, *self.further
+
+    @property
+    def series_name(self) -> Input | None:
+        """The name of a series, where the network embeds it: it stands behind the input of the series themselves."""
+        return self.inputs[1] if [each.kind for each in self.inputs] == ["series", "index"] else None
+
+    @property
+    def without_name(self) -> tuple[Input, ...]:
+        """The inputs without the name of a series, which joins each of its steps."""
+        return self.inputs if self.series_name is None else self.inputs[:1]
 
 
 def input_name(column: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Column
+from dlrun.data.sources import HuggingFace, Source
 from dlrun.data.sources.files import parts
 from dlrun.data.sources.folder_source import FolderSource
 from dlrun.data.sources.tabular import Tabular
@@ -37,12 +38,14 @@ def check_files(data: Data, base: pathlib.Path) -> Iterator[Problem]:
         base: what relative paths are relative to.
     """
     source, split = data.source, data.split
-    own = source.own_parts(base) if isinstance(source, FolderSource) else ()
+    own = source.own_parts(base) if isinstance(source, FolderSource | HuggingFace) else ()
+    if own is None:  # known once the data is read
+        return
     if "validation" in own and not isinstance(split, FilesSplit):
-        yield from _beside_own_validation(split)
+        yield from beside_own_validation(source, split)
     if not isinstance(split, FilesSplit):
         return
-    if not isinstance(source, Tabular | FolderSource):
+    if not isinstance(source, Tabular | FolderSource | HuggingFace):
         yield Problem(
             ("kind",),
             f"the rows of a source of kind {source.kind} are not known by file",
@@ -53,6 +56,8 @@ def check_files(data: Data, base: pathlib.Path) -> Iterator[Problem]:
     try:
         if isinstance(source, FolderSource):
             files = source.files(base)
+        elif isinstance(source, HuggingFace):
+            files = [source.part]
         else:
             files = [str(file) for file in parts(base, source.path, source.endings)]
     except DataError:
@@ -60,13 +65,15 @@ def check_files(data: Data, base: pathlib.Path) -> Iterator[Problem]:
     yield from split.check_files(files, [part for part in own if part != "train"])
 
 
-def _beside_own_validation(split: AnySplit) -> Iterator[Problem]:
+def beside_own_validation(source: Source, split: AnySplit) -> Iterator[Problem]:
     """What a split says that has nothing to say, since the source has a validation part of its own."""
     if isinstance(split, AutoSplit):
         said = {name: value for name, value in split.tree().items() if name in split.model_fields_set - {"kind"}}
         yield from (own_validation(name, json.dumps(value)) for name, value in said.items())
     elif isinstance(split, KFoldSplit):
         hint = "move its files into train, whose rows are dealt out into folds"
+        if isinstance(source, HuggingFace):
+            hint = f"save the rows to be dealt out alone: dataset[{source.part!r}].save_to_disk(folder)"
         yield replace(own_validation("kind", split.kind), hint=hint)
     else:
         yield own_validation("kind", split.kind)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from dlrun.data.columns import Table
 from dlrun.data.examples import Examples
 from dlrun.data.features.image import FittedImage
 from dlrun.data.features.target_encoding import OutOfFold
-from dlrun.data.on_disk import OnDisk, Range, Rows, Selected, check_room, total_row_bytes
+from dlrun.data.image_files import DECODED
+from dlrun.data.on_disk import Mapped, OnDisk, Range, Rows, Selected, check_room, total_row_bytes
 from dlrun.data.preparation import Preparation
 from dlrun.data.signature import input_name
 from dlrun.data.sources import Source
@@ -66,6 +68,26 @@ def check_fits(source: Source, base: pathlib.Path, what: str) -> None:
         )
 
 
+def left_on_disk(table: Table, memory: str) -> Table:
+    """The table, whose pixels in files that are mapped into memory stay there where they are too large for it.
+
+    Args:
+        memory: as `runtime.memory`.
+    """
+    import numpy as np
+
+    allowed = available_memory() if memory == "auto" else allowed_bytes(memory)
+    if allowed is None or isinstance(table.columns, LazyColumns):
+        return table
+    columns = {
+        name: cast("np.ndarray", Mapped(values))  # it is sliced as arrays are
+        if isinstance(values, np.memmap) and values.dtype == np.uint8 and DECODED * values.size > allowed
+        else values
+        for name, values in table.columns.items()
+    }
+    return replace(table, columns=columns)
+
+
 def encoded_parts(
     table: Table, parts: Parts, preparation: Preparation, memory: str, out_of_fold: OutOfFold | None = None
 ) -> dict[str, Examples]:
@@ -78,16 +100,14 @@ def encoded_parts(
     Raises:
         DataError: as `encoded_on_disk`; or the table is in memory and was to be streamed.
     """
-    if is_on_disk(table):
-        found = encoded_on_disk(table, parts, preparation, out_of_fold)
+    if is_on_disk(table) or _are_too_large(preparation, parts, memory) or memory == "streamed":
+        if preparation.series_input is None:
+            found = encoded_on_disk(table, parts, preparation, out_of_fold)
+        else:
+            found = _windows_on_disk(table, parts, preparation)
         if isinstance(table.columns, LazyColumns):
             table.columns.forget()  # the column that was read last
         return found
-    if memory == "streamed":
-        raise DataError(
-            f"runtime.memory is streamed, and {table.name} can only be held in memory",
-            hint="what is streamed: tables (csv, json, parquet) and image files, not for series and autoencoders",
-        )
     return {
         part: preparation.encode(table, rows, out_of_fold=out_of_fold if part == "train" else None)
         for part, rows in parts.items()
@@ -138,6 +158,43 @@ def encoded_on_disk(
             encoded = Selected(whole[name], examples.rows, feature.encode)
             examples.inputs[input_name(name)] = cast("np.ndarray", encoded)
     return found
+
+
+def _are_too_large(preparation: Preparation, parts: Parts, memory: str) -> bool:
+    """Whether the encoded rows of a table in memory would take more than they may: each is there twice, in float32.
+
+    Windows of series count as other data does, since a step stands in as many as they are long. Of what else is in
+    memory already, the rows are put aside where the spec says how much they may take, or there is no room for them.
+    """
+    allowed = allowed_bytes(memory)
+    if preparation.series_input is None and memory == "auto":
+        allowed = available_memory()
+    numbers = _count(parts) * sum(math.prod(each.shape) for each in preparation.inputs)
+    return allowed is not None and 8 * numbers > allowed
+
+
+def _windows_on_disk(table: Table, parts: Parts, preparation: Preparation) -> dict[str, Examples]:
+    """The windows of each part, as `Preparation.encode` gives them, but made when they are read, of steps on disk.
+
+    One column after the other is read whole, encoded and put there.
+
+    Raises:
+        DataError: values cannot be read, or there is no window; or the disk has no room.
+    """
+    folder = cache_folder() / "streamed"
+    check_room(folder, 4 * _count(parts) * preparation.inputs[0].shape[-1], "the encoded data")
+
+    def keep(steps: np.ndarray) -> np.ndarray:
+        stored = OnDisk(folder, steps.shape[1:], steps.dtype)
+        stored.append(steps)
+        return stored.mapped()
+
+    return {part: preparation.windows(table, rows, keep=keep) for part, rows in parts.items()}
+
+
+def _count(parts: Parts) -> int:
+    """How many rows the parts have."""
+    return sum(len(rows) for _, rows in parts.items())
 
 
 def is_on_disk(table: Table) -> bool:

@@ -20,6 +20,9 @@ from dlrun.profile.frame import row_hashes
 FEWEST_OF_A_CLASS = 5
 """Rows of each class that are needed to deal it out to all parts."""
 
+MANY_SERIES = 20
+"""From so many series on the network is told which one it reads; of fewer, a new one can be forecast too."""
+
 
 def draft(path: pathlib.Path, spec: pathlib.Path, material: Material, wanted: str | None) -> str:
     """The text of a spec.
@@ -57,6 +60,10 @@ def _series(material: Material, target: ChosenTarget, forecast: Forecast) -> Cho
         feature["holes"] = "ignore"
         reason += ", weekends and holidays left out"
     chosen.use(target.name, feature, reason)
+    series = 1 if forecast.by is None else material.profile[forecast.by].distinct or 0
+    if forecast.by is not None and series >= MANY_SERIES:
+        told = f"a learned vector tells which series it is; one-hot, each step would have {series + 1:,} numbers more"
+        chosen.use(forecast.by, {"kind": "category", "encoding": "embedding"}, told)
     for column in material.profile.columns:
         if column.name not in (target.name, forecast.time, forecast.by):
             chosen.left_out[column.name] = "the series is forecast from its own past"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dlrun.data.examples import Examples
 from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.preparation import Preparation
-from dlrun.evaluation.baselines import baselines
+from dlrun.evaluation.baselines import baselines, season
 from dlrun.evaluation.metrics import measure, measure_several
 from dlrun.evaluation.predictions import Predictions
 from dlrun.evaluation.threshold import Chosen, Threshold, choose
@@ -153,9 +153,13 @@ class Judge:
         return found
 
     def _history(self, examples: Examples) -> np.ndarray | None:
-        """The past values before each forecast, (n, window), in the units of the data; None where there are none."""
+        """The past values before each forecast, (n, steps), in the units of the data, as many as baselines look at;
+        None where there are none."""
         series, past = self.preparation.series, examples.past
-        return None if series is None or past is None or past.values is None else past.last(series.window)
+        if series is None or past is None or past.values is None:
+            return None
+        repeats = season(series.step)
+        return past.last(repeats.steps if repeats and repeats.steps <= series.window else 1)
 
     def _step_seconds(self) -> float | None:
         return self.preparation.series.step if self.preparation.series else None

@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from dlrun.evaluation.predictions import Array, Predictions, absolute_errors, squared_errors
+from dlrun.evaluation.predictions import BLOCK, Array, Predictions, absolute_errors, log_losses, squared_errors
 
 LEVEL = 0.95
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
@@ -80,15 +80,9 @@ def root_interval(values: Array) -> Interval | None:
 
 
 def _standard_error(values: Array) -> float:
-    return float(np.std(values, ddof=1)) / sqrt(len(values))
-
-
-def log_losses(predictions: Predictions) -> Array:
-    """(n,), -log of the probability that each example's true class was given, clipped as scikit-learn does."""
-    scores = predictions.scores.astype(np.float64)
-    given = scores[np.arange(len(scores)), predictions.truth] / scores.sum(axis=1)
-    losses: Array = -np.log(np.clip(given, np.finfo(np.float64).eps, 1.0))
-    return losses
+    mean, count = np.mean(values), len(values)
+    squares = sum(float(np.square(values[at : at + BLOCK] - mean).sum()) for at in range(0, count, BLOCK))
+    return sqrt(squares / (count - 1) / count)
 
 
 def _samples(predictions: Predictions, errors: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Metrics: plain functions of predictions, from scikit-learn.
+"""Metrics: plain functions of predictions, most of them from scikit-learn.
 
 A metric that the examples at hand do not define (ROC AUC where only one class occurs, R² of a constant, MAPE with a
 true value of 0) is left out of the result; nothing warns and nothing is made up. Of a split without examples nothing
@@ -18,7 +18,8 @@ import numpy as np
 
 from dlrun.evaluation.intervals import intervals
 from dlrun.evaluation.names import METRICS
-from dlrun.evaluation.predictions import Predictions, absolute_errors, squared_errors
+from dlrun.evaluation.predictions import Array, Predictions, absolute_errors, log_losses, squared_errors
+from dlrun.evaluation.ranking import average_precision, in_order, roc_auc
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
@@ -161,39 +162,39 @@ def _balanced_accuracy(predictions: Predictions) -> float:
     return float(recall_score(truth, prediction, sample_weight=counts, labels=np.unique(truth), average="macro"))
 
 
-def _ranked(function: str, predictions: Predictions) -> float | None:
+def _ranked(area: Callable[[Array, Array], float], predictions: Predictions) -> float | None:
     """Of two classes that of the second; of more the mean over the classes that occur, each against the rest."""
-    import sklearn.metrics
-
-    score = getattr(sklearn.metrics, function)
-    occurring = np.unique(predictions.truth)
+    occurring = np.unique(predictions.cells[0])
     if len(occurring) < 2:
         return None
-    if len(predictions.classes) == 2:
-        return float(score(predictions.truth, predictions.scores[:, 1]))
-    against_rest = predictions.truth[:, None] == occurring
-    return float(score(against_rest, predictions.scores[:, occurring], average="macro"))
+    chosen = [1] if len(predictions.classes) == 2 else occurring.tolist()
+    return float(np.mean([area(*in_order(predictions, index)) for index in chosen]))
 
 
 def _log_loss(predictions: Predictions) -> float | None:
-    from sklearn.metrics import log_loss
-
-    if len(predictions.classes) < 2:
-        return None
-    scores = predictions.scores.astype(np.float64)
-    scores /= scores.sum(axis=1, keepdims=True)
-    return float(log_loss(predictions.truth, scores, labels=np.arange(len(predictions.classes))))
+    return None if len(predictions.classes) < 2 else float(log_losses(predictions).mean())
 
 
 def _error(function: str, predictions: Predictions) -> float:
-    """Over all values: of a forecast, over all steps of all windows."""
+    """The mean over all values: of a forecast, over all steps of all windows; one stretch after the other, as
+    scikit-learn makes several arrays of what it is given."""
     import sklearn.metrics
 
-    return float(getattr(sklearn.metrics, function)(predictions.truth.ravel(), predictions.scores.ravel()))
+    parts = list(predictions.blocks())
+    errors = [getattr(sklearn.metrics, function)(part.truth.ravel(), part.scores.ravel()) for part in parts]
+    return float(np.dot(errors, [len(part) / len(predictions) for part in parts]))
 
 
 def _r2(predictions: Predictions) -> float | None:
-    return None if np.ptp(predictions.truth) == 0 else _error("r2_score", predictions)
+    """1 - squared errors / squared differences of the truth from its mean."""
+    if np.ptp(predictions.truth) == 0:
+        return None
+    parts = list(predictions.blocks())
+    if len(parts) == 1:
+        return _error("r2_score", predictions)
+    mean = predictions.truth.mean()
+    spread = sum(float(np.square(part.truth - mean).sum()) for part in parts)
+    return 1 - _error("mean_squared_error", predictions) * predictions.truth.size / spread
 
 
 def _mape(predictions: Predictions) -> float | None:
@@ -212,13 +213,13 @@ CLASSIFICATION: dict[str, Measure] = {
     "precision_weighted": partial(_averaged, "precision_score", "weighted"),
     "recall_weighted": partial(_averaged, "recall_score", "weighted"),
     "f1_weighted": partial(_averaged, "f1_score", "weighted"),
-    "roc_auc": partial(_ranked, "roc_auc_score"),
-    "average_precision": partial(_ranked, "average_precision_score"),
+    "roc_auc": partial(_ranked, roc_auc),
+    "average_precision": partial(_ranked, average_precision),
     "log_loss": _log_loss,
 }
 NUMBERS: dict[str, Measure] = {
     "mae": partial(_error, "mean_absolute_error"),
-    "rmse": partial(_error, "root_mean_squared_error"),
+    "rmse": lambda predictions: float(np.sqrt(_error("mean_squared_error", predictions))),
     "mse": partial(_error, "mean_squared_error"),
     "r2": _r2,
     "mape": _mape,

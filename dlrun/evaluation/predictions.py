@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     import polars
 
 Array = NDArray[Any]
+Frame = TypeVar("Frame", "polars.DataFrame", "polars.LazyFrame")
 
 SCORE = "score_"
 _CHUNK = 1024  # examples whose reconstruction error is computed at once: bounds the memory, not the result
-_BLOCK = 1 << 18  # examples that are counted, or written, at once: as many as polars puts into a group of a file
+BLOCK = 1 << 18
+"""Examples that are counted, or written, at once: as many as polars puts into a group of a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +33,7 @@ class Predictions:
         task: what is predicted.
         target: the name of the target.
         classes: unique names in the order of their indexes; empty where there are none.
-        rows: (n,), which row of the source each example is; of a forecast's window the row of its last past step.
+        rows: (n,) integers, which row of the source each example is; of a forecast's window that of its last past step.
         truth: classification (n,) index of the class; regression (n,); forecast (n, horizon); reconstruction (n, …).
         scores: classification (n, classes) probabilities, finite; else the prediction, shaped as the truth.
         series: where there are several series: (n,) the name of each window's.
@@ -88,8 +90,8 @@ class Predictions:
 
     def blocks(self) -> Iterator[Predictions]:
         """The same examples one stretch after the other: of what is made of one, there is little at a time."""
-        for start in range(0, len(self), _BLOCK):
-            yield self._cut(slice(start, start + _BLOCK))
+        for start in range(0, len(self), BLOCK):
+            yield self._cut(slice(start, start + BLOCK))
 
     def _cut(self, part: slice) -> Predictions:
         return replace(
@@ -120,7 +122,10 @@ class Predictions:
         if self.further:
             return together([(each.target, each.to_frame()) for each in self.each])
 
-        columns: dict[str, Any] = {"row": self.rows, "split": pl.repeat(self.split, len(self), eager=True)}
+        columns: dict[str, Any] = {
+            "row": self.rows.astype(np.int64),
+            "split": pl.repeat(self.split, len(self), eager=True),
+        }
         if self.task == "reconstruction":
             columns["error"] = squared_errors(self)
         elif self.task == "forecast":
@@ -138,8 +143,9 @@ class Predictions:
         return pl.DataFrame(columns)
 
     @classmethod
-    def from_frame(cls, frame: polars.DataFrame, split: str, task: Task, target: str) -> Predictions:
-        """The predictions of one split, from what `to_frame` made (of one or of several splits, concatenated).
+    def from_frame(cls, frame: polars.DataFrame | polars.LazyFrame, split: str, task: Task, target: str) -> Predictions:
+        """The predictions of one split, from what `to_frame` made (of one or of several splits, concatenated). Of a
+        lazy frame no column is read that is not needed.
 
         Raises:
             ValueError: if the task is reconstruction, of which the frame keeps errors only.
@@ -148,14 +154,16 @@ class Predictions:
 
         if task == "reconstruction":
             raise ValueError("the frame of a reconstruction holds errors, not the reconstructions")
-        frame = frame.filter(pl.col("split") == split)
-        scores = frame.select(pl.col(f"^{SCORE}.*$"))
-        classes = tuple(column.removeprefix(SCORE) for column in scores.columns)
-        rows = frame["row"].to_numpy()
+        own = frame.lazy().filter(pl.col("split") == split)
         if task in ("binary", "multiclass"):
-            indexes = {name: index for index, name in enumerate(classes)}
-            truth = frame["truth"].replace_strict(indexes, return_dtype=pl.Int64).to_numpy()
-            return cls(split, task, target, classes, rows, truth, scores.to_numpy())
+            names = [name for name in own.collect_schema().names() if name.startswith(SCORE)]
+            classes = tuple(name.removeprefix(SCORE) for name in names)
+            index = pl.col("truth").cast(pl.Enum(classes)).to_physical().cast(pl.Int64)
+            found = own.select("row", index, *names).collect()
+            scores = found.select(names).to_numpy()
+            return cls(split, task, target, classes, found["row"].to_numpy(), found["truth"].to_numpy(), scores)
+        frame = own.collect()
+        rows = frame["row"].to_numpy()
         truth, prediction = (
             np.array(frame[name].to_list()) if task == "forecast" else frame[name].to_numpy()
             for name in ("truth", "prediction")
@@ -176,9 +184,9 @@ def together(frames: Sequence[tuple[str, polars.DataFrame]]) -> polars.DataFrame
     return pl.concat([frames[0][1].select(shared), *own], how="horizontal")
 
 
-def of_target(frame: polars.DataFrame, target: str) -> polars.DataFrame:
+def of_target(frame: Frame, target: str) -> Frame:
     """The table of one target out of what `together` made."""
-    own = [name for name in frame.columns if name.startswith(f"{target}_")]
+    own = [name for name in frame.collect_schema().names() if name.startswith(f"{target}_")]
     return frame.select("row", "split", *own).rename({name: name.removeprefix(f"{target}_") for name in own})
 
 
@@ -190,6 +198,16 @@ def squared_errors(predictions: Predictions) -> Array:
 def absolute_errors(predictions: Predictions) -> Array:
     """(n,), for each example the mean over its values of the absolute error."""
     return _mean_by_example(predictions, np.abs)
+
+
+def log_losses(predictions: Predictions) -> Array:
+    """(n,), -log of the probability that each example's true class was given, clipped as scikit-learn does."""
+    losses = np.empty(len(predictions))
+    for start, part in zip(range(0, len(predictions), BLOCK), predictions.blocks(), strict=True):
+        scores = np.asarray(part.scores, np.float64)
+        given = scores[np.arange(len(scores)), part.truth] / scores.sum(axis=1)
+        losses[start : start + BLOCK] = -np.log(np.clip(given, np.finfo(np.float64).eps, 1.0))
+    return losses
 
 
 def _mean_by_example(predictions: Predictions, of: np.ufunc) -> Array:

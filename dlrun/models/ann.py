@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlrun.data.signature import Input, Signature
-from dlrun.models.blocks import JOIN, Dense, Trunk, Units, dense_stack, keras_inputs, output_layer
+from dlrun.models.blocks import JOIN, Dense, Trunk, Units, dense_stack, embedded, keras_inputs, output_layer
 from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -22,7 +22,8 @@ class Ann(Spec):
     dense: tuple[Dense, ...] = Field(default=(64,), validate_default=True)
     """The hidden layers, from the input to the output; `[]` leaves a linear model."""
     embedding_size: int | None = Field(default=None, ge=1)
-    """Size of the embedding of each category with `encoding: embedding`. Left out: min(50, (categories + 1) / 2)."""
+    """Size of the embedding of each category with `encoding: embedding` whose feature does not say it. Left out:
+    min(50, (categories + 1) / 2)."""
 
     def check(self, signature: Signature) -> Iterator[Problem]:
         """What in the data this network cannot read."""
@@ -56,7 +57,5 @@ class Ann(Spec):
         from keras import layers
 
         if entry.kind == "index":
-            categories = entry.vocabulary_size or 1
-            size = self.embedding_size or min(50, (categories + 1) // 2)
-            return layers.Embedding(categories, size, name=f"{entry.name}_embedding")(x)
+            return embedded(entry, x, self.embedding_size)
         return layers.Flatten(name=f"{entry.name}_flat")(x) if len(entry.shape) > 1 else x

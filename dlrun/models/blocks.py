@@ -190,17 +190,44 @@ def keras_inputs(signature: Signature) -> dict[str, Tensor]:
 def sequence(
     signature: Signature, embedding_size: int, *, mask_padding: bool = False
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """The inputs and the one sequence among them as (batch, time, features): tokens are embedded, series stay."""
+    """The inputs and the one sequence among them as (batch, time, features): tokens are embedded, series stay, the name
+    of a series is left to `with_name`."""
     from keras import layers
 
     inputs = keras_inputs(signature)
-    (entry,) = signature.inputs
+    (entry,) = signature.without_name
     x = inputs[entry.name]
     if entry.kind == "tokens":
         x = layers.Embedding(
             entry.vocabulary_size, embedding_size, mask_zero=mask_padding, trainable=entry.trainable, name="embedding"
         )(x)
     return inputs, x
+
+
+def embedded(entry: Input, x: Tensor, size: int | None = None) -> Tensor:
+    """A learned vector for each category, (batch,) to (batch, size).
+
+    Args:
+        size: as the architecture says it, where the feature says none; None: min(50, (categories + 1) / 2).
+    """
+    from keras import layers
+
+    categories = entry.vocabulary_size or 1
+    size = entry.embedding_size or size or min(50, (categories + 1) // 2)
+    return layers.Embedding(categories, size, name=f"{entry.name}_embedding")(x)
+
+
+def with_name(x: Tensor, inputs: Mapping[str, Tensor], signature: Signature) -> Tensor:
+    """Steps of a series, (batch, time, variables), and behind the numbers of each, where the network embeds it, the
+    name of the series: the same vector at all of them (as in Salinas et al. 2020, arXiv:1704.04110)."""
+    from keras import layers
+
+    name = signature.series_name
+    if name is None:
+        return x
+    vector = embedded(name, inputs[name.name])
+    repeated = layers.RepeatVector(x.shape[1], name=f"{name.name}_at_each_step")(vector)
+    return layers.Concatenate(name="steps_with_name")([x, repeated])
 
 
 def output_layer(x: Tensor, units: Units) -> Tensor | list[Tensor]:
@@ -223,18 +250,19 @@ def one_input(signature: Signature, kind: str, allowed: Sequence[str], instead: 
         allowed: input kinds that it can read.
         instead: what to use for the others; part of the sentence "… : use {instead}".
     """
-    received = ", ".join(describe(entry) for entry in signature.inputs)
+    inputs = signature.without_name
+    received = ", ".join(describe(entry) for entry in inputs)
     *others, last = (INPUT_WORDS[word] for word in allowed)
     wanted = f"{', '.join(others)} or {last}" if others else last
-    if len(signature.inputs) > 1:
+    if len(inputs) > 1:
         yield Problem(
             ("kind",),
-            f"{kind} reads one feature, not {len(signature.inputs)}",
+            f"{kind} reads one feature, not {len(inputs)}",
             expected=f"one feature: {wanted}",
             received=received,
             hint="keep one of them in data.features" if kind == "autoencoder" else JOIN,
         )
-    elif signature.inputs[0].kind not in allowed:
+    elif inputs[0].kind not in allowed:
         yield Problem(
             ("kind",), f"{kind} cannot read these features", expected=wanted, received=received, hint=f"use {instead}"
         )

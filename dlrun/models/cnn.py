@@ -8,7 +8,17 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlrun.data.signature import Signature
-from dlrun.models.blocks import ConvBlock, Dense, Trunk, Units, dense_stack, one_input, output_layer, sequence
+from dlrun.models.blocks import (
+    ConvBlock,
+    Dense,
+    Trunk,
+    Units,
+    dense_stack,
+    one_input,
+    output_layer,
+    sequence,
+    with_name,
+)
 from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -36,7 +46,7 @@ class Cnn(Spec):
             yield from self._check_sides(signature)
 
     def _check_sides(self, signature: Signature) -> Iterator[Problem]:
-        (entry,) = signature.inputs
+        (entry,) = signature.without_name
         sides = entry.shape[:1] if entry.kind == "tokens" else entry.shape[:-1]
         for index, block in enumerate(self.blocks):
             pairs = [f for f in ("kernel_size", "strides", "pool") if isinstance(getattr(block, f), tuple)]
@@ -76,6 +86,7 @@ class Cnn(Spec):
         from keras import layers
 
         inputs, x = sequence(signature, self.embedding_size)
+        x = with_name(x, inputs, signature)
         for index, block in enumerate(self.blocks, 1):
             x = block.build(x, regularization, f"conv_{index}")
         rank = len(x.shape) - 2

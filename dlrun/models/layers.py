@@ -10,7 +10,7 @@ from pydantic import Field
 
 from dlrun.data.signature import Signature
 from dlrun.errors import MisfitError
-from dlrun.models.blocks import JOIN, Trunk, Units, keras_inputs, output_layer, sides
+from dlrun.models.blocks import JOIN, Trunk, Units, keras_inputs, output_layer, sides, with_name
 from dlrun.models.layer import (
     ConvLayer,
     DenseLayer,
@@ -42,7 +42,7 @@ class Layers(Spec):
 
     def check(self, signature: Signature) -> Iterator[Problem]:
         """What in the data this network cannot read, and an output layer written by hand."""
-        if len(signature.inputs) > 1:
+        if len(signature.without_name) > 1:
             names = ", ".join(entry.name for entry in signature.inputs)
             yield Problem(
                 ("kind",), "a list of layers has one input", expected="one feature", received=names, hint=JOIN
@@ -87,8 +87,8 @@ class Layers(Spec):
             MisfitError: as `build`, its place seen from this section.
         """
         inputs = keras_inputs(signature)
-        (entry,) = signature.inputs
-        x = inputs[entry.name]
+        (entry,) = signature.without_name
+        x = with_name(inputs[entry.name], inputs, signature)
         for index, layer in enumerate(self.layers):
             before = x.shape[1:]
             name = f"{layer.kind}_{index + 1}"

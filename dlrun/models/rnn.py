@@ -19,6 +19,7 @@ from dlrun.models.blocks import (
     one_input,
     output_layer,
     sequence,
+    with_name,
 )
 from dlrun.models.regularization import Regularization
 from dlrun.models.seasonal import SeasonalSkip, check_season, seasonal_changes, seasonal_forecast
@@ -72,6 +73,7 @@ class Recurrent(Spec):
         inputs, x = sequence(signature, self.embedding_size, mask_padding=self.mask_padding)
         if self.seasonal_skip is not None:
             x = seasonal_changes(x, self.seasonal_skip)
+        x = with_name(x, inputs, signature)
         for index, size in enumerate(self.units, 1):
             name = f"{self.kind}_{index}"
             recurrent = layer(

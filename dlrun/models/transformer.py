@@ -19,6 +19,7 @@ from dlrun.models.blocks import (
     keras_inputs,
     one_input,
     output_layer,
+    with_name,
 )
 from dlrun.models.regularization import Regularization
 from dlrun.spec.base import Spec
@@ -74,7 +75,7 @@ class Transformer(Spec):
         from keras import layers
 
         inputs = keras_inputs(signature)
-        (entry,) = signature.inputs
+        (entry,) = signature.without_name
         raw = inputs[entry.name]
         if entry.kind == "tokens":
             x = layers.Embedding(
@@ -82,7 +83,7 @@ class Transformer(Spec):
             )(raw)
             present = keras.ops.not_equal(raw, 0)  # (batch, time)
         else:
-            x = layers.Dense(self.embedding_size, name="embedding")(raw)
+            x = layers.Dense(self.embedding_size, name="embedding")(with_name(raw, inputs, signature))
             present = None
         x = x + self._positions(x, entry.shape[0])
         x = dropout(x, None, regularization, "embedding")

@@ -49,7 +49,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
             **{"normalise_each": True, "difference": SEASON},
         },
         "time": {"kind": "date", "parts": ["hour", "weekday"]},
-        "shop": {"kind": "category"},
+        "shop": {"kind": "category", "encoding": "embedding", "embedding_size": 3},
     }
     source = {"kind": "csv", "path": "shops.csv", "time": "time"}
     tree = {
@@ -157,5 +157,13 @@ def test_what_is_missing_is_told(run: Path, tmp_path: Path) -> None:
     assert done.returncode == 0
     assert [row["series"] for row in read_csv(done.stdout)] == ["corner"] * HORIZON
     assert told in plain(done.stderr)
-    shown = dlrun("show", run)
-    assert "columns sold, price, price +5, shop=?, shop=corner" in plain(shown.stdout)
+    shown = json.loads(dlrun("show", run, "--json").stdout)
+    assert shown["vector_names"][:4] == ["sold", "price", "price +5", "time hour sine +5"]
+    assert shown["ways"][-1] == {
+        "column": "shop",
+        "feature": "category: categories of 2, embedding_size 3",
+        "input": f"shop: at each of {WINDOW} steps",
+        "encoder": "embedding",
+        "width": 3,
+        "joined": "gru",
+    }

@@ -1,19 +1,21 @@
-"""A table that is streamed from disk, killed and resumed, and measured again."""
+"""A table that is streamed from disk, killed and resumed, and measured again; and one that a query gives."""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import yaml
-from running import ROOT, dlrun, history, read, trained, write
+from running import ROOT, dlrun, history, plain, read, trained, write
 
 DRIVER = Path(__file__).parent / "driver.py"
 
@@ -29,6 +31,58 @@ def table(folder: Path) -> None:
     folder.mkdir()
     frame[:7000].write_parquet(folder / "a.parquet", row_group_size=2000)
     frame[7000:].write_parquet(folder / "b.parquet")
+
+
+def shops(path: Path) -> None:
+    """Two shops hour by hour, each with holes of its own."""
+    random = np.random.default_rng(1)
+    hours, shop = np.repeat(np.arange(700), 2), np.tile(["corner", "mall"], 700)
+    price = random.uniform(1, 2, 1400)
+    sold = np.where(shop == "mall", 4000, 10) * (5 + np.sin(hours / 4) - price + random.normal(0, 0.05, 1400))
+    frame = pl.DataFrame(
+        {
+            "time": np.datetime64("2024-02-10T00", "us") + hours * np.timedelta64(1, "h"),
+            "shop": shop, "price": price, "sold": sold,
+        }
+    )  # fmt: skip
+    frame.filter(pl.Series(random.random(1400) > 0.01)).write_csv(path)
+
+
+def test_series_on_disk_killed_and_resumed_train_the_same_weights_as_in_memory(tmp_path: Path) -> None:
+    shops(tmp_path / "shops.csv")
+    features = {
+        "sold": {"kind": "series", "window": 8, "horizon": 3, "normalise_each": True, "difference": 2},
+        "price": {"kind": "series", "known": True},
+        "time": {"kind": "date", "parts": ["hour"]},
+        "shop": {"kind": "category"},
+    }
+    source = {"kind": "csv", "path": "shops.csv", "time": "time"}
+    tree = {
+        "data": {"source": source, "target": "sold", "series_by": "shop", "features": features},
+        "architecture": {"kind": "gru", "units": [4]},
+        "regularization": {"dropout": 0.2},
+        "training": {"epochs": 2, "batch_size": 16, "shuffle": False, "checkpoint": {"steps": 20}},
+        "evaluation": {"plots": False},
+        "runtime": {"memory": "in_memory", "compile": "graph"},
+    }
+    whole = trained(write(tmp_path / "in_memory.yaml", tree), tmp_path / "whole")
+    tree["runtime"] = {"memory": "streamed", "compile": "graph"}
+    done = subprocess.run(
+        [sys.executable, DRIVER, "touch:12", "train", write(tmp_path / "a.yaml", tree), "--out", tmp_path / "killed"],
+        cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (run,) = (tmp_path / "killed").iterdir()
+    done = dlrun("resume", run)
+    assert done.returncode == 0, done.stderr
+    assert (run / "model" / "weights.npz").read_bytes() == (whole / "model" / "weights.npz").read_bytes()
+    assert history(run) == history(whole)
+    assert read(run / "metrics.json") == read(whole / "metrics.json")
+    assert read(run / "data.json") == read(whole / "data.json")
+    assert pl.read_parquet(run / "predictions.parquet").equals(pl.read_parquet(whole / "predictions.parquet"))
+    done = dlrun("eval", run, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"] == read(whole / "metrics.json")["test"]
 
 
 def test_a_streamed_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
@@ -65,3 +119,34 @@ def test_a_streamed_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path:
     done = dlrun("eval", run, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["metrics"] == read(run / "metrics.json")["test"]
+
+
+def test_a_streamed_query_ends_with_the_weights_of_that_in_memory(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(800, 3))
+    rows = [(*map(float, row), "yes" if row[0] + row[1] > 0 else "no") for row in x]
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("CREATE TABLE sales (a, b, c, label)")
+        database.executemany("INSERT INTO sales VALUES (?, ?, ?, ?)", rows)
+    database.close()
+    tree: dict[str, Any] = {
+        "data": {"source": {"kind": "sql", "url": "sqlite:///shop.db", "table": "sales"}, "target": "label"},
+        "architecture": {"kind": "ann", "dense": [8]},
+        "training": {"epochs": 1, "batch_size": 64, "shuffle": False},
+        "evaluation": {"plots": False},
+        "runtime": {"memory": "in_memory", "compile": "graph"},
+    }
+    whole = trained(write(tmp_path / "sql.yaml", tree), tmp_path / "whole")
+    tree["runtime"]["memory"] = "10 KB"
+    run = trained(write(tmp_path / "sql.yaml", tree), tmp_path / "streamed")
+    assert yaml.safe_load((run / "resolved.yaml").read_text(encoding="utf-8"))["runtime"]["memory"] == "streamed"
+    for name in ("model/weights.npz", "metrics.json"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
+
+    with sqlite3.connect(tmp_path / "shop.db") as database:
+        database.execute("UPDATE sales SET a = a + 1 WHERE rowid = 700")
+    database.close()
+    for command in (["eval", run], ["resume", run, "--epochs", "2"]):
+        done = dlrun(*command)
+        assert done.returncode == 1
+        assert "data is no longer what" in plain(done.stderr)

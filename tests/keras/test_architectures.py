@@ -70,7 +70,11 @@ DATA["sites"] = {
         "time": {"kind": "date", "parts": ["hour"]},
     },
 }
-"""Several series of several variables."""
+"""Several series of several variables …"""
+DATA["named"] = DATA["sites"] | {
+    "features": DATA["sites"]["features"] | {"site": {"kind": "category", "encoding": "embedding", "embedding_size": 3}}
+}
+"""… whose names the network embeds."""
 
 DENSE = [8, {"units": 6, "activation": "tanh", "batch_norm": True, "dropout": 0.2}]
 
@@ -82,6 +86,7 @@ CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("series", {}),
         ("two_classes", {}),
         ("sites", {}),
+        ("named", {}),
     ],
     "cnn": [
         ("image", {"blocks": [{"filters": 4, "batch_norm": True, "pool": 2, "dropout": 0.1}], "dense": DENSE}),
@@ -94,15 +99,16 @@ CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ),
         ("text", {"embedding_size": 4, "blocks": [{"filters": 4, "pool": 2}], "pooling": "global_max"}),
         ("series", {"blocks": [{"filters": 4, "pool": 2, "pool_kind": "average"}]}),
+        ("named", {"blocks": [{"filters": 4, "pool": 2}]}),
     ],
     "lstm": [
         ("text", {"embedding_size": 4, "units": [5, 3], "bidirectional": True, "pooling": "average"}),
         ("text", {"embedding_size": 4, "units": [5], "mask_padding": True}),
         ("series", {"units": [5], "seasonal_skip": 4}),
-        ("sites", {"units": [5], "seasonal_skip": 12}),
+        ("named", {"units": [5], "seasonal_skip": 12}),
     ],
-    "gru": [("text", {"embedding_size": 4, "units": [5], "pooling": "max", "dense": DENSE}), ("series", {})],
-    "simple_rnn": [("series", {"units": [5], "recurrent_dropout": 0.2})],
+    "gru": [("text", {"embedding_size": 4, "units": [5], "pooling": "max", "dense": DENSE}), ("named", {"units": [4]})],
+    "simple_rnn": [("named", {"units": [5], "recurrent_dropout": 0.2})],
     "autoencoder": [
         ("image", {"encoder": [16], "latent": 4, "noise": 0.1}),
         (
@@ -119,12 +125,13 @@ CASES: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "transformer": [
         ("text", {"embedding_size": 8, "heads": 2, "blocks": 1}),
         ("series", {"embedding_size": 8, "heads": 2, "blocks": 2, "pooling": "max", "dense": DENSE}),
-        ("sites", {"embedding_size": 8, "heads": 2, "blocks": 1}),
+        ("named", {"embedding_size": 8, "heads": 2, "blocks": 1}),
     ],
     "combined": [
         ("mixed", {"dense": DENSE, "table": [3]}),
         ("alike", {"combine": {"kind": "attention", "size": 6, "heads": 2, "blocks": 2}}),
         ("image", {"combine": "attention", "dense": []}),
+        ("named", {"dense": [4]}),
     ],
     "layers": [
         ("image", {"layers": [{"kind": "conv2d", "filters": 3, "kernel_size": 3}, {"kind": "flatten"}]}),
@@ -148,7 +155,7 @@ LAYER_CASES: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "series",
         [{"kind": "lstm", "units": 4, "return_sequences": True, "bidirectional": True}, {"kind": "lstm", "units": 3}],
     ),
-    "gru": ("series", [{"kind": "gru", "units": 3}]),
+    "gru": ("named", [{"kind": "gru", "units": 3}]),
     "simple_rnn": ("series", [{"kind": "simple_rnn", "units": 3, "recurrent_dropout": 0.1}]),
     "embedding": ("text", [{"kind": "embedding", "size": 4, "mask_padding": True}, {"kind": "lstm", "units": 3}]),
     "dropout": ("table", [{"kind": "dropout", "rate": 0.5}]),
@@ -210,7 +217,7 @@ class Case:
         """What the whole model is to say of them: probabilities, or numbers in the units of the data."""
         preparation = self.dataset.preparation
         output = preparation.signature.output
-        said = scores(Forward(self.model)(self.examples.inputs), output, self.experiment.objective)
+        said = np.asarray(scores(Forward(self.model)(self.examples.inputs), output, self.experiment.objective))
         if isinstance(preparation.target, FittedNumbers):
             return preparation.target.restore(said, self.examples.past).reshape(len(said), -1)
         return said[:, 1:] if output.task == "binary" and self.model.output_shape[-1] == 1 else said

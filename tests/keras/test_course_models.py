@@ -128,7 +128,8 @@ def test_layer_by_layer(
     assert last == ("linear" if in_the_loss else expected_last)
 
     model.set_weights(expected.get_weights())
-    said = scores(Forward(model)({signature.inputs[0].name: inputs}), signature.output, experiment.objective)
+    outputs = Forward(model)({signature.inputs[0].name: inputs})
+    said = np.asarray(scores(outputs, signature.output, experiment.objective))
     if signature.output.task == "binary":
         said = said[:, 1:]
     np.testing.assert_allclose(said, expected.predict(inputs, verbose=0), atol=1e-6)

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from dlrun.data.columns import Table
 from dlrun.data.section import Data
 from dlrun.data.sources import Csv, Json, Parquet, csv_blocks, json_blocks, lazy
-from dlrun.data.sources.converted import Whole
+from dlrun.data.sources.aside import Whole
 from dlrun.data.sources.frames import Types
 from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError, DlrunError
@@ -50,9 +50,11 @@ def outcome(read: Any) -> Table | tuple[type, str, str | None]:
     except DlrunError as error:
         message = re.sub(r"(cannot be read: CSV malformed): .*", r"\1", str(error))  # where, in bytes of a block
         return type(error), message, error.hint
-    for block in lazy.rows_of_table(table, list(columns)) if isinstance(table.columns, lazy.LazyColumns) else ():
-        for name, values in block.columns.items():
-            assert values.dtype == columns[name].dtype
+    if isinstance(table.columns, lazy.LazyColumns):
+        blocks = list(lazy.rows_of_table(table, list(columns)))
+        for name, values in columns.items():
+            found = np.concatenate([block.columns[name] for block in blocks])
+            np.testing.assert_array_equal(found, values, strict=True)
     return Table(table.name, columns, files=table.files, file_of=table.file_of)
 
 
@@ -161,25 +163,27 @@ TYPE = st.sampled_from(["text", "integer", "number", "boolean", "time"])
 @given(
     st.integers(1, 3).flatmap(lambda width: st.lists(st.lists(CELL, min_size=width, max_size=width), max_size=8)),
     st.sampled_from(["", "1,2,3,4\n", "5\n", "\n"]),
-    st.dictionaries(st.sampled_from("abc"), TYPE, max_size=2),
+    st.lists(st.dictionaries(st.sampled_from("abc"), TYPE, max_size=2), min_size=1, max_size=2),
     st.integers(1, 30),
 )
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_converted_csv_is_that_in_memory(
-    tmp_path: pathlib.Path, rows: list[list[str]], odd: str, types: dict[str, str], size: int
+    tmp_path: pathlib.Path, rows: list[list[str]], odd: str, asked: list[dict[str, str]], size: int
 ) -> None:
+    """Also where what was converted is found that was asked for with other types, or those that are frozen."""
     names = "abc"[: len(rows[0]) if rows else 2]
     lines = [f"{','.join(row)}\n" for row in (list(names), *rows)]
     lines.insert(len(lines) // 2 + 1, odd)
     (tmp_path / "a.csv").write_text("".join(lines), encoding="utf-8")
-    source = Csv.parse(
-        {"kind": "csv", "path": "a.csv", "types": {k: v for k, v in types.items() if k in names} or None}
-    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_blocks, "BLOCK", size)
         patch.setattr(lazy, "BLOCK", 2)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        assert_same(source, tmp_path)
+        for each in asked:
+            types = {name: kind for name, kind in each.items() if name in names}
+            source = Csv.parse({"kind": "csv", "path": "a.csv", "types": types or None})
+            if table := assert_same(source, tmp_path):
+                assert_same(source.frozen(table), tmp_path)
 
 
 JSONS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
@@ -205,6 +209,7 @@ JSONS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
     "lists and text": ('{"a": [1, 2]}\n{"a": "x"}\n', {}),
     "lists and numbers": ('{"a": [1, 2]}\n{"a": 1}\n{"a": "x"}\n', {}),
     "objects": ('{"a": {"b": 1}}\n{"a": {"c": "x"}}\n{"a": null}\n', {}),
+    "objects without keys in others": ('{"a": {"b": {}}, "c": [{}]}\n{"a": {"b": null}}\n{"a": null}\n', {}),
     "objects and numbers": ('{"a": {"b": 1}}\n{"a": 1}\n', {}),
     "NaN, as Python writes it": ('{"a": 1}\n{"a": NaN}\n{"a": 2}\n', {}),
     "a key twice": ('{"a": 1}\n{"a": 2, "a": 3}\n{"a": 4}\n', {}),
@@ -241,7 +246,11 @@ def test_a_converted_file_is_that_in_memory(
     for size in sizes:
         monkeypatch.setattr(blocks, "BLOCK", size)
         monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache" / str(size)))
-        assert_same(source.parse({"kind": kind, "path": file.name, **fields}), here)
+        table = assert_same(source.parse({"kind": kind, "path": file.name, **fields}), here)
+    if table is not None:
+        made = sorted((here / "cache").rglob("*.parquet"))
+        assert_same(source.parse({"kind": kind, "path": file.name, **fields}).frozen(table), here)
+        assert sorted((here / "cache").rglob("*.parquet")) == made, "what a run has frozen finds it"
 
 
 VALUE = st.sampled_from(
@@ -261,7 +270,30 @@ def test_any_converted_json_lines_are_those_in_memory(
         patch.setattr(json_blocks, "BLOCK", size)
         patch.setattr(lazy, "BLOCK", 2)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        assert_same(Json(kind="json", path="a.jsonl"), tmp_path)
+        if table := assert_same(Json(kind="json", path="a.jsonl"), tmp_path):
+            assert_same(Json(kind="json", path="a.jsonl").frozen(table), tmp_path)
+
+
+NESTED: dict[str, tuple[list[str], Any]] = {
+    "objects and numbers": (['{"b": 1}', "1"], ['{"b": 1}', "1"]),
+    "objects with other keys": (['{"b": 1}', '{"c": "x"}', "null"], ['{"b":1,"c":null}', '{"b":null,"c":"x"}', None]),
+    "objects, of which some have no keys": (["{}", '{"b": 1}'], ["{}", '{"b": 1}']),
+    "lists and texts": (["[1, 2]", '"x"'], ["[1, 2]", "x"]),
+    "lists and objects": (["[1, 2]", '{"é": [1]}', "null"], ["[1, 2]", '{"é": [1]}', None]),
+    "lists of lists and of objects": (["[[1.5]]", '[{"b": true}]'], ["[[1.5]]", '[{"b": true}]']),
+    "lists of numbers": (["[1, 2]", "[2.5, 3]"], [[1, 2], [2.5, 3]]),
+    "lists, and nothing": (["[1, 2]", "null"], None),  # the same error
+}
+
+
+@pytest.mark.parametrize("types", [None, {"a": "text"}])
+@pytest.mark.parametrize("case", NESTED)
+def test_lists_and_objects_in_parts(case: str, types: Any, here: pathlib.Path) -> None:
+    values, expected = NESTED[case]
+    for index, value in enumerate(values):
+        (here / f"{index}.jsonl").write_text(f'{{"a": {value}, "b": 1}}\n' * 3, encoding="utf-8")
+    table = assert_same(Json.parse({"kind": "json", "path": "*.jsonl", "types": types}), here)
+    assert (table and table.columns["a"][::3].tolist()) == expected
 
 
 def test_parts_have_one_type_together(here: pathlib.Path) -> None:
@@ -302,8 +334,13 @@ def test_what_is_converted_is_found_again_and_never_for_another_content(here: pa
     before = made.stat().st_ino
     source.model_copy(update={"limit": 1, "select": ("a",)}).lazily(here)
     assert [each.stat().st_ino for each in tables.iterdir()] == [before]
+    source.model_copy(update={"types": {"a": "number", "b": "text"}}).lazily(here)
+    assert [each.stat().st_ino for each in tables.iterdir()] == [before], "that is what they are"
     Csv(kind="csv", path="a.csv", types={"a": "text"}).lazily(here)
     Csv(kind="csv", path="a.csv", missing=("x",)).lazily(here)
+    assert len(list(tables.iterdir())) == 3
+    made.write_bytes(made.read_bytes()[:-9])
+    assert source.lazily(here).columns["a"].tolist() == [1, 2], "what is damaged is made again"
     assert len(list(tables.iterdir())) == 3
 
     was = file.stat()
@@ -313,6 +350,20 @@ def test_what_is_converted_is_found_again_and_never_for_another_content(here: pa
     assert table.columns["a"].tolist() == [1, 3]
     assert made not in list(tables.iterdir())
     assert len(list(tables.iterdir())) == 1  # what was made of the other content is gone
+
+
+def test_what_was_converted_as_one_thing_is_not_found_as_another(here: pathlib.Path) -> None:
+    """Neither times that were asked for by their format, nor numbers with spaces around them, which are text unless
+    another column makes polars read all as text, and dlrun find the types."""
+    (here / "a.csv").write_text("a,b\n01.02.2020, 1\n02.02.2020, 2\n")
+    for types in ({"a": {"time": "%d.%m.%Y"}}, {"a": "time", "b": "text"}, {"a": "integer"}, {"a": "text"}):
+        source = Csv.parse({"kind": "csv", "path": "a.csv", "types": types})
+        assert_same(source, here)
+        assert_same(source.model_copy(update={"time": "a"}), here)
+    (here / "b.csv").write_text(f"a,b\n1, 1\n{'9' * 45}, 2\n")
+    untyped, typed = Csv(kind="csv", path="b.csv"), Csv(kind="csv", path="b.csv", types={"a": "number"})
+    kinds = [table.columns["b"].dtype.kind for source in (untyped, typed) if (table := assert_same(source, here))]
+    assert kinds == ["i", "O"]
 
 
 def test_a_file_that_grows_while_it_is_converted(here: pathlib.Path) -> None:
@@ -365,6 +416,9 @@ def test_what_is_fitted_and_encoded_is_that_of_the_table_in_memory(here: pathlib
     assert (whole.streamed, streamed.streamed) == (False, True)
     assert streamed.summary() == whole.summary()
     assert streamed.resolved == whole.resolved
+    made = list((here / "cache" / "dlrun" / "tables").iterdir())
+    assert streamed.resolved.load(here, 5, memory="streamed").summary() == whole.summary()
+    assert list((here / "cache" / "dlrun" / "tables").iterdir()) == made, "as resume and eval load it"
     for part, expected in whole.splits.items():
         found = streamed.splits[part]
         np.testing.assert_array_equal(found.rows, expected.rows)

@@ -148,6 +148,19 @@ def test_several_series_are_told_apart(id_first: bool, tmp_path: Path) -> None:
     assert [feature.kind for feature in (dataset.resolved.features or {}).values()] == ["series"]
 
 
+def test_many_series_are_told_apart_by_an_embedding(tmp_path: Path) -> None:
+    days = [str(np.datetime64("2020-01-01") + day) for day in range(70)]
+    rows = [(day, store) for day in days for store in range(20)]
+    sold = [round(np.sin(index / 9) + store, 3) for index, (_, store) in enumerate(rows)]
+    columns = {"day": [day for day, _ in rows], "store": [f"s{store}" for _, store in rows], "sold": sold}
+    polars.DataFrame(columns).write_csv(tmp_path / "sold.csv")
+    text, _, dataset = drafted(tmp_path / "sold.csv")
+    assert "# a learned vector tells which series it is; one-hot, each step would have 21 numbers more" in text
+    assert [each.name for each in dataset.preparation.inputs] == ["sold", "store"]
+    assert dataset.preparation.inputs[1].vocabulary_size == 21
+    assert "# store: left out" not in text
+
+
 def test_months_are_a_series_too_and_visits_are_none(tmp_path: Path) -> None:
     months = np.datetime64("2000-01") + np.arange(180)
     value = np.sin(np.arange(180) / 2)

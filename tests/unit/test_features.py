@@ -438,7 +438,7 @@ def test_windows_do_not_cross_a_hole() -> None:
     assert series.step == 3600
     origins = series.origins(stamps, ahead=1)
     assert origins.tolist() == [1, 2, 5, 6]
-    assert series.encode(values, origins)[:, :, 0].tolist() == [[0, 1], [1, 2], [4, 5], [5, 6]]
+    assert series.windows(series.encode(values), origins)[:, :, 0].tolist() == [[0, 1], [1, 2], [4, 5], [5, 6]]
     target = FittedNumbers(kind="numbers", column="x", offset=0, scale=1, horizon=1)
     assert target.truth(values, origins).tolist() == [[2], [3], [6], [7]]
     assert series.origins(stamps, ahead=0).tolist() == [1, 2, 3, 5, 6, 7]

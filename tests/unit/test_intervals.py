@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
-from dlrun.evaluation.intervals import Z, batch_means, intervals, log_losses, mean_interval, root_interval, wilson
-from dlrun.evaluation.predictions import Predictions
+from dlrun.evaluation.intervals import Z, batch_means, intervals, mean_interval, root_interval, wilson
+from dlrun.evaluation.predictions import Predictions, log_losses
 
 
 def of(task, truth, scores):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.special import softmax
 from sklearn.utils.class_weight import compute_class_weight
 
 from dlrun.data.signature import Output, Task
@@ -98,10 +99,20 @@ def test_scores_by_hand() -> None:
 @given(arrays(np.float32, st.tuples(st.integers(1, 5), st.sampled_from([1, 3])), elements=st.floats(-80, 80, width=32)))
 def test_scores_are_probabilities(logits: np.ndarray) -> None:
     output = OUTPUTS["binary" if logits.shape[1] == 1 else "multiclass"]
-    found = scores(logits, output, BINARY)
-    assert found.shape == (len(logits), len(output.classes))
-    assert np.all(found >= 0)
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-12)
+    lazy = scores(logits, output, BINARY)
+    assert lazy.shape == (len(logits), len(output.classes))
+    found = np.asarray(lazy)
+    both = np.column_stack([np.zeros(len(logits)), logits[:, 0]]) if logits.shape[1] == 1 else logits.astype(float)
+    np.testing.assert_allclose(found, softmax(both, axis=1), atol=1e-12)
+    np.testing.assert_array_equal(lazy[:, 1], found[:, 1])
+    np.testing.assert_array_equal(lazy[1:3], found[1:3])
+
+
+def test_probabilities_of_several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    logits = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
+    whole = np.asarray(scores(logits, OUTPUTS["multiclass"], CATEGORICAL))
+    monkeypatch.setattr("dlrun.training.losses.BLOCK", 3)
+    np.testing.assert_array_equal(scores(logits, OUTPUTS["multiclass"], CATEGORICAL), whole)
 
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=60))

@@ -193,7 +193,7 @@ def test_labels_and_directions():
 
 @pytest.mark.parametrize("classes", [2, 5, 40])
 def test_counts_of_pairs_of_classes_are_those_of_the_examples(classes, monkeypatch):
-    monkeypatch.setattr("dlrun.evaluation.predictions._BLOCK", 7)
+    monkeypatch.setattr("dlrun.evaluation.predictions.BLOCK", 7)
     random, names = np.random.default_rng(classes), tuple(f"c{index}" for index in range(classes))
     truth = random.integers(0, max(2, classes - 1), 100, np.int8)
     given = predictions("multiclass", truth, random.dirichlet(np.ones(classes), 100), names)
@@ -214,8 +214,27 @@ def test_counts_of_pairs_of_classes_are_those_of_the_examples(classes, monkeypat
     assert confusion(given)["counts"] == matrix.tolist()
 
 
+@pytest.mark.parametrize("shape", [(50,), (50, 3)])
+@pytest.mark.parametrize("block", [7, 50])
+def test_errors_of_stretches_are_those_of_the_whole(shape, block, monkeypatch):
+    monkeypatch.setattr("dlrun.evaluation.predictions.BLOCK", block)
+    random = np.random.default_rng(5)
+    truth = random.normal(100, 9, shape)
+    given = predictions("regression" if len(shape) == 1 else "forecast", truth, truth + random.normal(0, 3, shape))
+    result, pair = measure(given), (truth.ravel(), given.scores.ravel())
+    for name, function in {
+        "mae": "mean_absolute_error",
+        "mse": "mean_squared_error",
+        "rmse": "root_mean_squared_error",
+        "r2": "r2_score",
+        "mape": "mean_absolute_percentage_error",
+    }.items():
+        expected = getattr(sklearn.metrics, function)(*pair)
+        assert result[name] == (expected if block == 50 else pytest.approx(expected, rel=1e-13))
+
+
 def test_blocks_are_the_examples_one_after_the_other(monkeypatch):
-    monkeypatch.setattr("dlrun.evaluation.predictions._BLOCK", 3)
+    monkeypatch.setattr("dlrun.evaluation.predictions.BLOCK", 3)
     several = replace(BINARY, further=(replace(BINARY, target="other"),))
     forecast = predictions("forecast", np.arange(10.0).reshape(5, 2), np.ones((5, 2)))
     forecast = replace(forecast, series=np.array(list("aabbb"), object), times=np.arange(5))

@@ -76,7 +76,7 @@ def drawn(predictions, train, **arguments):
         draw_all(
             history(5),
             metrics,
-            predictions.to_frame(),
+            predictions.to_frame().lazy(),
             task=predictions.task,
             target=predictions.target,
             best_epoch=4,
@@ -277,7 +277,9 @@ def test_only_other_metrics_than_the_main_one():
     predictions = classification(["no", "yes"])
     metrics = {"test": measure(predictions, ["f1"])}
     found = dict(
-        draw_all([], metrics, predictions.to_frame(), task="binary", target="x", confusion=confusion(predictions))
+        draw_all(
+            [], metrics, predictions.to_frame().lazy(), task="binary", target="x", confusion=confusion(predictions)
+        )
     )
     assert says(found["confusion_matrix"], "F1 (macro)")
 
@@ -287,9 +289,9 @@ def test_the_last_split_is_drawn():
 
     test, validation = classification(["no", "yes"], 30), classification(["no", "yes"], 70)
     frame = pl.concat([validation.to_frame().with_columns(split=pl.lit("validation")), test.to_frame()])
-    found = dict(draw_all([], {}, frame, task="binary", target="x"))
+    found = dict(draw_all([], {}, frame.lazy(), task="binary", target="x"))
     assert says(found["roc_and_precision_recall"], "30 test examples")
-    assert not list(draw_all([], {}, frame.head(0), task="binary", target="x"))
+    assert not list(draw_all([], {}, frame.head(0).lazy(), task="binary", target="x"))
 
 
 @pytest.mark.parametrize("with_test", [True, False])
@@ -298,7 +300,12 @@ def test_of_folds_the_trivial_models_of_another_part_are_not_told(with_test):
     metrics = {"validation": measure(predictions), "baseline": {"majority class": measure(predictions)}}
     metrics |= {"test": measure(predictions)} if with_test else {}
     found = draw_all(
-        [], held_out(metrics), predictions.to_frame(), task="binary", target="x", confusion=confusion(predictions)
+        [],
+        held_out(metrics),
+        predictions.to_frame().lazy(),
+        task="binary",
+        target="x",
+        confusion=confusion(predictions),
     )
     assert says(dict(found)["confusion_matrix"], "majority class") != with_test
 

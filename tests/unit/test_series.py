@@ -10,15 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dlrun.data import on_disk, streaming
 from dlrun.data.bad_rows import BadRows, with_ends
 from dlrun.data.columns import Batch, Column, Table
 from dlrun.data.dataset import Dataset
 from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.fitting import fit
+from dlrun.data.on_disk import Made
 from dlrun.data.preparation import Preparation
 from dlrun.data.section import Data
 from dlrun.data.shared_window import resolve_series
 from dlrun.data.splits import Parts
+from dlrun.data.streaming import encoded_parts
 from dlrun.errors import DataError
 
 START = np.datetime64("2024-01-01T00", "us")
@@ -212,6 +215,51 @@ def test_windows_reach_over_no_hole_and_into_no_other_series(
     assert examples.past.ids.tolist() == columns["shop"][examples.rows].tolist()
 
 
+@settings(max_examples=40, deadline=None)
+@given(panels(), st.integers(2, 4), st.integers(1, 2), st.sampled_from([None, 1, 2]), st.data())
+def test_windows_made_of_steps_on_disk_are_those_in_memory(
+    tmp_path_factory: pytest.TempPathFactory,
+    columns: dict[str, np.ndarray],
+    window: int,
+    horizon: int,
+    difference: int | None,
+    data: st.DataObject,
+) -> None:
+    features = {
+        "y": {"kind": "series", "window": window, "horizon": horizon, "difference": difference, "normalise_each": True},
+        "known": {"kind": "series", "known": True},
+        "time": {"kind": "date", "parts": ["hour", "weekday"]},
+        "shop": {"kind": "category"},
+    }
+    preparation, table = fitted(features, TRAIN, series_by="shop"), Table("t", columns)
+    rows = np.arange(len(table))
+    try:
+        expected = preparation.encode(table)
+    except DataError:
+        return
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp()))
+        patched.setattr(on_disk, "AT_ONCE", 3)
+        found = encoded_parts(table, Parts(rows, rows[:0], rows[:0]), preparation, "streamed")["train"]
+        assert found.rows.tolist() == expected.rows.tolist()
+        ends = st.integers(0, len(expected))
+        ranges = [tuple(sorted(pair)) for pair in data.draw(st.lists(st.tuples(ends, ends), min_size=1, max_size=4))]
+        chosen = np.concatenate([np.arange(*each) for each in ranges])
+        some = streaming.window(found, ranges, len(chosen) + 2)
+        for mine, taken, its in (
+            (found.inputs["series"], some.inputs["series"], expected.inputs["series"]),
+            (found.target, some.target, expected.target),
+            (found.truth, found.truth[chosen], expected.truth),
+        ):
+            assert isinstance(mine, Made)
+            np.testing.assert_array_equal(np.asarray(mine), its, strict=True)
+            np.testing.assert_array_equal(taken[: len(chosen)], its[chosen])
+            assert not taken[len(chosen) :].any()
+        assert some.rows[: len(chosen)].tolist() == expected.rows[chosen].tolist()
+        assert found.past is not None
+        assert found.past.last(window).tolist() == (expected.past and expected.past.last(window).tolist())
+
+
 def test_nothing_of_the_unknown_future_enters() -> None:
     """Whatever comes after the last past step changes what is known in advance only."""
     columns = {"x": np.arange(20.0), "known": np.arange(20.0), "y": np.arange(20.0), "time": hours(20)}
@@ -280,6 +328,51 @@ def test_the_name_of_a_series_enters_at_each_step() -> None:
     strange = Table("t", {**columns, "shop": texts(["small", "new"] * 100)})
     assert preparation.encode(strange).inputs["series"][1, :, 1:].tolist() == [[1, 0, 0]] * 3
     assert preparation.unknown(strange) == {"shop": (100, ("new",))}
+
+
+def named(columns: dict[str, np.ndarray], **more: Any) -> Preparation:
+    """Shops whose names the network embeds."""
+    features = {"y": plain(window=3), "shop": {"kind": "category", "encoding": "embedding", **more}}
+    return fitted(features, columns, series_by="shop")
+
+
+def test_an_embedded_name_is_one_number_a_window() -> None:
+    columns = shops()
+    preparation = named(columns)
+    series, shop = preparation.inputs
+    assert (series.name, series.shape, series.variables) == ("y", (3, 1), ("y",))
+    assert (shop.name, shop.kind, shop.shape, shop.vocabulary_size, shop.embedding_size) == (
+        "shop",
+        "index",
+        (),
+        3,
+        None,
+    )
+    assert preparation.vector_names == ()
+    examples = preparation.encode(Table("t", columns))
+    assert examples.inputs["shop"].dtype == np.int32
+    assert examples.inputs["shop"][:4].tolist() == [2, 1, 2, 1]  # small, large, …, sorted by name
+    assert examples.inputs["y"].shape == (len(examples), 3, 1)
+    assert named(columns, embedding_size=7).inputs[1].embedding_size == 7
+    assert named(columns, buckets=40).inputs[1].vocabulary_size == 41
+
+
+def test_a_name_that_is_not_learned_is_not_forecast() -> None:
+    """In new data; a part of the split may have series that begin behind the train rows."""
+    columns = shops()
+    strange = Table("new.csv", {**columns, "shop": texts(["small", "new"] * 100)})
+    told = r"new.csv: shop is a series that the train rows do not have in 100 rows \(2, 4, .*, such as new"
+    for encoding in ("embedding", "one_hot"):
+        preparation = named(columns, encoding=encoding)
+        with pytest.raises(DataError, match=told):
+            preparation.encode(strange, target=False)
+        assert preparation.unknown(strange) == {"shop": (100, ("new",))}
+        assert len(preparation.encode(strange)) == 194
+    assert named(columns).encode(strange).inputs["shop"][:4].tolist() == [2, 0, 2, 0]
+    rare = {**columns, "shop": texts(["small", "large"] * 90 + ["small", "kiosk"] * 10)}
+    preparation = named(rare, min_count=11)
+    assert preparation.inputs[1].vocabulary_size == 3
+    assert preparation.encode(strange, target=False).inputs["shop"][:4].tolist() == [2, 0, 2, 0]
 
 
 def test_a_part_without_rows_has_no_windows_whatever_the_series_are() -> None:
@@ -440,9 +533,33 @@ def test_a_calendar_goes_on_by_itself() -> None:
         ({"temp": plain(window=4)}, {"series_by": "temp"}, [("series_by",)]),
         ({"temp": plain(window=4)}, {"series_by": "shop"}, [("series_by",)]),
         (
-            {"temp": plain(window=4), "shop": {"kind": "category", "encoding": "embedding"}},
+            {"temp": plain(window=4), "shop": {"kind": "category", "encoding": "target"}},
             {"series_by": "shop"},
-            [("features", "shop"), ("series_by",), ("features", "shop")],
+            [("features", "shop"), ("series_by",), ("features", "shop", "encoding")],
+        ),
+        (
+            {"temp": plain(window=4), "shop": {"kind": "category", "encoder": {"kind": "ann"}}},
+            {"series_by": "shop"},
+            [("features", "shop"), ("series_by",), ("features", "shop", "encoder")],
+        ),
+        (
+            {"temp": plain(window=4), "shop": {"kind": "category", "embedding_size": 4}},
+            {"series_by": "shop"},
+            [("features", "shop"), ("series_by",), ("features", "shop", "embedding_size")],
+        ),
+        (
+            {"temp": plain(window=4, encoder={"kind": "gru"}), "shop": {"kind": "category", "encoding": "embedding"}},
+            {"series_by": "shop"},
+            [("features", "shop"), ("series_by",)],
+        ),
+        (
+            {
+                "temp": plain(window=4),
+                "date": {"kind": "date"},
+                "series": {"kind": "category", "encoding": "embedding"},
+            },
+            {"series_by": "series"},
+            [("features", "series"), ("series_by",), ("features", "series")],
         ),
         ({"temp": plain(window=4), "shop": {"kind": "category"}}, {}, [("features", "shop"), ("features", "shop")]),
         (

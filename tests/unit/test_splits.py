@@ -233,3 +233,11 @@ def test_without_validation_the_rows_are_split_in_two(without: FixedSplit) -> No
     parts = split(without, table(80, label=np.arange(80) % 4, time=hours))
     assert [len(part) for _, part in parts.items()] == [60, 0, 20]
     assert sorted([*parts.train.tolist(), *parts.test.tolist()]) == list(range(80))
+
+
+@pytest.mark.parametrize(("last", "dtype"), [(2**31 - 1, np.int32), (2**31, np.int64)])
+def test_row_numbers_take_no_more_room_than_they_need(last: int, dtype: type) -> None:
+    parts = Parts(np.array([0, 2]), np.array([], np.int64), np.array([1, last]))
+    narrow = parts.narrow()
+    assert [part.tolist() for _, part in narrow.items()] == [part.tolist() for _, part in parts.items()]
+    assert {part.dtype for _, part in narrow.items()} == {np.dtype(dtype)}

@@ -14,6 +14,7 @@ from postgresql import PASSWORD, Server, programs, server
 from dlrun.data.columns import Column
 from dlrun.data.new_data import load_file
 from dlrun.data.sources import Sql
+from dlrun.data.sources.lazy import LazyColumns
 from dlrun.errors import DataError, DlrunError, MisfitError, MissingExtraError
 from dlrun.spec.problem import Problem
 
@@ -163,9 +164,9 @@ def running() -> Iterator[Server]:
     with server(found) as started:
         started.run(
             "CREATE TABLE sales (id int primary key, price numeric(10, 2), day date, at timestamptz, sold boolean, "
-            "name text, size real, pixels float8[], span interval); "
+            "name text, size real, pixels float8[], tree json, span interval); "
             "INSERT INTO sales SELECT n, n / 4.0, date '2020-01-01' + n, timestamptz '2020-01-01 12:00+02', n % 2 = 0, "
-            "nullif('n' || n, 'n3'), n / 2.0, array[n, 2.5], '1 day' FROM generate_series(1, 100) n"
+            "nullif('n' || n, 'n3'), n / 2.0, array[n, 2.5], '{\"a\": 1}', '1 day' FROM generate_series(1, 100) n"
         )
         yield started
 
@@ -187,6 +188,20 @@ def test_postgresql(running: Server, tmp_path: pathlib.Path, monkeypatch: pytest
     assert table.columns["name"][-3:].tolist() == [None, "n2", "n1"]
     assert table.columns["pixels"][0].tolist() == [100, 2.5]
     assert source.frozen(table).load(tmp_path).columns["price"][0] == 25
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    many = "SELECT id * 1000 + n id, price, day, at, sold, name || n || repeat('x', 999) long, size, pixels, tree"
+    many += " FROM sales, generate_series(1, 200) n ORDER BY 1"  # more than the driver hands out at once, some 16 MB
+    ways = [sql(**{**fields, "query": many}).load(tmp_path, allowed) for allowed in (None, 0)]
+    assert isinstance(ways[1].columns, LazyColumns)
+    for name, values in ways[0].columns.items():
+        np.testing.assert_array_equal(ways[1].columns[name], values, strict=True)
+    assert ways[0].columns["tree"][0] == '{"a": 1}'
+    assert not list((tmp_path / "cache" / "dlrun" / "tables").iterdir()), "what has no name cannot tell a password"
+    for allowed in (None, 0):
+        with pytest.raises(MisfitError, match="the server says: division by zero"):
+            sql(**{**fields, "query": "SELECT 1 / (id - 90) x FROM sales ORDER BY id", "time": None}).load(
+                tmp_path, allowed
+            )
 
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     plain = {"url": running.url}

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from tfrecords import field, framed, made
 
 from dlrun.data.columns import Column
-from dlrun.data.features import FittedNumber
+from dlrun.data.features import FittedImage, FittedNumber
 from dlrun.data.new_data import NewData
+from dlrun.data.on_disk import OnDisk
 from dlrun.data.preparation import Preparation
+from dlrun.data.section import Data
 from dlrun.data.sources import TfRecord
 from dlrun.data.sources.tfrecord_file import checksums, crc32c, example, verified
 from dlrun.errors import DataError
@@ -74,6 +76,22 @@ def test_a_table(tmp_path: pathlib.Path) -> None:
     assert table.columns["size"].tolist() == [row / 4 for row in range(20)]
     few = found.model_copy(update={"limit": 13}).load(tmp_path)
     assert len(few) == 13
+
+
+@pytest.mark.parametrize(
+    ("features", "hint"),
+    [
+        (["image"], "a TFRecord file with the image in image, or arrays of pixels: numpy.savez"),
+        (["image", "mask"], "a TFRecord file with these features"),
+    ],
+)
+def test_an_image_is_new_data_in_a_record(features: list[str], hint: str, tmp_path: pathlib.Path) -> None:
+    pixels = FittedImage(kind="image", shape=(2, 2, 1), whole=True, scale=(1,), offset=(0,))
+    (tmp_path / "new.png").write_bytes(b"")
+    (new,) = NewData.at(source(), tmp_path / "new.png", Preparation(features=dict.fromkeys(features, pixels)))
+    with pytest.raises(DataError) as told:
+        list(new.batches(io.BytesIO()))
+    assert told.value.hint == hint
 
 
 def test_new_records_need_not_have_what_is_predicted(tmp_path: pathlib.Path) -> None:
@@ -220,6 +238,46 @@ def test_sizes_that_make_no_sense(column: dict[str, Any], field: str, words: str
     assert words in problem.message
 
 
+def test_pictures_that_do_not_fit_are_on_disk(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 100, 100), np.uint8)
+    records = []
+    for index, each in enumerate(pixels // 100 * 100):
+        Image.fromarray(each).save(stream := io.BytesIO(), "PNG")
+        records.append(made(image=stream.getvalue(), label=index % 2))
+    (tmp_path / "data.tfrecord").write_bytes(framed(*records))
+    tree = {"source": source(image="image", label="integer").tree(), "target": {"column": "label", "kind": "category"}}
+    whole = Data.parse(tree).load(tmp_path, 0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("dlrun.data.sources.files.available_memory", lambda: 399_999)
+    monkeypatch.setattr("dlrun.data.sources.tfrecord.AT_ONCE", 30_000)
+    found = Data.parse(tree).load(tmp_path, 0)
+    assert isinstance(found.table.columns["image"], OnDisk)
+    assert found.streamed
+    assert found.summary() == whole.summary()
+    np.testing.assert_array_equal(np.asarray(found.train.inputs["image"]), whole.train.inputs["image"], strict=True)
+    records[13] = made(image=b"no picture", label=1)
+    (tmp_path / "data.tfrecord").write_bytes(framed(*records))
+    with pytest.raises(DataError, match=r"data\.tfrecord: image of record 14 is no image"):
+        Data.parse(tree).load(tmp_path, 0)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "most"),
+    [("integer", 7, 40), ("text", b"four", 44), ({"kind": "number", "size": 1}, 0.5, 40), ("image", b"no", 42)],
+)
+def test_many_small_records_that_do_not_fit(
+    column: Any, value: Any, most: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data.tfrecord.gz").write_bytes(gzip.compress(framed(*[made(x=value)] * 100)))
+    found = source("data.tfrecord.gz", x=column)
+    monkeypatch.setattr("dlrun.data.sources.tfrecord.available_memory", lambda: 2 * 100 * most - 2)
+    with pytest.raises(DataError, match=r"data\.tfrecord\.gz unpacks to more than [34]"):
+        found.load(tmp_path)
+    found.model_copy(update={"limit": 99}).load(tmp_path) if column != "image" else None
+
+
 def test_small_pictures_and_packed_records_that_become_large_ones(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,7 +288,7 @@ def test_small_pictures_and_packed_records_that_become_large_ones(
     Image.new("L", (2000, 2000)).save(stream, "PNG")
     (tmp_path / "data.tfrecord").write_bytes(framed(*[made(image=stream.getvalue())] * 8))
     with pytest.raises(DataError, match=r"data\.tfrecord: image unpacks to more than 16\.0 MiB"):
-        source(image="image").load(tmp_path)
+        source(image="image").load(tmp_path, new=True)
     length = struct.pack("<Q", 100 << 20)
     content = length + struct.pack("<I", crc32c(length)) + bytes(1 << 20)
     (tmp_path / "data.tfrecord.gz").write_bytes(gzip.compress(content))

@@ -44,6 +44,11 @@ class FittedCategory(Spec):
     """The known values as text; the first has index 1."""
     buckets: int | None = None
     """Into how many buckets values are dealt instead, by their hash; the first has index 1."""
+    embedding_size: int | None = None
+    """Size of the embedding, where the feature says it."""
+    has_unknown: bool = True
+    """Whether train rows had values that count as unknown, without which a network learns nothing of such; true where
+    that is not known."""
     means: dict[str, tuple[float, ...]] | None = None
     """With target encoding: what each index becomes, for each number that it becomes; in standard deviations of what
     is predicted from its mean over the train rows."""
@@ -56,7 +61,7 @@ class FittedCategory(Spec):
     def input(self, name: str) -> Input:
         if self.means is not None:
             return Input(name, "vector", (len(self.means),))
-        return _input(name, self.encoding, self.count)
+        return _input(name, self.encoding, self.count, self.embedding_size)
 
     def names(self, name: str) -> tuple[str, ...]:
         """What each number of the encoded vector is called."""
@@ -136,9 +141,12 @@ class Category(Spec):
     """One of a few values."""
     encoding: Encoding = "one_hot"
     """one_hot: a vector with a 1 at the value's place, its first place for unknown values; embedding: a learned vector
-    for each value, whose size is the architecture's `embedding_size`; target: the mean of the target over the train
-    rows that have the value (of classes the share of each, of two that of the second), a missing value being one too.
-    A train row is shown a mean in which neither it nor the others of its fold, of 5, have a part."""
+    for each value; target: the mean of the target over the train rows that have the value (of classes the share of
+    each, of two that of the second), a missing value being one too. A train row is shown a mean in which neither it nor
+    the others of its fold, of 5, have a part."""
+    embedding_size: Annotated[int, Field(ge=1)] | None = None
+    """With `encoding: embedding`, how many numbers a value's vector has. Left out: as the architecture's
+    `embedding_size` says for categories, or else min(50, (categories + 1) / 2)."""
     smoothing: Smoothing = DEFAULT_SMOOTHING
     """With `encoding: target`, how many rows with the mean of all train rows are added to those of each value, so that
     few rows do not say much; auto: by how much the target varies among the rows of a value (empirical Bayes)."""
@@ -166,6 +174,15 @@ class Category(Spec):
                 hint="take one of them out",
                 at="key",
             )
+        if self.encoding != "embedding" and self.embedding_size is not None:
+            yield Problem(
+                ("embedding_size",),
+                "only an embedding has a size of its own",
+                expected="encoding: embedding",
+                received=f"encoding: {self.encoding}",
+                hint="write `encoding: embedding`, or take embedding_size out",
+                at="key",
+            )
         if self.encoding != "target" and self.smoothing != DEFAULT_SMOOTHING:
             yield Problem(
                 ("smoothing",),
@@ -190,9 +207,11 @@ class Category(Spec):
         if self.encoding == "target":
             return None
         if self.buckets is not None:
-            return _input(name, self.encoding, self.buckets)
+            return _input(name, self.encoding, self.buckets, self.embedding_size)
         count = len(column.classes) if isinstance(column.classes, tuple) else column.classes
-        return None if count is None or self.min_count > 1 else _input(name, self.encoding, count)
+        if count is None or self.min_count > 1:
+            return None
+        return _input(name, self.encoding, count, self.embedding_size)
 
     def faults(self, values: np.ndarray) -> list[Fault]:
         """What keeps the values from being read so."""
@@ -203,23 +222,32 @@ class Category(Spec):
         targets too."""
         import collections
 
+        size = self.embedding_size
         if self.buckets is not None:
-            return FittedCategory(kind="category", encoding=self.encoding, categories=(), buckets=self.buckets)
+            return FittedCategory(
+                kind="category", encoding=self.encoding, categories=(), buckets=self.buckets, embedding_size=size
+            )
         counts = collections.Counter(text or "" for text in as_text(values) if text != UNKNOWN)
         missing = counts.pop("", 0)
         categories = sort_texts([text for text, count in counts.items() if count >= self.min_count])
         if self.encoding == "target" and missing >= self.min_count:
             categories = ["", *categories]
-        return FittedCategory(kind="category", encoding=self.encoding, categories=tuple(categories))
+        return FittedCategory(
+            kind="category",
+            encoding=self.encoding,
+            categories=tuple(categories),
+            embedding_size=size,
+            has_unknown=sum(counts.get(each, missing) for each in categories) < len(values),
+        )
 
 
 def _faults(values: np.ndarray) -> list[Fault]:
     return [] if values.ndim == 1 else [Fault("not one value a row")]
 
 
-def _input(name: str, encoding: str, count: int) -> Input:
+def _input(name: str, encoding: str, count: int, embedding_size: int | None) -> Input:
     if encoding == "embedding":
-        return Input(name, "index", (), vocabulary_size=1 + count)
+        return Input(name, "index", (), vocabulary_size=1 + count, embedding_size=embedding_size)
     return Input(name, "vector", (1 + count,))
 
 

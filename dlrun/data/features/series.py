@@ -84,12 +84,10 @@ class FittedSeries(Spec):
         whole: np.ndarray = positions[before[positions - first] == before[positions + ahead]]
         return whole
 
-    def encode(self, values: np.ndarray, origins: np.ndarray, ids: np.ndarray | None = None) -> np.ndarray:
-        """(rows,) to float32 (windows, window, 1); known ones to (windows, window, 2): each step's value, and that
-        `horizon` steps after it, so that the last of the window is the last of the horizon.
+    def encode(self, values: np.ndarray, ids: np.ndarray | None = None) -> np.ndarray:
+        """(rows,) to float32 (rows, 1), of which `windows` are made.
 
         Args:
-            origins: the positions of the last past steps, (windows,).
             ids: the name of the series of each row, (rows,), where each is scaled by itself.
         """
         import numpy as np
@@ -100,11 +98,23 @@ class FittedSeries(Spec):
         offset, scale = scales(self, ids)
         scaled -= np.asarray(offset, np.float32)
         scaled /= np.asarray(scale, np.float32)
+        return scaled[:, None]
+
+    def windows(self, encoded: np.ndarray, origins: np.ndarray) -> np.ndarray:
+        """(rows, 1) to (windows, window, 1); known ones to (windows, window, 2): each step's value, and that `horizon`
+        steps after it, so that the last of the window is the last of the horizon.
+
+        Args:
+            encoded: as `encode` gives it.
+            origins: the positions of the last past steps, (windows,).
+        """
+        import numpy as np
+
         first = origins - self.window + 1
-        encoded = windows(scaled, first, self.window)[:, :, None]
+        found = windows(encoded, first, self.window)
         if not self.known:
-            return encoded
-        return np.concatenate([encoded, windows(scaled, first + self.horizon, self.window)[:, :, None]], axis=2)
+            return found
+        return np.concatenate([found, windows(encoded, first + self.horizon, self.window)], axis=2)
 
     def next_times(self, stamps: np.ndarray, origins: np.ndarray) -> np.ndarray:
         """The times of the steps that are predicted, datetime64[us] (windows, horizon).

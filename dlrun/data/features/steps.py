@@ -45,10 +45,10 @@ def changes(values: np.ndarray, difference: int) -> np.ndarray:
 
 
 def windows(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-    """The `length` values from each start on, (starts, length)."""
+    """The `length` values from each start on, (rows, …) to (starts, length, …)."""
     import numpy as np
 
     if not len(starts):
-        return np.zeros((0, length), values.dtype)
-    found: np.ndarray = np.lib.stride_tricks.sliding_window_view(values, length)[starts]
-    return found
+        return np.zeros((0, length, *values.shape[1:]), values.dtype)
+    found: np.ndarray = np.lib.stride_tricks.sliding_window_view(values, length, axis=0)[starts]
+    return np.moveaxis(found, -1, 1)

@@ -79,7 +79,7 @@ def _sort_rows(block: bytes, name: str, width: int, delimiter: str) -> tuple[byt
             if len(row) == width or (width == 1 and not row):
                 kept.extend(lines[before : reader.line_num])
             else:
-                bad[position] = width_fault(row, width, quoted=reader.line_num > before + 1)
+                bad[position] = width_fault(row, width, lines[before : reader.line_num])
             before = reader.line_num
     except csv.Error as error:
         raise DataError(f"{name}: {error}", hint="a quote may be left open") from None

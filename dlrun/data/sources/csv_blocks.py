@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlrun.data.sources.aside import write_block
 from dlrun.data.sources.csv_checks import Opened, check_quotes, check_widths, no_rows, text_blocks
 from dlrun.data.sources.csv_text import (
     Dialect,
@@ -18,7 +19,6 @@ from dlrun.data.sources.csv_text import (
     read_frame,
 )
 from dlrun.data.sources.frames import dtypes
-from dlrun.data.sources.stored import write_block
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:

@@ -7,12 +7,9 @@ import io
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from dlrun.errors import DataError
-
-if TYPE_CHECKING:
-    from _csv import Reader
 
 Opened = Callable[[], AbstractContextManager[IO[bytes]]]
 """Opens a content, from its beginning."""
@@ -121,23 +118,33 @@ def check_widths(opened: Opened, name: str, delimiter: str) -> None:
     for strict in (False, True):
         with opened() as stream:
             text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-            _check_width(csv.reader(text, delimiter=delimiter, strict=strict), name)
+            _check_width(text, name, delimiter, strict=strict)
 
 
-def _check_width(reader: Reader, name: str) -> None:
+def _check_width(text: Iterable[str], name: str, delimiter: str, *, strict: bool) -> None:
     """As `check_widths`, by one reader."""
+    lines: list[str] = []
+
+    def kept() -> Iterator[str]:
+        for line in text:
+            lines.append(line)
+            yield line
+
+    reader = csv.reader(kept(), delimiter=delimiter, strict=strict)
     before = 0
     try:
         width = len(next(reader))
         before = reader.line_num
+        lines.clear()
         for row in reader:
             if row and len(row) != width:
-                fault = width_fault(row, width, quoted=reader.line_num > before + 1)
+                fault = width_fault(row, width, lines)
                 raise DataError(
                     f"{name}: line {before + 1} {fault}",
                     hint="values that hold the delimiter or a line break have to stand in quotes",
                 )
             before = reader.line_num
+            lines.clear()
     except csv.Error as error:
         raise DataError(
             f"{name}: the row in line {before + 1} cannot be read: {error}", hint="a quote may be left open in it"
@@ -191,8 +198,14 @@ def stray_quote(data: bytes, delimiter: str) -> int | None:
     return last if last and not edge[text[last - 1]] else None
 
 
-def width_fault(row: list[str], width: int, *, quoted: bool) -> str:
+def width_fault(row: list[str], width: int, lines: Sequence[str]) -> str:
+    """What is wrong with a row that has too few or too many values, as a clause.
+
+    Args:
+        width: how many values it should have.
+        lines: that it stands in.
+    """
     if not row:
         return "is empty"
-    quote = "; a quote may be left open" if quoted else ""
+    quote = "; a quote may be left open" if len(lines) > 1 or "".join(lines).count('"') % 2 else ""
     return f"has {len(row)} {'value' if len(row) == 1 else 'values'}, but there are {width} columns{quote}"

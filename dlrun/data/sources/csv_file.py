@@ -12,7 +12,8 @@ from pydantic import AfterValidator, Field
 
 from dlrun.data.columns import Batch, Column
 from dlrun.data.sources import csv_blocks
-from dlrun.data.sources.converted import Converted, Whole
+from dlrun.data.sources.aside import Whole
+from dlrun.data.sources.converted import Converted
 from dlrun.data.sources.csv_batches import frames_of
 from dlrun.data.sources.csv_checks import UTF8, check_encoding, check_names
 from dlrun.data.sources.csv_text import HEADER, Dialect, frame_of, settled

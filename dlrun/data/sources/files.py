@@ -189,17 +189,28 @@ def read_whole(stream: IO[bytes], name: str) -> bytes:
     return whole.getvalue()
 
 
-def check_fits(count: int, name: str, free: int | None = None) -> None:
-    """That there is memory for so many bytes twice: parts are joined, and tables made of them.
+def fits(count: int, free: int | None = None) -> bool:
+    """Whether there is memory for so many bytes twice: parts are joined, and tables made of them.
+
+    Args:
+        free: bytes of memory; None: what is free now.
+    """
+    free = available_memory() if free is None else free
+    return free is None or count <= free // 2
+
+
+def check_fits(
+    count: int, name: str, free: int | None = None, hint: str = "see whether it is what it should be"
+) -> None:
+    """The same.
 
     Raises:
         DataError: there is not.
     """
     free = available_memory() if free is None else free
-    if free is not None and count > free // 2:
+    if free is not None and not fits(count, free):
         raise DataError(
-            f"{name} unpacks to more than {size(free // 2)}, and {size(free)} of memory are free",
-            hint="see whether it is what it should be",
+            f"{name} unpacks to more than {size(free // 2)}, and {size(free)} of memory are free", hint=hint
         )
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 from dlrun.data.columns import Batch, Table
 from dlrun.data.features.values import objects, text_of
 from dlrun.data.sources.files import check_fits
+from dlrun.data.sources.nested import object_texts
 from dlrun.data.written_times import times_of, valid_format
 from dlrun.errors import DataError
 
@@ -82,15 +83,25 @@ def _frozen_type(values: np.ndarray) -> ColumnType:
 
 def _type_of(column: polars.Series) -> ColumnType | None:
     """The type of a column of a frame; None where it has no value."""
+    return None if column.null_count() == len(column) else kind_of(column.dtype)
+
+
+def kind_of(dtype: polars.DataType) -> ColumnType:
+    """The type of a column that polars has so."""
     import polars
 
-    if column.null_count() == len(column):
-        return None
-    if column.dtype == polars.Boolean:
+    if dtype == polars.Boolean:
         return "boolean"
-    if column.dtype in (polars.Date, polars.Datetime):
+    if dtype in (polars.Date, polars.Datetime):
         return "time"
-    return "integer" if column.dtype.is_integer() else "number" if column.dtype.is_numeric() else "text"
+    return "integer" if dtype.is_integer() else "number" if dtype.is_numeric() else "text"
+
+
+def values_of(rows: polars.LazyFrame) -> polars.DataFrame:
+    """A value of each column, by which `together` tells its type; a missing one where there is none."""
+    import polars
+
+    return rows.select(polars.all().drop_nulls().first()).collect()
 
 
 def together(frames: Sequence[polars.DataFrame]) -> dict[str, ColumnType]:
@@ -266,11 +277,6 @@ def _values(column: polars.Series, name: str) -> np.ndarray:
             values = np.empty(len(column), object)
             values[:] = texts.to_list()
             return values
-
-
-def object_texts(column: polars.Series) -> polars.Series:
-    """Objects as JSON; a missing one stays missing, and is not the text null."""
-    return column.struct.json_encode().set(column.is_null(), None)
 
 
 def text_bytes(column: polars.Series) -> int:

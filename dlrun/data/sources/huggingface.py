@@ -6,16 +6,19 @@ import importlib.util
 import json
 import os
 import pathlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
 from dlrun.data.columns import Column, Defaults, Table, near
+from dlrun.data.on_disk import OnDisk
+from dlrun.data.sources.class_folders import NAMES, PartName
 from dlrun.data.sources.files import RELATIVE, locate, near_file
 from dlrun.data.sources.frames import columns_of, with_times
 from dlrun.data.sources.tfrecord import decoded
 from dlrun.errors import DataError, MissingExtraError
+from dlrun.machine import cache_folder
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
 OFFLINE = "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"
 """Variables that keep the library off the network."""
 
-TEST = "test"
-
 SEVERAL, ONE, INFO = "dataset_dict.json", "state.json", "dataset_info.json"
+
+BLOCK = 256
+"""Images of parts that are joined at once."""
 
 Named = Annotated[str, Field(min_length=1)]
 
@@ -45,7 +49,8 @@ class HuggingFace(Spec):
     config: Named | None = None
     """Of a named data set that has several: which."""
     part: Named = "train"
-    """The part whose rows are read; a part called `test` is the source's own test part."""
+    """The part whose rows are trained on. Parts called `validation` (or `valid`, `val`, `dev`) and `test` are the
+    source's own, unless it is one of them."""
     time: str | None = None
     """The column with the time of each row; for series and for a split by time."""
 
@@ -109,9 +114,30 @@ class HuggingFace(Spec):
         if self.path is None:
             return None
         try:
-            return TEST in self._parts(base) and self.part != TEST
+            return "test" in self._own(self._parts(base))
         except DataError:
             return None
+
+    def own_parts(self, base: pathlib.Path) -> tuple[PartName, ...] | None:
+        """The parts of the data that those of the data set are; None where that is not known."""
+        try:
+            return None if self.path is None else tuple(self._own(self._parts(base)))
+        except DataError:
+            return None
+
+    def _own(self, parts: Sequence[str]) -> dict[PartName, str]:
+        """Which parts of the data set are those of the data.
+
+        Args:
+            parts: those that the data set has; none where it is one table.
+        """
+        own: dict[PartName, str] = {"train": self.part}
+        called = [name for name, part in NAMES.items() if part == "validation" and name in parts]
+        if called and NAMES.get(self.part, "train") == "train":
+            own["validation"] = called[0]
+        if "test" in parts and self.part != "test":
+            own["test"] = "test"
+        return own
 
     def resolve(self, base: pathlib.Path) -> HuggingFace:
         """The same source with an absolute path."""
@@ -134,17 +160,20 @@ class HuggingFace(Spec):
             return Table(name, columns)
         if self.part not in parts:
             raise DataError(f"{name} has no part {self.part}", hint=f"part: one of {', '.join(parts)}")
-        train = self._columns(found[self.part], name)
-        others = [part for part in parts if part not in (self.part, TEST)]
+        own = self._own(parts)
+        others = [part for part in parts if part not in (self.part, *own.values())]
         notes = (f"{name}: the rows of {', '.join(others)} are not used",) if others else ()
-        if TEST not in parts or self.part == TEST:
-            return Table(name, train, notes=notes)
-        test = self._columns(found[TEST], name)
-        if list(train) != list(test):
-            raise DataError(f"{name}: the parts {self.part} and {TEST} have other columns")
-        rows, more = (len(next(iter(each.values()))) for each in (train, test))
-        columns = {column: _joined(name, column, train[column], test[column]) for column in train}
-        return Table(name, columns, np.arange(rows + more) >= rows, notes=notes)
+        held = [self._columns(found[part], name) for part in own.values()]
+        for part, its in zip(own.values(), held, strict=True):
+            if list(its) != list(held[0]):
+                raise DataError(f"{name}: the parts {self.part} and {part} have other columns")
+        of_part = np.repeat(np.arange(len(held)), [len(next(iter(each.values()))) for each in held])
+        rows = {part: of_part == number for number, part in enumerate(own)}
+        columns = {column: _joined(name, column, held) for column in held[0]}
+        return Table(
+            name, columns, rows.get("test"), notes=notes, files=tuple(own.values()), file_of=of_part,
+            validation_rows=rows.get("validation"),
+        )  # fmt: skip
 
     def _found(self, base: pathlib.Path, name: str) -> Any:
         """The data set, or those of all parts by name."""
@@ -205,12 +234,21 @@ def _content(image: dict[str, Any] | None, name: str, row: int) -> bytes:
         raise DataError(f"{name}: row {row} has no image", hint="take the row out") from None
 
 
-def _joined(name: str, column: str, train: np.ndarray, test: np.ndarray) -> np.ndarray:
+def _joined(name: str, column: str, parts: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
+    """A column of all parts."""
     import numpy as np
 
-    if train.shape[1:] != test.shape[1:]:
-        raise DataError(f"{name}: {column} has the shapes {train.shape[1:]} and {test.shape[1:]} in its parts")
-    return np.concatenate([train, test])
+    first, *others = (part[column] for part in parts)
+    for values in others:
+        if first.shape[1:] != values.shape[1:]:
+            raise DataError(f"{name}: {column} has the shapes {first.shape[1:]} and {values.shape[1:]} in its parts")
+    if not any(isinstance(values, OnDisk) for values in (first, *others)):
+        return np.concatenate([first, *others]) if others else first
+    whole = OnDisk(cache_folder() / "streamed", first.shape[1:], first.dtype)
+    for values in (first, *others):
+        for start in range(0, len(values), BLOCK):
+            whole.append(values[start : start + BLOCK])
+    return cast("np.ndarray", whole)  # it is sliced as arrays are
 
 
 def _json(file: pathlib.Path) -> dict[str, Any]:

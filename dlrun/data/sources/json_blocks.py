@@ -12,11 +12,11 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from dlrun.data.sources.aside import writable, write_block
 from dlrun.data.sources.csv_checks import Opened, text_blocks
 from dlrun.data.sources.files import is_packed, is_pattern, opened
-from dlrun.data.sources.frames import object_texts
 from dlrun.data.sources.json_text import HALF, ONE_A_LINE, blocks_of, column_of, fault_of, key_of, type_of
-from dlrun.data.sources.stored import writable, write_block
+from dlrun.data.sources.nested import without_empty
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ def _write(opened: Opened, schema: polars.Schema, folder: Path) -> bool:
         if block.isspace() or not schema:
             continue
         frame = polars.read_ndjson(block, schema=schema)
-        without_keys = [column for column in frame if column.dtype == polars.Struct({})]  # Parquet has no such objects
-        frame = frame.with_columns(map(object_texts, without_keys))
-        write_block(frame, folder / f"{index:08d}.parquet")
+        write_block(without_empty(frame), folder / f"{index:08d}.parquet")
         rows += frame.height
         pairs += block.count(b'":')
         gaps = gaps or any(column.null_count() for column in frame)

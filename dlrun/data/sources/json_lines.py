@@ -10,11 +10,13 @@ from typing import IO, TYPE_CHECKING, ClassVar, Literal
 
 from dlrun.data.columns import Batch
 from dlrun.data.sources import json_blocks
-from dlrun.data.sources.converted import Converted, Whole
+from dlrun.data.sources.aside import Whole
+from dlrun.data.sources.converted import Converted
 from dlrun.data.sources.csv_checks import check_encoding
 from dlrun.data.sources.files import ZSTANDARD, opened, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform
 from dlrun.data.sources.json_text import ONE_A_LINE, blocks_of, fault_of, is_suspicious, mixed, parse, sound, with_all
+from dlrun.data.sources.nested import without_empty
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class Json(Converted):
             frame = frame if frame is not None else mixed([json.loads(line) for line in lines if line.strip()])
         if not frame.width:
             raise DataError(f"{name} has no columns: its objects are empty")
-        return frame
+        return without_empty(frame)
 
     def batches(self, stream: IO[bytes], name: str, size: int) -> Iterator[Batch]:
         """Rows of a file in blocks of about `size` bytes, -1: all at once; lines that are no objects are set apart.

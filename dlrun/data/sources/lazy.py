@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from dlrun.data.columns import Table
 from dlrun.data.sources.files import check_fits
 from dlrun.data.sources.frames import Types, columns_of, conform, text_bytes, values_as, with_times
+from dlrun.data.sources.nested import as_type
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 16
 """Rows that are read at once."""
+
+VALUES = 1 << 23
+"""Values of a table in memory that are taken at once."""
+
+Place = str | Path | IO[bytes]
+"""Where a Parquet file is; or the file itself, open, where it has no name."""
 
 
 class LazyColumns(Mapping[str, "np.ndarray"]):
@@ -82,10 +90,10 @@ class Parts:
     def __init__(
         self,
         files: Sequence[Path],
-        stored: Sequence[Path],
+        stored: Sequence[Place],
         counts: Sequence[int],
         column: Callable[[str], polars.DataFrame],
-        rows: Callable[[Path, Sequence[str], int, int], polars.DataFrame],
+        rows: Callable[[Place, Sequence[str], int, int], polars.DataFrame],
         *,
         kept: np.ndarray | None,
         limit: int | None,
@@ -99,6 +107,8 @@ class Parts:
         self.rows = count if limit is None else min(count, limit)
         self._forms: dict[str, np.ndarray] = {}
         """A column of no rows, for each that was read."""
+        self._dtypes: dict[str, polars.DataType] = {}
+        """The type in polars of each that was read."""
 
     def table(self, name: str, names: Sequence[str]) -> Table:
         """The table.
@@ -135,6 +145,7 @@ class Parts:
 
     def _read(self, column: str, name: str) -> np.ndarray:
         frame = self._as_read(column).to_frame()
+        self._dtypes[column] = frame.dtypes[0]
         if column == self._time:
             frame = with_times(frame, column, name)
         texts = shared_texts(frame[column], name)
@@ -158,7 +169,7 @@ class Parts:
     def _as_whole(self, frame: polars.DataFrame, column: str, name: str) -> np.ndarray:
         """Some rows of a column in the type that it has as a whole."""
         form = self._forms[column]
-        frame = frame.select(column)
+        frame = as_type(frame.select(column), self._dtypes[column])
         if form.dtype == object:
             frame = conform(frame, {column: "text"})
         elif column in self._types:
@@ -192,5 +203,7 @@ def rows_of_table(table: Table, names: Sequence[str]) -> Iterator[Table]:
         for block in columns.blocks(names):
             yield Table(table.name, block)
         return
-    for first in range(0, len(table), BLOCK):
-        yield Table(table.name, {name: columns[name][first : first + BLOCK] for name in names})
+    row = sum(math.prod(columns[name].shape[1:]) for name in names)
+    step = max(1, min(BLOCK, VALUES // max(1, row)))
+    for first in range(0, len(table), step):
+        yield Table(table.name, {name: columns[name][first : first + step] for name in names})

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, ClassVar, Literal
 
 from dlrun.data.columns import Batch, Table
-from dlrun.data.sources.converted import Converted, Whole
+from dlrun.data.sources.aside import Whole, writable
+from dlrun.data.sources.converted import Converted
 from dlrun.data.sources.files import BLOCK, FETCH, ZSTANDARD, check_fits, is_packed, opened, parts, read_whole
-from dlrun.data.sources.frames import Types, batch_of, conform, text_bytes
+from dlrun.data.sources.frames import Types, batch_of, conform
 from dlrun.data.sources.parquet_pages import unpacked
-from dlrun.data.sources.stored import readable, rows_in, scanned, schema, writable
+from dlrun.data.sources.stored import readable, row_bytes, rows_in, scanned, schema
 from dlrun.data.sources.tabular import same_columns
 from dlrun.errors import DataError
 
@@ -30,9 +31,6 @@ ROWS = 1 << 16
 
 FEW = 1000
 """Rows by which the size of the others is told."""
-
-TEXT_OBJECT = 80
-"""Bytes that Python needs for a text besides its letters, and for what is encoded of it, about."""
 
 
 class Parquet(Converted):
@@ -108,7 +106,7 @@ class Parquet(Converted):
                 rows = scanned(file)
                 rows = rows.select(self.select) if self.select else rows
                 head = rows.head(FEW).collect()
-            total += rows_in(file) * sum(map(_row_bytes, head))
+            total += rows_in(file) * sum(map(row_bytes, head))
         return total
 
     def lazily(self, base: pathlib.Path) -> Table:
@@ -155,20 +153,6 @@ class Parquet(Converted):
                     unpacked.write(block)
         schema(folder / "unpacked.parquet")
         return lambda column: column
-
-
-def _row_bytes(column: polars.Series) -> int:
-    """What a row of a column takes in memory, about, as a table and twice encoded in half as many bytes."""
-    import polars
-
-    if isinstance(column.dtype, polars.List | polars.Array):
-        each = column.list.len() if column.dtype == polars.List else column.arr.len()
-        return 16 * int(each.sum()) // max(1, len(each))
-    if column.dtype.is_numeric() or column.dtype.is_temporal() or column.dtype == polars.Boolean:
-        return 16
-    if column.dtype != polars.String:
-        return TEXT_OBJECT
-    return TEXT_OBJECT + text_bytes(column) // max(1, len(column))
 
 
 def _check_ends(stream: IO[bytes], name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -26,8 +27,8 @@ QUERY_STATES = ("42", "22", "25006", "21")
 """How the codes of errors begin that are the query's (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 
-def server_rows(url: str, query: str, at: str, password_env: str | None) -> polars.DataFrame:
-    """The rows that a query gives, in its order.
+def server_blocks(url: str, query: str, at: str, password_env: str | None) -> Iterator[polars.DataFrame]:
+    """The rows that a query gives, in its order, in blocks as the server sends them.
 
     Args:
         url: of the database, without a password.
@@ -39,16 +40,22 @@ def server_rows(url: str, query: str, at: str, password_env: str | None) -> pola
         MissingExtraError: ADBC is not installed.
         MisfitError: the query is wrong.
     """
-    if importlib.util.find_spec("adbc_driver_postgresql") is None:
+    import polars
+
+    if importlib.util.find_spec("adbc_driver_postgresql") is None or not hasattr(polars, "scan_arrow_c_stream"):
         raise MissingExtraError(
-            "PostgreSQL is read through ADBC, which is not installed", hint="pip install 'dlrun[sql]'"
+            "PostgreSQL is read through ADBC, which is not installed, or not with a polars that streams its rows",
+            hint="pip install 'dlrun[sql]'",
         )
     import adbc_driver_manager
-    import polars
+    from adbc_driver_postgresql import dbapi
 
     password = _password(password_env)
     try:
-        frame = polars.read_database_uri(query, _complete(url, password), engine="adbc")
+        with dbapi.connect(_complete(url, password)) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            for block in polars.scan_arrow_c_stream(cursor.fetch_arrow()).collect_batches():
+                yield _plain(block)
     except adbc_driver_manager.Error as error:
         text = str(error).replace(password, "***") if password else str(error)
         raise _told(text, getattr(error, "sqlstate", None) or "", url, at) from None
@@ -57,11 +64,12 @@ def server_rows(url: str, query: str, at: str, password_env: str | None) -> pola
             Problem((at,), f"two columns have the same name: {error}", hint="name one of them with AS")
         ) from None
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
+        if "[libpq]" in str(error):  # rows came before the server could not go on
+            raise _told(str(error), QUERY_STATES[0] if "ERROR:" in str(error) else "", url, at) from None
         raise DataError(
             f"a column has a type that is not read: {str(error).splitlines()[0]}",
             hint="turn it into text or a number in the query: extract(epoch FROM age), place::text",
         ) from None
-    return _plain(frame)
 
 
 def _password(variable: str | None) -> str | None:
@@ -87,12 +95,12 @@ def _complete(url: str, password: str | None) -> str:
 
 
 def _plain(frame: polars.DataFrame) -> polars.DataFrame:
-    """The rows with columns of plain types: PostgreSQL's numeric, exact decimals, are numbers."""
+    """The rows with columns of plain types: PostgreSQL's numeric, exact decimals, are numbers, and its JSON is text."""
     import polars
 
     for column in frame:
         dtype: Any = column.dtype
-        if "arrow.opaque" in str(dtype):
+        if str(dtype).startswith("Extension"):
             stored = column.ext.storage()
             if "'numeric'" in str(dtype) or '"numeric"' in str(dtype):
                 stored = stored.cast(polars.Float64)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import pathlib
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field
 
 from dlrun.data.columns import Column, Defaults, Table, near
+from dlrun.data.sources.fetched import alike, fetch, lazily, put_aside
 from dlrun.data.sources.files import check_file, locate
 from dlrun.data.sources.frames import (
     ColumnType,
@@ -188,34 +190,53 @@ class Sql(Spec):
         """The same source with the types that were found, so that no other rows can change them."""
         return self.model_copy(update={"types": frozen_types(table, self.types)})
 
-    def load(self, base: pathlib.Path) -> Table:
+    def load(self, base: pathlib.Path, allowed: int | None = None) -> Table:
         """Asks the database.
 
+        Args:
+            allowed: how many bytes of memory the rows may take with what is encoded of them; more are put into a file
+                of the cache folder, and their columns read when they are asked for. None: as many as are free.
+
         Raises:
-            DataError: it is not there, or refuses, or gives no rows.
+            DataError: it is not there, or refuses, or gives no rows, or more than there is room for.
             MissingExtraError: what reads from PostgreSQL is not installed.
             MisfitError: the query is wrong, or a field names a column that is not there; paths are relative to this
                 section.
         """
-        frame, name = self._frame(base), self._called()
-        if not frame.height:
+        blocks, name, types = self._blocks(base), self._called(), self.types or {}
+        first = next(blocks, None)
+        if first is None:
             raise DataError(f"{name}: the query gives no rows" if self.query else f"{name}: the table has no rows")
-        if problems := list(self._check_columns(frame.columns)):
+        if problems := list(self._check_columns(first.columns)):
             raise MisfitError(*problems)
-        frame = conform(frame, self.types or {})
-        check_formats(frame, self.types or {}, name)
+        frames, more = fetch(chain([first], blocks), allowed, name)
+        if more:
+            return lazily(put_aside(chain(frames, blocks), self._whole), name, types, self.time)
+        frame = self._whole(alike(frames))
+        check_formats(frame, types, name)
         if self.time is not None:
             frame = with_times(frame, self.time, name)
         return Table(name, columns_of(frame, name))
 
-    def _frame(self, base: pathlib.Path) -> polars.DataFrame:
+    def _blocks(self, base: pathlib.Path) -> Iterator[polars.DataFrame]:
+        """The rows as the database gives them, in blocks that have some."""
         if self.is_file:
-            from dlrun.data.sources.sqlite import sqlite_rows
+            from dlrun.data.sources.sqlite import sqlite_blocks
 
-            return sqlite_rows(self._file(base), self.asked, self._at(), self.types or {})
-        from dlrun.data.sources.postgresql import server_rows
+            blocks = sqlite_blocks(self._file(base), self.asked, self._at())
+        else:
+            from dlrun.data.sources.postgresql import server_blocks
 
-        return server_rows(self.url, self.asked, self._at(), self.password_env)
+            blocks = server_blocks(self.url, self.asked, self._at(), self.password_env)
+        return (block for block in blocks if block.height)
+
+    def _whole(self, frame: polars.DataFrame) -> polars.DataFrame:
+        """Whole columns with the types that the spec says, and times where the database has none."""
+        if self.is_file:
+            from dlrun.data.sources.sqlite import with_dates
+
+            frame = with_dates(frame, self.types or {})
+        return conform(frame, self.types or {})
 
     def _names(self, base: pathlib.Path) -> list[str]:
         from dlrun.data.sources.sqlite import sqlite_names

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from dlrun.data.columns import near
 from dlrun.data.sources.files import FETCH
-from dlrun.data.sources.frames import Types, conform, together
+from dlrun.data.sources.frames import Types
 from dlrun.data.written_times import times_of
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.problem import Problem
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     import polars
 
 ROWS = 1 << 17
-"""Rows that are Python objects at once."""
+"""Rows that are Python objects at once …"""
+
+CELLS = 1 << 22
+"""… and values."""
 
 TIME = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$"
 """How SQLite, which has no type for times, writes them (https://sqlite.org/lang_datefunc.html)."""
@@ -42,13 +45,11 @@ def sqlite_names(file: pathlib.Path, query: str, at: str) -> list[str]:
     return [name for name, *_ in found]
 
 
-def sqlite_rows(file: pathlib.Path, query: str, at: str, types: Types) -> polars.DataFrame:
-    """The rows that a query gives, in its order. A column of numbers and texts is one of texts; texts that are all
-    times as SQLite writes them are times.
+def sqlite_blocks(file: pathlib.Path, query: str, at: str) -> Iterator[polars.DataFrame]:
+    """The rows that a query gives, in its order, in blocks whose columns need not be of the same types.
 
     Args:
         at: the field that holds the query.
-        types: what columns are read as.
 
     Raises:
         DataError: the file is no database, or damaged.
@@ -56,23 +57,22 @@ def sqlite_rows(file: pathlib.Path, query: str, at: str, types: Types) -> polars
     """
     import polars
 
-    names = sqlite_names(file, query, at)
-    if len(names) != len(set(names)):  # which is told by whoever knows the fields
-        return polars.DataFrame({name: [0] for name in names})
+    rows = max(1, min(ROWS, CELLS // len(sqlite_names(file, query, at))))
     with _reading(file, at) as connection:
         try:
-            blocks = polars.read_database(
-                query, connection, iter_batches=True, batch_size=ROWS, infer_schema_length=None
+            yield from polars.read_database(
+                query, connection, iter_batches=True, batch_size=rows, infer_schema_length=None
             )
-            frames = [frame for frame in blocks if frame.height] or [polars.DataFrame(schema=names)]
         except polars.exceptions.PolarsError as error:
             raise DataError(f"{file.name}: the rows make no table: {str(error).splitlines()[0]}") from None
-    found = together(frames)
-    frame = polars.concat([conform(frame, found) for frame in frames], how="vertical_relaxed")
-    return _with_dates(frame, types)
 
 
-def _with_dates(frame: polars.DataFrame, types: Types) -> polars.DataFrame:
+def with_dates(frame: polars.DataFrame, types: Types) -> polars.DataFrame:
+    """Whole columns of texts that are all times as SQLite writes them, as times.
+
+    Args:
+        types: what columns are read as; these stay as they are.
+    """
     import polars
 
     for column in frame.select(polars.col(polars.String).exclude(list(types))):

@@ -8,16 +8,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
-from dlrun.data.on_disk import ROOM
 from dlrun.data.sources.files import FETCH
-from dlrun.data.sources.frames import Types, check_formats, conform
-from dlrun.data.sources.lazy import BLOCK, Parts
+from dlrun.data.sources.frames import Types, check_formats, conform, text_bytes
+from dlrun.data.sources.lazy import Parts, Place
 from dlrun.data.sources.tabular import KEPT, Tabular
 from dlrun.errors import DataError, MisfitError
 
 if TYPE_CHECKING:
     import numpy as np
     import polars
+
+TEXT_OBJECT = 80
+"""Bytes that Python needs for a text besides its letters, and for what is encoded of it, about."""
 
 
 class Stored(Tabular):
@@ -63,11 +65,7 @@ class Stored(Tabular):
         """
 
         def read(file: pathlib.Path, types: Types) -> polars.DataFrame:
-            with readable(str(places[file])):
-                frame = scanned(places[file]).select(column).collect()
-            frame = conform(frame, types)
-            check_formats(frame, types, str(file))
-            return frame
+            return column_of(places[file], column, types, str(file))
 
         return self._joined(list(places), read)[0]
 
@@ -89,14 +87,14 @@ class Stored(Tabular):
         return kept
 
 
-def scanned(file: str | pathlib.Path) -> polars.LazyFrame:
+def scanned(file: Place) -> polars.LazyFrame:
     """The rows of one Parquet file, whose name and folders are nothing but that."""
     import polars
 
     return polars.scan_parquet(file, hive_partitioning=False, glob=False)
 
 
-def schema(file: pathlib.Path) -> polars.Schema:
+def schema(file: Place) -> polars.Schema:
     """The columns of a Parquet file.
 
     Raises:
@@ -106,7 +104,24 @@ def schema(file: pathlib.Path) -> polars.Schema:
         return scanned(file).collect_schema()
 
 
-def rows_of(file: pathlib.Path, names: Sequence[str], first: int, count: int) -> polars.DataFrame:
+def column_of(file: Place, column: str, types: Types, name: str) -> polars.DataFrame:
+    """One column of a Parquet file.
+
+    Args:
+        types: what columns are read as.
+        name: what to call the table in messages.
+
+    Raises:
+        DataError: the file is damaged, or texts are no times as their type says.
+    """
+    with readable(str(file)):
+        frame = scanned(file).select(column).collect()
+    frame = conform(frame, types)
+    check_formats(frame, types, name)
+    return frame
+
+
+def rows_of(file: Place, names: Sequence[str], first: int, count: int) -> polars.DataFrame:
     """Some rows of columns of a Parquet file.
 
     Raises:
@@ -116,7 +131,7 @@ def rows_of(file: pathlib.Path, names: Sequence[str], first: int, count: int) ->
         return scanned(file).select(names).slice(first, count).collect()
 
 
-def rows_in(file: pathlib.Path) -> int:
+def rows_in(file: Place) -> int:
     """How many rows a Parquet file has.
 
     Raises:
@@ -128,25 +143,18 @@ def rows_in(file: pathlib.Path) -> int:
         return int(scanned(file).select(polars.len()).collect().item())
 
 
-def write_block(frame: polars.DataFrame, file: pathlib.Path) -> None:
-    """Writes rows as a Parquet file that is soon read again.
-
-    Raises:
-        DataError: the disk has no room.
-    """
-    with writable(file.parent):
-        frame.write_parquet(file, compression="lz4", row_group_size=BLOCK)
-
-
-@contextmanager
-def writable(folder: pathlib.Path) -> Iterator[None]:
-    """Within it, what polars cannot write into a folder is told as an error of its disk."""
+def row_bytes(column: polars.Series) -> int:
+    """What a row of a column takes in memory, about, as a table and twice encoded in half as many bytes."""
     import polars
 
-    try:
-        yield
-    except (polars.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"a table cannot be written to {folder}: {str(error).splitlines()[0]}", hint=ROOM) from None
+    if isinstance(column.dtype, polars.List | polars.Array):
+        each = column.list.len() if column.dtype == polars.List else column.arr.len()
+        return 16 * int(each.sum()) // max(1, len(each))
+    if column.dtype.is_numeric() or column.dtype.is_temporal() or column.dtype == polars.Boolean:
+        return 16
+    if column.dtype != polars.String:
+        return TEXT_OBJECT
+    return TEXT_OBJECT + text_bytes(column) // max(1, len(column))
 
 
 @contextmanager

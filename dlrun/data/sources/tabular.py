@@ -24,6 +24,7 @@ from dlrun.data.sources.frames import (
     together,
     with_times,
 )
+from dlrun.data.sources.nested import alike
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Path, Problem
@@ -242,7 +243,7 @@ class Tabular(Spec, ABC):
             frames = [read(file, types) for file, _ in zip(files, frames, strict=False)]
         import polars
 
-        whole = polars.concat([frame.select(frames[0].columns) for frame in frames], how="vertical_relaxed")
+        whole = polars.concat([frame.select(frames[0].columns) for frame in alike(frames)], how="vertical_relaxed")
         return whole, [frame.height for frame in frames]
 
     def _read(self, file: pathlib.Path, types: Types) -> polars.DataFrame:

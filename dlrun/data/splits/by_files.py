@@ -22,7 +22,7 @@ class FilesSplit(Spec):
 
     kind: Literal["files"]
     """Whole files of the source are for validation or for the test; all others are for training. A folder of classes
-    with parts in it keeps those."""
+    with parts in it keeps those, and so does a data set of Hugging Face."""
     validation: Names | None = None
     """The files for validation, by name or pattern, such as [2019.csv, 2020-*.csv], or the folders that they are in.
     Left out: the source's own validation part, or none."""

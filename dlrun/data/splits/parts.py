@@ -40,7 +40,7 @@ Bins = Annotated[int, Field(ge=2, le=100)]
 
 @dataclass(frozen=True)
 class Parts:
-    """The row numbers of each part, counted from 0, sorted, int64."""
+    """The row numbers of each part, counted from 0, sorted, int64 or int32."""
 
     train: np.ndarray
     validation: np.ndarray
@@ -48,6 +48,14 @@ class Parts:
 
     def items(self) -> tuple[tuple[str, np.ndarray], ...]:
         return ("train", self.train), ("validation", self.validation), ("test", self.test)
+
+    def narrow(self) -> Parts:
+        """The same in int32 where they fit: they are in memory as long as the run lasts."""
+        import numpy as np
+
+        if max((int(rows[-1]) for _, rows in self.items() if len(rows)), default=0) > np.iinfo(np.int32).max:
+            return self
+        return Parts(*(rows.astype(np.int32) for _, rows in self.items()))
 
 
 @dataclass(frozen=True)
