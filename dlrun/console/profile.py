@@ -123,9 +123,10 @@ def _number(value: float | str | None) -> str:
 
 def times(time: TimeProfile) -> str:
     """From when to when, how far apart, and what is odd."""
-    odd = {"holes": time.holes, "repeated": time.repeated, "out of order": time.unordered, "missing": time.missing}
+    holes = "hole" if time.holes == 1 else "holes"
+    odd = {holes: time.holes, "repeated": time.repeated, "out of order": time.unordered, "missing": time.missing}
     told = "".join(f", {count:,} {what}" for what, count in odd.items() if count)
-    return f"{time.first} to {time.last}, step {span(time.step)}{told.replace('1 holes', '1 hole')}"
+    return f"{time.first} to {time.last}, step {span(time.step)}{told}"
 
 
 def span(seconds: float) -> str:

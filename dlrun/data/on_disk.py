@@ -93,6 +93,7 @@ class OnDisk(Rows):
 
     def __init__(self, folder: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
         super().__init__(shape, dtype)
+        self._folder = folder
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - open as long as the array lives
         weakref.finalize(self, self._file.close)
         self._lock = threading.Lock()
@@ -116,7 +117,7 @@ class OnDisk(Rows):
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
-            raise DataError("the disk is full", hint=ROOM) from None
+            raise DataError(f"the disk of {self._folder} is full", hint=ROOM) from None
         self._count += len(values)
 
     def read_into(self, out: np.ndarray, first: int) -> None:
@@ -242,6 +243,8 @@ def picked(values: Sliced, rows: np.ndarray) -> np.ndarray:
 
 ROOM = "make room there; or set the environment variable XDG_CACHE_HOME to a folder on another disk"
 
+WRITABLE = "set the environment variable XDG_CACHE_HOME to a folder that can be written to"
+
 
 def check_room(folder: Path, needed: int, what: str) -> None:
     """That a disk has room.
@@ -252,13 +255,15 @@ def check_room(folder: Path, needed: int, what: str) -> None:
         what: is to be put there.
 
     Raises:
-        DataError: it has not, or the folder cannot be made.
+        DataError: it has not, or the folder cannot be made or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):  # permissions do not tell it all: a disk may be read-only
+            pass
         free = shutil.disk_usage(folder).free
     except OSError as error:
-        raise DataError(f"{folder} cannot be used to put {what} aside: {error.strerror}", hint=ROOM) from None
+        raise DataError(f"{folder} cannot be used to put {what} aside: {error.strerror}", hint=WRITABLE) from None
     if needed > free:
         raise DataError(f"{what} would take {size(needed)} of disk in {folder}, and {size(free)} are free", hint=ROOM)
 

@@ -16,6 +16,7 @@ from dlrun.data.pictures import Pictures, headers, unreadable
 from dlrun.data.sources import Source
 from dlrun.data.sources.csv_file import Csv
 from dlrun.data.sources.files import near_file, plain_name
+from dlrun.data.sources.huggingface import ONE, SEVERAL
 from dlrun.data.sources.json_lines import Json
 from dlrun.data.sources.parquet_file import Parquet
 from dlrun.data.sources.sql import DATABASES
@@ -119,6 +120,8 @@ def kind_of(path: pathlib.Path) -> str:
                 f"{path} ends in none of {', '.join(endings)}", hint="csv, parquet, json lines, .npz, or a folder"
             )
         return kind
+    if any((path / name).is_file() for name in (SEVERAL, ONE)):
+        return "huggingface"
     counts = Counter(kind for file in _files(path) if (kind := _kind_in_folder(path, file, endings)) is not None)
     known = {get_args(member.model_fields["kind"].annotation)[0] for member in get_args(get_args(Source)[0])}
     for kind, _ in counts.most_common():
@@ -126,7 +129,8 @@ def kind_of(path: pathlib.Path) -> str:
             return kind
     raise UsageError(
         f"{path} holds nothing that a source reads",
-        hint="parts of a table (.csv, .parquet, .jsonl), or a folder for each class with .txt files in it",
+        hint="parts of a table (.csv, .parquet, .jsonl), arrays (.npy), a data set that save_to_disk wrote, or a "
+        "folder for each class with .txt files or images in it",
     )
 
 
@@ -148,12 +152,14 @@ def _kind_in_folder(root: pathlib.Path, file: pathlib.Path, endings: dict[str, s
         return "image_folder"
     if file.parent != root:
         return "text_folder" if name.endswith(".txt") else None
+    if name.endswith(".npy"):
+        return "arrays"
     kind = next((kind for ending, kind in endings.items() if plain_name(file).endswith(ending)), None)
     return kind if kind in TABLES else None
 
 
 def _named(path: pathlib.Path, fields: dict[str, Any]) -> Material:
-    """A source that knows its columns by itself: arrays, and folders of classes."""
+    """A source that knows its columns by itself: arrays, folders of classes, and data sets of Hugging Face."""
     from pydantic import TypeAdapter
 
     source: Any = TypeAdapter(Source).validate_python(fields | {"path": str(path.absolute())})

@@ -55,7 +55,7 @@ def architecture_kinds() -> set[str]:
 def _series(material: Material, target: ChosenTarget, forecast: Forecast) -> ChosenFeatures:
     chosen = ChosenFeatures()
     feature: dict[str, Any] = {"kind": "series", "window": forecast.window, "horizon": forecast.horizon}
-    reason = f"the last {forecast.window} rows say the next {forecast.horizon}"
+    reason = f"the last {forecast.window} rows say the next {forecast.horizon if forecast.horizon > 1 else 'one'}"
     if forecast.working_days:
         feature["holes"] = "ignore"
         reason += ", weekends and holidays left out"
@@ -145,7 +145,7 @@ def _split(
 ) -> Iterator[Line]:
     if material.own_validation:
         parts = "train, validation and test" if material.own_test else "train and validation, and there is no test part"
-        yield Line("split", {"kind": "files"}, f"the folders say what is {parts}", 1)
+        yield Line("split", {"kind": "files"}, f"the data says itself what is {parts}", 1)
         return
     split: dict[str, Any] = {"validation": 0.15}
     split |= {} if material.own_test else {"test": 0.2}

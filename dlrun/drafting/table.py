@@ -40,7 +40,7 @@ def read_table(
         not read the others, by their names.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or a training reads none of its columns.
     """
     import polars
 
@@ -59,6 +59,9 @@ def read_table(
     if not isinstance(frame, polars.DataFrame):
         return fields, tuple(reasons), frame, {}
     unread = _unread(frame)
+    if len(unread) == len(frame.columns):
+        told = "; ".join(f"{name}: {why}" for name, why in unread.items())
+        raise DataError(f"{path} has no column that a training reads ({told})" if told else f"{path} has no columns")
     if unread:
         fields["select"] = [name for name in frame.columns if name not in unread]
         reasons.append("without the columns that no training reads")

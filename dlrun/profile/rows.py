@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
 from dlrun.data.features.values import SHOWN
+from dlrun.data.on_disk import Rows
 from dlrun.data.splits import Parts
 from dlrun.profile.finding import Finding, counted, examples
 from dlrun.profile.frame import Frame, mixed, row_hashes
@@ -21,6 +22,9 @@ Call = Callable[[int], str]
 
 BY_CHANCE = 20
 """Pairs of equal rows are worth a word where there are so many times more than independent columns would have."""
+
+BLOCK = 1024
+"""Rows of arrays, which may be on disk, that are read at once."""
 
 SAMPLE = 20_000
 """Rows from which it is estimated how often two rows agree in a column."""
@@ -67,11 +71,12 @@ def hashes(table: Table, frame: Frame, features: Sequence[str]) -> np.ndarray:
     return found
 
 
-def contents(values: np.ndarray) -> np.ndarray:
-    """A hash of each row's bytes, uint64 (rows,)."""
+def contents(values: np.ndarray | Rows) -> np.ndarray:
+    """A hash of each row's bytes, uint64 (rows,); of an array on disk little more than a block is in memory."""
     import numpy as np
 
-    digests = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for row in values)
+    blocks = (values[start : start + BLOCK] for start in range(0, len(values), BLOCK))
+    digests = (hashlib.blake2b(row.tobytes(), digest_size=8).digest() for block in blocks for row in block)
     return np.array([int.from_bytes(digest) for digest in digests], np.uint64)
 
 

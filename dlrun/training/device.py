@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 
 from dlrun.cluster.members import Cluster, read_cluster
 from dlrun.errors import ClusterError, DeviceError, DlrunError
@@ -28,9 +28,9 @@ MEMORY = rf"^(auto|in_memory|streamed|{SIZE})$".replace("?P<count>", "").replace
 """What the field `memory` may be; without names of groups, which JSON Schema does not know."""
 
 
-def _check_memory(text: str) -> str:
-    if re.match(MEMORY, text):
-        return text
+def _check_memory(value: object) -> object:
+    if isinstance(value, str) and re.match(MEMORY, value):
+        return value
     raise ValueError("auto, in_memory, streamed, or a size such as `500 MB` or `2 GB`")
 
 
@@ -69,7 +69,7 @@ class Runtime(Spec):
     """Where the steps run. single: on one device; mirrored: on all GPUs of this machine, each with its share of the
     batch; multi_worker: on the devices of all workers that TF_CONFIG or Slurm names. auto takes multi_worker where
     several are named, mirrored where there are several GPUs, and single otherwise."""
-    memory: Annotated[str, AfterValidator(_check_memory), Field(json_schema_extra={"pattern": MEMORY})] = "auto"
+    memory: Annotated[str, BeforeValidator(_check_memory), Field(json_schema_extra={"pattern": MEMORY})] = "auto"
     """How much memory the data may take, such as 2 GB; data that would take more is streamed from disk while the
     training runs, in another order of examples. auto: a quarter of what is free, for tables, images in files and
     windows of series, and all of it for what is in memory anyway; in_memory and streamed decide it. What was decided is

@@ -217,7 +217,8 @@ def describe(output: Output) -> str:
         case "regression":
             return f"the number {output.name}"
         case "forecast":
-            return f"the next {output.size} values of {output.name}"
+            steps = "value" if output.size == 1 else f"{output.size} values"
+            return f"the next {steps} of {output.name}"
         case "reconstruction":
             return "a reconstruction of the input"
 

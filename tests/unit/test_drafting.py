@@ -497,6 +497,18 @@ def test_a_folder_of_parts(tmp_path: Path) -> None:
     assert dataset.resolved.split.tree()["stratify"] is True
 
 
+def test_a_folder_of_arrays(tmp_path: Path) -> None:
+    (tmp_path / "arrays").mkdir()
+    random = np.random.default_rng(7)
+    np.save(tmp_path / "arrays" / "image.npy", random.integers(0, 256, (60, 8, 8), dtype=np.uint8))
+    np.save(tmp_path / "arrays" / "y.npy", np.arange(60) % 3)
+    text, experiment, dataset = drafted(tmp_path / "arrays")
+    assert "source: {kind: arrays, path: arrays}" in text
+    assert experiment.data.features is not None
+    assert {name: feature.kind for name, feature in experiment.data.features.items()} == {"image": "image"}
+    assert dataset.preparation.signature.outputs[0].classes == ("0", "1", "2")
+
+
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     polars.DataFrame(mixed(), strict=False).write_csv(tmp_path / "a.csv")
     (tmp_path / "draft.yaml").write_text("mine", encoding="utf-8")
@@ -514,6 +526,9 @@ def test_what_cannot_be_drafted_is_told(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     with pytest.raises(UsageError, match="holds nothing that a source reads"):
         init_from(tmp_path / "folder", tmp_path / "draft.yaml")
+    (tmp_path / "nested.jsonl").write_text('{"tags": ["a"]}\n{"tags": ["b", "c"]}\n', encoding="utf-8")
+    with pytest.raises(DataError, match=r"no column that a training reads \(tags: its values are of the type List"):
+        init_from(tmp_path / "nested.jsonl", tmp_path / "draft.yaml")
     polars.DataFrame(mixed(), strict=False).write_csv(tmp_path / "a.csv")
     with pytest.raises(UsageError, match="has no column agee") as raised:
         init_from(tmp_path / "a.csv", tmp_path / "draft.yaml", "agee")

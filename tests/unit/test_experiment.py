@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from dlrun.data.signature import Input, Output, Signature
 from dlrun.errors import SpecError
 from dlrun.experiment import Experiment, fitting_name
 from dlrun.reading import read_experiment
 from dlrun.spec.problem import Problem, path_text
+from dlrun.training.device import Runtime
 
 SOURCES: dict[str, dict[str, Any]] = {
     "table": {"source": {"kind": "bundled", "name": "breast_cancer"}, "target": "diagnosis"},
@@ -350,3 +352,9 @@ def test_a_list_is_a_list_behind_a_kind_that_is_left_out(kind: dict[str, str]) -
     experiment = Experiment.parse({"data": SOURCES["flowers"], "architecture": ANN, "optimizer": optimizer})
     assert experiment.optimizer.kind == "adam"
     assert experiment.optimizer.tree()["schedule"]["at"] == [1.0, 2.5]
+
+
+@pytest.mark.parametrize("memory", [0, 500, 1.5, True, "500", "streamd", "10 MBB"])
+def test_an_amount_of_memory_has_a_unit(memory: object) -> None:
+    with pytest.raises(ValidationError, match="auto, in_memory, streamed, or a size such as `500 MB`"):
+        Runtime.parse({"memory": memory})

@@ -14,6 +14,7 @@ from dlrun.data.section import Data
 from dlrun.data.sources import HuggingFace
 from dlrun.data.sources.huggingface import OFFLINE
 from dlrun.errors import DataError, DlrunError, MissingExtraError
+from dlrun.init import init_from
 
 INSTALLED = importlib.util.find_spec("datasets") is not None
 needed = pytest.mark.skipif(not INSTALLED, reason="the library datasets is not installed")
@@ -180,6 +181,9 @@ def test_a_saved_data_set_is_a_table(tmp_path: pathlib.Path, monkeypatch: pytest
     assert table.test_rows is not None
     assert table.test_rows.sum() == 6
     assert table.notes == ("saved: the rows of more are not used",)
+    draft = init_from(tmp_path / "saved", tmp_path / "draft.yaml").read_text(encoding="utf-8")
+    assert "source: {kind: huggingface, path: saved}" in draft
+    assert "split: {kind: files} # the data says itself what is train, validation and test" in " ".join(draft.split())
     parts["train"].select([3, 1]).save_to_disk(str(tmp_path / "few"))
     assert source(path="few").load(tmp_path).columns["text"].tolist() == ["text 3", "text 1"]
     arrow = next((tmp_path / "saved" / "train").glob("*.arrow"))

@@ -132,3 +132,8 @@ def test_given_weights_and_none() -> None:
     assert found is not None
     assert found.tolist() == [3.0, 0.5, 3.0]
     assert sample_weights(None, np.array([1]), ("a", "b")) is None
+
+
+def test_a_task_in_words() -> None:
+    assert describe(OUTPUTS["forecast"]) == "the next 24 values of temp"
+    assert describe(Output("temp", "forecast", (1,))) == "the next value of temp"

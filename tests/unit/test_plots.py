@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 from PIL import Image
+from sklearn.metrics import average_precision_score
 
 from dlrun.evaluation.baselines import baselines
 from dlrun.evaluation.confusion import confusion
@@ -183,6 +184,22 @@ def test_ranking(classes):
     assert says(figure, f"ROC AUC {measure(predictions)['roc_auc']:.4f}")
     assert {"false positive rate", "true positive rate", "recall", "precision"} <= set(texts(figure))
     assert says(figure, "mean of the classes") == (classes > 2)
+
+
+@pytest.mark.parametrize("classes", [3, 10])
+def test_the_areas_below_the_curves_of_precision_are_those_that_are_written(classes):
+    predictions = classification([f"class {index}" for index in range(classes)])
+    right = draw_ranking(predictions).axes[1]
+    one_hot = np.eye(classes)[predictions.truth]
+    for label, average in (("mean of the classes", "macro"), ("all decisions", "micro")):
+        [line] = [line for line in right.lines if str(line.get_label()).startswith(label)]
+        assert line.get_drawstyle() == "steps-pre"
+        x, y = map(np.asarray, line.get_data())
+        area = average_precision_score(one_hot, predictions.scores, average=average)
+        assert float(np.diff(x) @ y[1:]) == pytest.approx(area, abs=1e-3)
+    assert {line.get_drawstyle() for line in right.lines} == {"steps-pre"}
+    title = right.get_legend().get_title().get_text()
+    assert title.startswith("mean and worst classes" if classes > 3 else "mean and classes")
 
 
 def test_ranking_enlarges_the_corner_where_all_is_near_it():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,10 @@ def test_the_times_of_a_series() -> None:
     assert profile is not None
     assert (profile.first, profile.last, profile.step) == ("2020-01-01", "2020-01-01 09:00:00", 3600.0)
     assert (profile.holes, profile.repeated, profile.unordered, profile.missing) == (2, 1, 1, 1)
+    told = {count: shown.times(replace(profile, holes=count)) for count in (0, 1, 11)}
+    start = "2020-01-01 to 2020-01-01 09:00:00, step 1 h"
+    end = ", 1 repeated, 1 out of order, 1 missing"
+    assert told == {0: f"{start}{end}", 1: f"{start}, 1 hole{end}", 11: f"{start}, 11 holes{end}"}
     assert profile_times(np.array(["NaT"], "datetime64[us]")) is None
 
 

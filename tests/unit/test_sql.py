@@ -151,6 +151,7 @@ def test_damaged_databases(tmp_path: pathlib.Path) -> None:
             database.execute(f"UPDATE sales SET name = {value}")
         database.close()
         assert words in told(sql(url=f"sqlite:///{name}.db", table="sales"), tmp_path)
+    assert "there is no file" in told(sql(url="sqlite:///shp.db", table="sales"), tmp_path)
     for content in (data[: len(data) // 2], data[:5000] + b"\xff" * 8000 + data[13_000:]):
         (tmp_path / "cut.db").write_bytes(content)
         assert "malformed" in told(sql(url="sqlite:///cut.db", table="sales"), tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import pathlib
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -331,6 +332,10 @@ def test_what_cannot_be_streamed_is_told(small: pathlib.Path) -> None:
     assert not streaming.is_streamed(Arrays(kind="arrays", path="a.npz"), small, "1 KB")
     with pytest.raises(DataError, match=r"would take 1\.00 TiB of disk"):
         check_room(small, 1 << 40, "this")
+    if sys.platform == "linux":
+        with pytest.raises(DataError, match="/proc cannot be used to put this aside") as raised:
+            check_room(pathlib.Path("/proc"), 0, "this")  # is there, and nobody can write to it
+        assert raised.value.hint == "set the environment variable XDG_CACHE_HOME to a folder that can be written to"
 
 
 HELD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -376,6 +381,8 @@ def test_encoded_rows_of_what_is_held_in_memory_are_put_aside(
     assert (whole.streamed, asked.streamed) == (False, True)
     assert isinstance(asked.table.columns.get("image"), Mapped) is (name == "npy")
     assert asked.summary() == whole.summary()
+    findings = [look(each, profile_dataset(each), weighted=False, watched=True) for each in (whole, asked)]
+    assert findings[1] == findings[0]
     for part, expected_ in whole.splits.items():
         found = asked.splits[part]
         np.testing.assert_array_equal(np.asarray(found.target), expected_.target, strict=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from dlrun.data.columns import near
-from dlrun.data.sources.files import FETCH
+from dlrun.data.sources.files import FETCH, near_file
 from dlrun.data.sources.frames import Types
 from dlrun.data.written_times import times_of
 from dlrun.errors import DataError, MisfitError
@@ -92,6 +92,8 @@ def _reading(file: pathlib.Path, at: str) -> Iterator[sqlite3.Connection]:
             except (sqlite3.OperationalError, sqlite3.ProgrammingError) as error:
                 raise _told(str(error), connection, file, at) from None
     except (sqlite3.Error, sqlite3.Warning) as error:
+        if not file.exists():
+            raise DataError(f"there is no file {file}", hint=near_file(file)) from None
         raise DataError(f"{file} cannot be read: {error}", hint=FETCH) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -56,8 +57,8 @@ def draw_ranking(predictions: Predictions) -> Figure | None:
     left, right = figure.subplots(1, 2)
     grid = np.linspace(0, 1, 10_001)  # fine enough for an enlarged corner
     every = all_in_order(predictions) if len(predictions.classes) > 2 else None  # of two classes it says no more
-    _draw(left, predictions, roc, _mean(roc, grid), _roc(*every) if every else None, "AUC")
-    _draw(right, predictions, recall, _mean(recall, grid), _precision_recall(*every) if every else None, "AP")
+    _draw(left, predictions, roc, _mean(roc, grid, np.interp), _roc(*every) if every else None, "AUC")
+    _draw(right, predictions, recall, _mean(recall, grid, _step), _precision_recall(*every) if every else None, "AP")
     left.plot([0, 1], [0, 1], color=FAINT, linestyle=(0, (3, 2)), linewidth=1, zorder=1)
     left.annotate("chance", (0.5, 0.5), (0, -3), textcoords="offset points", color=QUIET, rotation=45,
                   rotation_mode="anchor", transform_rotates_text=True, ha="center", va="top", fontsize=8)  # fmt: skip
@@ -81,9 +82,18 @@ def _precision_recall(own: Array, others: Array) -> _Curve:
     return _Curve(true / len(own), np.concatenate([[1.0], precision]), average_precision(own, others))
 
 
-def _mean(curves: dict[int, _Curve], grid: Any) -> _Curve:
+def _step(grid: Array, x: Array, y: Array) -> Array:
+    """The precision at each recall: that at the threshold by which it is first reached.
+
+    Between two thresholds precision does not follow the straight line (J. Davis, M. Goadrich, "The relationship between
+    precision-recall and ROC curves", ICML 2006), and the area below these steps is the average precision.
+    """
+    return y[np.searchsorted(x, grid, "left")]
+
+
+def _mean(curves: dict[int, _Curve], grid: Array, height: Callable[[Array, Array, Array], Array]) -> _Curve:
     """The mean height of the curves at each point of the grid; as area the mean of the areas."""
-    heights = np.mean([np.interp(grid, curve.x, curve.y) for curve in curves.values()], axis=0)
+    heights = np.mean([height(grid, curve.x, curve.y) for curve in curves.values()], axis=0)
     return _Curve(grid, heights, float(np.mean([curve.area for curve in curves.values()])))
 
 
@@ -99,19 +109,22 @@ def _draw(
     else:
         for index in ranked[WORST:] if len(ranked) <= ALL_DRAWN else ():
             axes.plot(curves[index].x, curves[index].y, color=FAINT, linewidth=1, drawstyle=steps)
-        axes.plot(mean.x, mean.y, color=INK, linewidth=2, label=f"mean of the classes   {area} {_area(mean.area)}")
+        text = f"mean of the classes   {area} {_area(mean.area)}"
+        axes.plot(mean.x, mean.y, color=INK, linewidth=2, label=text, drawstyle=steps)
         axes.plot(
-            micro.x, micro.y, color=INK, linewidth=1.2, linestyle=(0, (1, 1.2)),
+            micro.x, micro.y, color=INK, linewidth=1.2, linestyle=(0, (1, 1.2)), drawstyle=steps,
             label=f"all decisions (micro)   {area} {_area(micro.area)}",
         )  # fmt: skip
         for index, colour in zip(ranked[:WORST], COLOURS, strict=False):
             name = plain(shorten(predictions.classes[index], 22))
             text = f"{name}   {area} {_area(curves[index].area)}"
             axes.plot(curves[index].x, curves[index].y, color=colour, linewidth=1.4, label=text, drawstyle=steps)
-        note = "mean and worst classes" + (", others grey" if WORST < len(ranked) <= ALL_DRAWN else "")
-        axes.legend(
-            loc="lower right" if area == "AUC" else "lower left", title=note, title_fontsize=8, alignment="left"
-        )
+        note = "mean and worst classes" if len(ranked) > WORST else "mean and classes, the worst first"
+        note += ", others grey" if WORST < len(ranked) <= ALL_DRAWN else ""
+        corner = "lower right" if area == "AUC" else "lower left"
+        # Curves of a model that ranks badly run through that corner, so the words stand on white.
+        axes.legend(loc=corner, title=note, title_fontsize=8, alignment="left", frameon=True, framealpha=0.85,
+                    facecolor="white", edgecolor="none")  # fmt: skip
     span = _span(curves[ranked[0]].area)
     edge = 0.015 * span
     start = 0.0 if area == "AUC" else 1 - span
