@@ -47,7 +47,7 @@ def spec(data: Path, memory: str, rows: int) -> dict[str, Any]:
         "data": {"source": {"kind": "parquet", "path": str(data), "limit": rows}, "target": "label"},
         "architecture": {"kind": "ann", "dense": [64, 64]},
         "training": {"epochs": 1, "batch_size": 256},
-        "evaluation": {"plots": False, "metrics": ["accuracy"], "batch_size": 8192},
+        "evaluation": {"batch_size": 8192},
         "runtime": {"memory": memory, "compile": "graph"},
     }
 

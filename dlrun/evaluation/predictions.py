@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +17,10 @@ if TYPE_CHECKING:
     import polars
 
 Array = NDArray[Any]
+Frame = TypeVar("Frame", "polars.DataFrame", "polars.LazyFrame")
 
 SCORE = "score_"
-_CHUNK = 1024  # examples whose reconstruction error is computed at once: bounds the memory, not the result
+_CHUNK = 1 << 20  # values whose error is computed at once: bounds the memory, not the result
 BLOCK = 1 << 18
 """Examples that are counted, or written, at once: as many as polars puts into a group of a file."""
 
@@ -33,8 +35,11 @@ class Predictions:
         target: the name of the target.
         classes: unique names in the order of their indexes; empty where there are none.
         rows: (n,) integers, which row of the source each example is; of a forecast's window that of its last past step.
-        truth: classification (n,) index of the class; regression (n,); forecast (n, horizon); reconstruction (n, …).
-        scores: classification (n, classes) probabilities, finite; else the prediction, shaped as the truth.
+        truth: classification (n,) index of the class; regression (n,); forecast (n, horizon); reconstruction (n, 0):
+            the inputs are not kept.
+        scores: classification (n, classes) probabilities, finite; reconstruction (n, 2), the mean squared and the mean
+            absolute error of the example, of which the reconstruction is not kept; else the prediction, shaped as the
+            truth.
         series: where there are several series: (n,) the name of each window's.
         times: then also (n,) which of the times of the split, counted from 0, its last past step is.
         threshold: of two classes, from which probability of the second on an example counts as of it; None: the more
@@ -142,8 +147,9 @@ class Predictions:
         return pl.DataFrame(columns)
 
     @classmethod
-    def from_frame(cls, frame: polars.DataFrame, split: str, task: Task, target: str) -> Predictions:
-        """The predictions of one split, from what `to_frame` made (of one or of several splits, concatenated).
+    def from_frame(cls, frame: polars.DataFrame | polars.LazyFrame, split: str, task: Task, target: str) -> Predictions:
+        """The predictions of one split, from what `to_frame` made (of one or of several splits, concatenated). Of a
+        lazy frame no column is read that is not needed.
 
         Raises:
             ValueError: if the task is reconstruction, of which the frame keeps errors only.
@@ -152,14 +158,16 @@ class Predictions:
 
         if task == "reconstruction":
             raise ValueError("the frame of a reconstruction holds errors, not the reconstructions")
-        frame = frame.filter(pl.col("split") == split)
-        scores = frame.select(pl.col(f"^{SCORE}.*$"))
-        classes = tuple(column.removeprefix(SCORE) for column in scores.columns)
-        rows = frame["row"].to_numpy()
+        own = frame.lazy().filter(pl.col("split") == split)
         if task in ("binary", "multiclass"):
-            indexes = {name: index for index, name in enumerate(classes)}
-            truth = frame["truth"].replace_strict(indexes, return_dtype=pl.Int64).to_numpy()
-            return cls(split, task, target, classes, rows, truth, scores.to_numpy())
+            names = [name for name in own.collect_schema().names() if name.startswith(SCORE)]
+            classes = tuple(name.removeprefix(SCORE) for name in names)
+            index = pl.col("truth").cast(pl.Enum(classes)).to_physical().cast(pl.Int64)
+            found = own.select("row", index, *names).collect()
+            scores = found.select(names).to_numpy()
+            return cls(split, task, target, classes, found["row"].to_numpy(), found["truth"].to_numpy(), scores)
+        frame = own.collect()
+        rows = frame["row"].to_numpy()
         truth, prediction = (
             np.array(frame[name].to_list()) if task == "forecast" else frame[name].to_numpy()
             for name in ("truth", "prediction")
@@ -180,20 +188,20 @@ def together(frames: Sequence[tuple[str, polars.DataFrame]]) -> polars.DataFrame
     return pl.concat([frames[0][1].select(shared), *own], how="horizontal")
 
 
-def of_target(frame: polars.DataFrame, target: str) -> polars.DataFrame:
+def of_target(frame: Frame, target: str) -> Frame:
     """The table of one target out of what `together` made."""
-    own = [name for name in frame.columns if name.startswith(f"{target}_")]
+    own = [name for name in frame.collect_schema().names() if name.startswith(f"{target}_")]
     return frame.select("row", "split", *own).rename({name: name.removeprefix(f"{target}_") for name in own})
 
 
 def squared_errors(predictions: Predictions) -> Array:
     """(n,), for each example the mean over its values of the squared error."""
-    return _mean_by_example(predictions, np.square)
+    return _errors(predictions)[:, 0]
 
 
 def absolute_errors(predictions: Predictions) -> Array:
     """(n,), for each example the mean over its values of the absolute error."""
-    return _mean_by_example(predictions, np.abs)
+    return _errors(predictions)[:, 1]
 
 
 def log_losses(predictions: Predictions) -> Array:
@@ -206,10 +214,24 @@ def log_losses(predictions: Predictions) -> Array:
     return losses
 
 
-def _mean_by_example(predictions: Predictions, of: np.ufunc) -> Array:
-    errors = np.empty(len(predictions))
-    for start in range(0, len(predictions), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        difference = predictions.scores[part].astype(np.float64) - predictions.truth[part]
-        errors[part] = of(difference).reshape(len(difference), -1).mean(axis=1)
+def _errors(predictions: Predictions) -> Array:
+    if predictions.task == "reconstruction":
+        return predictions.scores
+    return mean_errors(predictions.truth, predictions.scores)
+
+
+def mean_errors(truth: Array, said: Array) -> Array:
+    """(n, 2), for each example the means over its values of the squared and of the absolute error.
+
+    Args:
+        truth: (n, …).
+        said: shaped as the truth.
+    """
+    errors = np.empty((len(said), 2))
+    rows = max(1, _CHUNK // max(1, math.prod(said.shape[1:])))
+    for start in range(0, len(said), rows):
+        part = slice(start, start + rows)
+        difference = said[part].astype(np.float64) - truth[part]
+        for column, of in enumerate((np.square, np.abs)):
+            errors[part, column] = of(difference).reshape(len(difference), -1).mean(axis=1)
     return errors

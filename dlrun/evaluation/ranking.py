@@ -12,6 +12,9 @@ import numpy as np
 
 from dlrun.evaluation.predictions import BLOCK, Array, Predictions
 
+MOST = 30_000
+"""Of the scores of a class, and of those of the others, how many a curve is drawn through."""
+
 
 def in_order(predictions: Predictions, index: int) -> tuple[Array, Array]:
     """The scores that a class was given: by the examples of it and by the others, both in rising order."""
@@ -28,6 +31,34 @@ def in_order(predictions: Predictions, index: int) -> tuple[Array, Array]:
     own.sort()
     others.sort()
     return own, others
+
+
+def all_in_order(predictions: Predictions) -> tuple[Array, Array]:
+    """The scores of all decisions "is this example of that class?": of those where it is, and of the others, both in
+    rising order."""
+    truth, scores = predictions.truth, np.array(predictions.scores)
+    rows = np.arange(len(truth))
+    own = scores[rows, truth]
+    others = np.delete(scores.reshape(-1), rows * scores.shape[1] + truth)
+    own.sort()
+    others.sort()
+    return own, others
+
+
+def points(own: Array, others: Array) -> tuple[Array, Array]:
+    """How many of both have at least a score, for falling scores: first none, at last all.
+
+    It is so for each score that occurs, or where there are very many for so many that from one to the next hardly more
+    than a 30,000th of either comes in.
+
+    Args:
+        own, others: in rising order.
+    """
+    some = [each[np.linspace(0, len(each) - 1, min(len(each), MOST)).astype(int)] for each in (own, others)]
+    scores = np.unique(np.concatenate(some))[::-1]
+    both = (len(each) - np.searchsorted(each, scores, "left") for each in (own, others))
+    true, false = (np.concatenate([[0], counts]) for counts in both)
+    return true, false
 
 
 def roc_auc(own: Array, others: Array) -> float:

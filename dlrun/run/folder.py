@@ -336,6 +336,12 @@ class RunFolder:
         except (pl.exceptions.PolarsError, OSError) as error:
             raise broken(file, str(error)) from error
 
+    def scan_predictions(self) -> pl.LazyFrame:
+        """The same, of which is read what is asked for."""
+        import polars as pl
+
+        return pl.scan_parquet(self.path / "predictions.parquet", glob=False)
+
     # model/, samples, plots/
 
     def save_weights(self, weights: Mapping[str, np.ndarray]) -> None:

@@ -163,25 +163,27 @@ TYPE = st.sampled_from(["text", "integer", "number", "boolean", "time"])
 @given(
     st.integers(1, 3).flatmap(lambda width: st.lists(st.lists(CELL, min_size=width, max_size=width), max_size=8)),
     st.sampled_from(["", "1,2,3,4\n", "5\n", "\n"]),
-    st.dictionaries(st.sampled_from("abc"), TYPE, max_size=2),
+    st.lists(st.dictionaries(st.sampled_from("abc"), TYPE, max_size=2), min_size=1, max_size=2),
     st.integers(1, 30),
 )
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_converted_csv_is_that_in_memory(
-    tmp_path: pathlib.Path, rows: list[list[str]], odd: str, types: dict[str, str], size: int
+    tmp_path: pathlib.Path, rows: list[list[str]], odd: str, asked: list[dict[str, str]], size: int
 ) -> None:
+    """Also where what was converted is found that was asked for with other types, or those that are frozen."""
     names = "abc"[: len(rows[0]) if rows else 2]
     lines = [f"{','.join(row)}\n" for row in (list(names), *rows)]
     lines.insert(len(lines) // 2 + 1, odd)
     (tmp_path / "a.csv").write_text("".join(lines), encoding="utf-8")
-    source = Csv.parse(
-        {"kind": "csv", "path": "a.csv", "types": {k: v for k, v in types.items() if k in names} or None}
-    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_blocks, "BLOCK", size)
         patch.setattr(lazy, "BLOCK", 2)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        assert_same(source, tmp_path)
+        for each in asked:
+            types = {name: kind for name, kind in each.items() if name in names}
+            source = Csv.parse({"kind": "csv", "path": "a.csv", "types": types or None})
+            if table := assert_same(source, tmp_path):
+                assert_same(source.frozen(table), tmp_path)
 
 
 JSONS: dict[str, tuple[str | bytes, dict[str, Any]]] = {
@@ -244,7 +246,11 @@ def test_a_converted_file_is_that_in_memory(
     for size in sizes:
         monkeypatch.setattr(blocks, "BLOCK", size)
         monkeypatch.setenv("XDG_CACHE_HOME", str(here / "cache" / str(size)))
-        assert_same(source.parse({"kind": kind, "path": file.name, **fields}), here)
+        table = assert_same(source.parse({"kind": kind, "path": file.name, **fields}), here)
+    if table is not None:
+        made = sorted((here / "cache").rglob("*.parquet"))
+        assert_same(source.parse({"kind": kind, "path": file.name, **fields}).frozen(table), here)
+        assert sorted((here / "cache").rglob("*.parquet")) == made, "what a run has frozen finds it"
 
 
 VALUE = st.sampled_from(
@@ -264,7 +270,8 @@ def test_any_converted_json_lines_are_those_in_memory(
         patch.setattr(json_blocks, "BLOCK", size)
         patch.setattr(lazy, "BLOCK", 2)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-        assert_same(Json(kind="json", path="a.jsonl"), tmp_path)
+        if table := assert_same(Json(kind="json", path="a.jsonl"), tmp_path):
+            assert_same(Json(kind="json", path="a.jsonl").frozen(table), tmp_path)
 
 
 NESTED: dict[str, tuple[list[str], Any]] = {
@@ -327,8 +334,13 @@ def test_what_is_converted_is_found_again_and_never_for_another_content(here: pa
     before = made.stat().st_ino
     source.model_copy(update={"limit": 1, "select": ("a",)}).lazily(here)
     assert [each.stat().st_ino for each in tables.iterdir()] == [before]
+    source.model_copy(update={"types": {"a": "number", "b": "text"}}).lazily(here)
+    assert [each.stat().st_ino for each in tables.iterdir()] == [before], "that is what they are"
     Csv(kind="csv", path="a.csv", types={"a": "text"}).lazily(here)
     Csv(kind="csv", path="a.csv", missing=("x",)).lazily(here)
+    assert len(list(tables.iterdir())) == 3
+    made.write_bytes(made.read_bytes()[:-9])
+    assert source.lazily(here).columns["a"].tolist() == [1, 2], "what is damaged is made again"
     assert len(list(tables.iterdir())) == 3
 
     was = file.stat()
@@ -338,6 +350,20 @@ def test_what_is_converted_is_found_again_and_never_for_another_content(here: pa
     assert table.columns["a"].tolist() == [1, 3]
     assert made not in list(tables.iterdir())
     assert len(list(tables.iterdir())) == 1  # what was made of the other content is gone
+
+
+def test_what_was_converted_as_one_thing_is_not_found_as_another(here: pathlib.Path) -> None:
+    """Neither times that were asked for by their format, nor numbers with spaces around them, which are text unless
+    another column makes polars read all as text, and dlrun find the types."""
+    (here / "a.csv").write_text("a,b\n01.02.2020, 1\n02.02.2020, 2\n")
+    for types in ({"a": {"time": "%d.%m.%Y"}}, {"a": "time", "b": "text"}, {"a": "integer"}, {"a": "text"}):
+        source = Csv.parse({"kind": "csv", "path": "a.csv", "types": types})
+        assert_same(source, here)
+        assert_same(source.model_copy(update={"time": "a"}), here)
+    (here / "b.csv").write_text(f"a,b\n1, 1\n{'9' * 45}, 2\n")
+    untyped, typed = Csv(kind="csv", path="b.csv"), Csv(kind="csv", path="b.csv", types={"a": "number"})
+    kinds = [table.columns["b"].dtype.kind for source in (untyped, typed) if (table := assert_same(source, here))]
+    assert kinds == ["i", "O"]
 
 
 def test_a_file_that_grows_while_it_is_converted(here: pathlib.Path) -> None:
@@ -390,6 +416,9 @@ def test_what_is_fitted_and_encoded_is_that_of_the_table_in_memory(here: pathlib
     assert (whole.streamed, streamed.streamed) == (False, True)
     assert streamed.summary() == whole.summary()
     assert streamed.resolved == whole.resolved
+    made = list((here / "cache" / "dlrun" / "tables").iterdir())
+    assert streamed.resolved.load(here, 5, memory="streamed").summary() == whole.summary()
+    assert list((here / "cache" / "dlrun" / "tables").iterdir()) == made, "as resume and eval load it"
     for part, expected in whole.splits.items():
         found = streamed.splits[part]
         np.testing.assert_array_equal(found.rows, expected.rows)

@@ -21,7 +21,7 @@ from dlrun.evaluation.plots.folds import held_out
 from dlrun.evaluation.plots.ranking import draw_ranking
 from dlrun.evaluation.plots.reconstruction import draw_error_distribution, draw_reconstructions
 from dlrun.evaluation.plots.style import DPI, number, shorten, with_interval
-from dlrun.evaluation.predictions import Predictions
+from dlrun.evaluation.predictions import Predictions, mean_errors
 
 
 def texts(figure):
@@ -67,7 +67,7 @@ def forecast(windows=200, horizon=6):
 
 
 def drawn(predictions, train, **arguments):
-    keep = {name: arguments.pop(name) for name in ("history", "step_seconds") if name in arguments}
+    keep = {name: arguments.pop(name) for name in ("history", "step_seconds", "inputs") if name in arguments}
     metrics = {
         "test": measure(predictions),
         "baseline": {name: measure(found) for name, found in baselines(predictions, train, **keep).items()},
@@ -76,7 +76,7 @@ def drawn(predictions, train, **arguments):
         draw_all(
             history(5),
             metrics,
-            predictions.to_frame(),
+            predictions.to_frame().lazy(),
             task=predictions.task,
             target=predictions.target,
             best_epoch=4,
@@ -251,11 +251,12 @@ def test_the_past_of_a_forecast_is_the_truth_of_earlier_windows():
 @pytest.mark.parametrize("noisy", [False, True])
 def test_all_of_a_reconstruction(shape, noisy):
     originals = np.random.default_rng(0).random((50, *shape)).astype(np.float32)
-    predictions = Predictions("test", "reconstruction", "x", (), np.arange(50), originals, originals * 0.9)
+    found = mean_errors(originals, originals * 0.9)
+    predictions = Predictions("test", "reconstruction", "x", (), np.arange(50), np.zeros((50, 0)), found)
     samples = {"originals": originals[:12], "reconstructions": originals[:12] * 0.9}
     if noisy:
         samples["noisy"] = originals[:12] + 0.1
-    found = drawn(predictions, originals, samples=samples)
+    found = drawn(predictions, originals, samples=samples, inputs=originals)
     assert list(found) == ["curves", "reconstructions", "error_distribution"]
     for figure in found.values():
         png(figure)
@@ -277,7 +278,9 @@ def test_only_other_metrics_than_the_main_one():
     predictions = classification(["no", "yes"])
     metrics = {"test": measure(predictions, ["f1"])}
     found = dict(
-        draw_all([], metrics, predictions.to_frame(), task="binary", target="x", confusion=confusion(predictions))
+        draw_all(
+            [], metrics, predictions.to_frame().lazy(), task="binary", target="x", confusion=confusion(predictions)
+        )
     )
     assert says(found["confusion_matrix"], "F1 (macro)")
 
@@ -287,9 +290,9 @@ def test_the_last_split_is_drawn():
 
     test, validation = classification(["no", "yes"], 30), classification(["no", "yes"], 70)
     frame = pl.concat([validation.to_frame().with_columns(split=pl.lit("validation")), test.to_frame()])
-    found = dict(draw_all([], {}, frame, task="binary", target="x"))
+    found = dict(draw_all([], {}, frame.lazy(), task="binary", target="x"))
     assert says(found["roc_and_precision_recall"], "30 test examples")
-    assert not list(draw_all([], {}, frame.head(0), task="binary", target="x"))
+    assert not list(draw_all([], {}, frame.head(0).lazy(), task="binary", target="x"))
 
 
 @pytest.mark.parametrize("with_test", [True, False])
@@ -298,7 +301,12 @@ def test_of_folds_the_trivial_models_of_another_part_are_not_told(with_test):
     metrics = {"validation": measure(predictions), "baseline": {"majority class": measure(predictions)}}
     metrics |= {"test": measure(predictions)} if with_test else {}
     found = draw_all(
-        [], held_out(metrics), predictions.to_frame(), task="binary", target="x", confusion=confusion(predictions)
+        [],
+        held_out(metrics),
+        predictions.to_frame().lazy(),
+        task="binary",
+        target="x",
+        confusion=confusion(predictions),
     )
     assert says(dict(found)["confusion_matrix"], "majority class") != with_test
 

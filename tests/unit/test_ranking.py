@@ -37,3 +37,32 @@ def test_both_are_those_of_scikit_learn(pairs: list[tuple[bool, float]], block: 
         assert ranking.roc_auc(*found) == pytest.approx(sklearn.metrics.roc_auc_score(truth, scores))
         precision = ranking.average_precision(*found)
     assert precision == pytest.approx(sklearn.metrics.average_precision_score(truth, scores))
+
+
+@given(st.lists(st.tuples(st.booleans(), SCORES), min_size=2, max_size=60))
+def test_points_are_those_of_the_curves_of_scikit_learn(pairs: list[tuple[bool, float]]) -> None:
+    truth, scores = [True, False, *[each for each, _ in pairs[2:]]], [each for _, each in pairs]
+    own, others = ranking.in_order(given_to(truth, scores), 1)
+    true, false = ranking.points(own, others)
+    false_positive, true_positive, _ = sklearn.metrics.roc_curve(truth, scores, drop_intermediate=False)
+    np.testing.assert_allclose(true / len(own), true_positive)
+    np.testing.assert_allclose(false / len(others), false_positive)
+
+
+def test_of_many_scores_the_points_are_near_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "MOST", 50)
+    random = np.random.default_rng(0)
+    own, others = np.sort(random.normal(1, 1, 3000)), np.sort(random.normal(0, 1, 7000))
+    true, false = ranking.points(own, others)
+    assert (true[0], false[0], true[-1], false[-1]) == (0, 0, 3000, 7000)
+    assert len(true) <= 101
+    assert np.diff(true).max() <= np.ceil(2999 / 49)
+    assert np.diff(false).max() <= np.ceil(6999 / 49)
+
+
+def test_decisions_of_all_classes_by_hand() -> None:
+    scores = np.array([[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]])
+    said = Predictions("test", "multiclass", "era", ("a", "b", "c"), np.arange(2), np.array([0, 1]), scores)
+    own, others = ranking.all_in_order(said)
+    assert own.tolist() == [0.3, 0.7]
+    assert others.tolist() == [0.1, 0.2, 0.3, 0.4]

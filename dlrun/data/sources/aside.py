@@ -63,9 +63,12 @@ def write_block(frame: polars.DataFrame, file: Path) -> None:
         frame.write_parquet(file, compression="lz4", row_group_size=BLOCK)
 
 
-def joined(folder: Path, whole: Whole) -> Path:
+def joined(folder: Path, whole: Whole, said: dict[str, str] | None = None) -> Path:
     """One Parquet file with the rows of those in a folder, in the order of their names, its columns made whole one at
     a time.
+
+    Args:
+        said: what the file itself is to say of how it was made, by name.
 
     Raises:
         DataError: the disk has no room.
@@ -87,7 +90,7 @@ def joined(folder: Path, whole: Whole) -> Path:
         blocks = polars.concat([blocks, *columns], how="horizontal").select(names)
     made = folder / "whole"
     with writable(folder):
-        blocks.sink_parquet(made, compression="lz4", row_group_size=BLOCK, maintain_order=True)
+        blocks.sink_parquet(made, compression="lz4", row_group_size=BLOCK, maintain_order=True, metadata=said)
     with made.open("rb+") as handle:
         os.fsync(handle.fileno())
     return made

@@ -11,7 +11,7 @@ from dlrun.data.columns import Batch, Table
 from dlrun.data.features.values import objects, text_of
 from dlrun.data.sources.files import check_fits
 from dlrun.data.sources.nested import object_texts
-from dlrun.data.sources.written_times import times_of, valid_format
+from dlrun.data.written_times import times_of, valid_format
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -83,15 +83,18 @@ def _frozen_type(values: np.ndarray) -> ColumnType:
 
 def _type_of(column: polars.Series) -> ColumnType | None:
     """The type of a column of a frame; None where it has no value."""
+    return None if column.null_count() == len(column) else kind_of(column.dtype)
+
+
+def kind_of(dtype: polars.DataType) -> ColumnType:
+    """The type of a column that polars has so."""
     import polars
 
-    if column.null_count() == len(column):
-        return None
-    if column.dtype == polars.Boolean:
+    if dtype == polars.Boolean:
         return "boolean"
-    if column.dtype in (polars.Date, polars.Datetime):
+    if dtype in (polars.Date, polars.Datetime):
         return "time"
-    return "integer" if column.dtype.is_integer() else "number" if column.dtype.is_numeric() else "text"
+    return "integer" if dtype.is_integer() else "number" if dtype.is_numeric() else "text"
 
 
 def values_of(rows: polars.LazyFrame) -> polars.DataFrame:

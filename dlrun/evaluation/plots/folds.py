@@ -42,12 +42,12 @@ def redraw_folds(run: RunFolder) -> None:
     note = "each loss in the scale of its fold's train rows" if is_scaled else ""
     run.write_plot("curves", png(draw_comparison(histories, noun="fold", note=note)))
     if len(outputs) > 1:
-        figures = draw_several([], held_out(metrics), run.predictions(), outputs, run.confusion_matrix(), None)
+        figures = draw_several([], held_out(metrics), run.scan_predictions(), outputs, run.confusion_matrix(), None)
     else:
         figures = draw_all(
             [],
             held_out(metrics),
-            run.predictions(),
+            run.scan_predictions(),
             task=output.task,
             target=output.name,
             confusion=run.confusion_matrix() if output.is_classification else None,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlrun.evaluation.plots.style import BLUE, COLOURS, FAINT, INK, QUIET, house_style, new_figure, plain, shorten
-from dlrun.evaluation.predictions import Predictions
+from dlrun.evaluation.predictions import Array, Predictions
+from dlrun.evaluation.ranking import all_in_order, average_precision, in_order, points, roc_auc
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,8 +37,10 @@ def draw_ranking(predictions: Predictions) -> Figure | None:
     if len(occurring) < 2:
         return None
     chosen = [1] if len(predictions.classes) == 2 else occurring.tolist()
-    roc = {index: _roc(predictions.truth == index, predictions.scores[:, index]) for index in chosen}
-    recall = {index: _precision_recall(predictions.truth == index, predictions.scores[:, index]) for index in chosen}
+    roc, recall = {}, {}
+    for index in chosen:
+        scores = in_order(predictions, index)
+        roc[index], recall[index] = _roc(*scores), _precision_recall(*scores)
     areas = [float(np.mean([curve.area for curve in curves.values()])) for curves in (roc, recall)]
     of = (
         f"class “{shorten(predictions.classes[1], 24)}”"
@@ -52,8 +55,9 @@ def draw_ranking(predictions: Predictions) -> Figure | None:
     )
     left, right = figure.subplots(1, 2)
     grid = np.linspace(0, 1, 10_001)  # fine enough for an enlarged corner
-    _draw(left, predictions, roc, _mean(roc, grid), _micro(predictions, _roc), "AUC")
-    _draw(right, predictions, recall, _mean(recall, grid), _micro(predictions, _precision_recall), "AP")
+    every = all_in_order(predictions) if len(predictions.classes) > 2 else None  # of two classes it says no more
+    _draw(left, predictions, roc, _mean(roc, grid), _roc(*every) if every else None, "AUC")
+    _draw(right, predictions, recall, _mean(recall, grid), _precision_recall(*every) if every else None, "AP")
     left.plot([0, 1], [0, 1], color=FAINT, linestyle=(0, (3, 2)), linewidth=1, zorder=1)
     left.annotate("chance", (0.5, 0.5), (0, -3), textcoords="offset points", color=QUIET, rotation=45,
                   rotation_mode="anchor", transform_rotates_text=True, ha="center", va="top", fontsize=8)  # fmt: skip
@@ -66,33 +70,21 @@ def draw_ranking(predictions: Predictions) -> Figure | None:
     return figure
 
 
-def _roc(truth: Any, scores: Any) -> _Curve:
-    from sklearn.metrics import auc, roc_curve
-
-    false_positive, true_positive, _ = roc_curve(truth, scores)
-    return _Curve(false_positive, true_positive, float(auc(false_positive, true_positive)))
+def _roc(own: Array, others: Array) -> _Curve:
+    true, false = points(own, others)
+    return _Curve(false / len(others), true / len(own), roc_auc(own, others))
 
 
-def _precision_recall(truth: Any, scores: Any) -> _Curve:
-    from sklearn.metrics import average_precision_score, precision_recall_curve
-
-    precision, recall, _ = precision_recall_curve(truth, scores, drop_intermediate=True)
-    return _Curve(recall[::-1], precision[::-1], float(average_precision_score(truth, scores)))
+def _precision_recall(own: Array, others: Array) -> _Curve:
+    true, false = points(own, others)
+    precision = true[1:] / (true[1:] + false[1:])
+    return _Curve(true / len(own), np.concatenate([[1.0], precision]), average_precision(own, others))
 
 
 def _mean(curves: dict[int, _Curve], grid: Any) -> _Curve:
     """The mean height of the curves at each point of the grid; as area the mean of the areas."""
     heights = np.mean([np.interp(grid, curve.x, curve.y) for curve in curves.values()], axis=0)
     return _Curve(grid, heights, float(np.mean([curve.area for curve in curves.values()])))
-
-
-def _micro(predictions: Predictions, curve: Any) -> _Curve | None:
-    """The curve of all decisions "is this example of that class?" thrown together; of two classes it says no more."""
-    if len(predictions.classes) == 2:
-        return None
-    truth = predictions.truth[:, None] == np.arange(len(predictions.classes))
-    found: _Curve = curve(truth.ravel(), predictions.scores.ravel())
-    return found
 
 
 def _draw(

@@ -34,7 +34,7 @@ def redraw(run: RunFolder) -> None:
         figures = draw_several(
             run.history(),
             run.metrics(),
-            run.predictions(),
+            run.scan_predictions(),
             preparation.signature.outputs,
             run.confusion_matrix(),
             run.status().best_epoch,
@@ -46,7 +46,7 @@ def redraw(run: RunFolder) -> None:
     figures = draw_all(
         run.history(),
         run.metrics(),
-        run.predictions(),
+        run.scan_predictions(),
         task=output.task,
         target=output.name,
         confusion=run.confusion_matrix() if output.is_classification else None,
@@ -68,7 +68,7 @@ def step_of(preparation: Preparation) -> str:
 def draw_several(
     history: Sequence[Mapping[str, Any]],
     metrics: Mapping[str, Any],
-    frame: polars.DataFrame,
+    frame: polars.LazyFrame,
     outputs: Sequence[Output],
     confusion: Mapping[str, dict[str, Any]],
     best_epoch: int | None,
@@ -112,7 +112,7 @@ def metrics_of(metrics: Mapping[str, Any], target: str) -> dict[str, Any]:
 def draw_all(
     history: Sequence[Mapping[str, Any]],
     metrics: Mapping[str, Any],
-    frame: polars.DataFrame,
+    frame: polars.LazyFrame,
     *,
     task: Task,
     target: str,
@@ -138,6 +138,8 @@ def draw_all(
         step: what one step of the series is called.
         named: whether the titles name the target.
     """
+    import polars as pl
+
     from dlrun.evaluation.plots.curves import draw_curves
 
     if history:
@@ -146,10 +148,12 @@ def draw_all(
         from dlrun.evaluation.plots.augmented import draw_augmented
 
         yield "augmented", draw_augmented(augmented)
-    if frame.is_empty():
+    last = frame.select("split").tail(1).collect()
+    if last.is_empty():
         return
-    split = str(frame["split"][-1])
-    count = int((frame["split"] == split).sum())
+    split = last.item()
+    frame = frame.filter(pl.col("split") == split)
+    count = frame.select(pl.len()).collect().item()
     title, note = headline(metrics, split, task, count)
     title = f"{shorten(target, 24)}: {title}" if named else title
     if task == "reconstruction":
@@ -183,13 +187,13 @@ def headline(metrics: Mapping[str, Any], split: str, task: Task, count: int) -> 
 
 
 def _draw_reconstruction(
-    frame: polars.DataFrame, samples: Mapping[str, Any] | None, split: str, title: str, note: str
+    frame: polars.LazyFrame, samples: Mapping[str, Any] | None, split: str, title: str, note: str
 ) -> Iterator[tuple[str, Figure]]:
     from dlrun.evaluation.plots.reconstruction import draw_error_distribution, draw_reconstructions
 
     if samples:
         yield "reconstructions", draw_reconstructions(samples, title, note)
-    yield "error_distribution", draw_error_distribution(frame.filter(frame["split"] == split)["error"], "", split)
+    yield "error_distribution", draw_error_distribution(frame.select("error").collect()["error"], "", split)
 
 
 def _draw_classes(
