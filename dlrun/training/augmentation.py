@@ -1,7 +1,8 @@
 """Augmentation of images inside the compiled step: stateless, so that a resumed training sees the same images.
 
 All that is drawn is a function of the seed, the epoch, the row of the example in its table, which copy of it this is
-where an epoch has several, and the name of the input: it does not depend on where in a batch the example stands, nor on chunks, windows or workers.
+where an epoch has several, and the name of the input: it does not depend on where in a batch the example stands, nor on
+chunks, windows or workers.
 """
 
 from __future__ import annotations
