@@ -15,6 +15,7 @@ from math import pi
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.features.augment import Augment, Fill
+from dlrun.data.on_disk import picked
 from dlrun.models.threefry import normal, threefry, uniform
 from dlrun.seeds import generator
 from dlrun.training.mixup import Mixup, mixed
@@ -99,11 +100,7 @@ class Augmentation:
         each = self._inputs[0]
         chosen = np.unique(np.linspace(0, len(examples) - 1, SAMPLES).astype(np.int64))
         rows = tf.constant(examples.rows[chosen].astype(np.int32))
-
-        def taken(name: str) -> np.ndarray:  # slices, since they may be on disk
-            return np.concatenate([np.asarray(examples.inputs[name][index : index + 1]) for index in chosen.tolist()])
-
-        inputs = {one.name: taken(one.name) for one in self._inputs}
+        inputs = {one.name: picked(examples.inputs[one.name], chosen) for one in self._inputs}
         versions, partners, shares = [], [], []
         for epoch in range(1, VERSIONS + 1):
             self.begin(epoch)
