@@ -17,6 +17,7 @@ import typer
 
 from dlrun import __version__, console
 from dlrun.errors import DlrunError, SpecError, UsageError
+from dlrun.spec.near import nearest
 
 if TYPE_CHECKING:
     from dlrun.experiment import Experiment
@@ -30,6 +31,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def one_of(what: str, names: type[StrEnum]) -> dict[str, Any]:
+    """What makes an option take some names only; Typer itself would tell pydantic's words of another one."""
+
+    known = {each.value: each for each in names}
+
+    def parse(value: str) -> StrEnum:
+        if value in known:
+            return known[value]
+        near = nearest(value, known)
+        hint = f"write `{near}`" if near else None
+        raise UsageError(f"there is no {what} {value}: it is one of {', '.join(known)}", hint=hint)
+
+    return {"parser": parse, "metavar": "|".join(known)}
 
 
 class DeviceName(StrEnum):
@@ -69,7 +85,10 @@ Workers = Annotated[
 OnCluster = Annotated[
     ClusterName | None,
     typer.Option(
-        "--cluster", help="Place the workers there, one on each node if --workers does not say.", show_default=False
+        "--cluster",
+        help="Place the workers there, one on each node if --workers does not say.",
+        show_default=False,
+        **one_of("cluster", ClusterName),
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program, and nothing else.")]
@@ -97,7 +116,8 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the run's folder.")] = Path("runs"),
     seed: Annotated[int | None, typer.Option(help="Instead of the spec's seed.", show_default=False)] = None,
     device: Annotated[
-        DeviceName | None, typer.Option(help="Instead of the spec's runtime.device.", show_default=False)
+        DeviceName | None,
+        typer.Option(help="Instead of the spec's runtime.device.", show_default=False, **one_of("device", DeviceName)),
     ] = None,
     workers: Workers = None,
     cluster: OnCluster = None,
@@ -154,6 +174,10 @@ def launch(
     experiment: Experiment, arguments: list[str], workers: int | None, cluster: ClusterName | None, *, as_json: bool
 ) -> NoReturn:
     """Runs the command in several processes, and ends as they do."""
+    if experiment.is_folded:  # told once, and not by each of them
+        from dlrun.folds import several_workers
+
+        raise several_workers()
     strategy = experiment.runtime.strategy
     if strategy not in ("auto", "multi_worker"):
         raise UsageError(
@@ -172,7 +196,10 @@ def launch(
 
 def evaluate(
     run: RunPath,
-    split: Annotated[SplitName | None, typer.Option(help="Which split; left out: test.", show_default=False)] = None,
+    split: Annotated[
+        SplitName | None,
+        typer.Option(help="Which split; left out: test.", show_default=False, **one_of("split", SplitName)),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="New data in the source's form.", show_default=False)
     ] = None,
@@ -204,7 +231,10 @@ def predict(
         typer.Option("-o", "--out", metavar="FILE", help="A .csv, .parquet or .jsonl file; left out: printed."),
     ] = None,
     form: Annotated[
-        FormatName | None, typer.Option("--format", help="Left out: as FILE ends, or csv.", show_default=False)
+        FormatName | None,
+        typer.Option(
+            "--format", help="Left out: as FILE ends, or csv.", show_default=False, **one_of("format", FormatName)
+        ),
     ] = None,
     skip_bad_rows: Annotated[
         bool, typer.Option("--skip-bad-rows", help="Leave out rows that cannot be read, and say which.")

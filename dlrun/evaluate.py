@@ -85,15 +85,18 @@ def evaluate(path: Path, *, split: Split | None = None, data: Path | None = None
     return evaluate_split(run, split)
 
 
-def evaluate_split(run: RunFolder, split: Split | None) -> Result:
-    """Measures a single training on one of its splits."""
+def evaluate_split(run: RunFolder, split: Split | None, whole: RunFolder | None = None) -> Result:
+    """Measures a single training on one of its splits.
+
+    Args:
+        whole: the run that it is a fold of, and that was asked for.
+    """
     experiment, document = read_resolved(run.resolved_path)
-    path = run.path
-    experiment, dataset = load_data(experiment, document, path)
-    check_unchanged(run, dataset.summary())
+    experiment, dataset = load_data(experiment, document, run.path)
+    check_unchanged(run, dataset.summary(), whole or run)
     name = split or list(dataset.splits)[-1]
     if name not in dataset.splits:
-        raise RunError(f"{run.path} has no {name} split", hint=f"it has {', '.join(dataset.splits)}")
+        raise RunError(f"{(whole or run).path} has no {name} split", hint=f"it has {', '.join(dataset.splits)}")
     examples = dataset.splits[name]
     model = trained_model(run, experiment, dataset.preparation)
     measured = replace(experiment.judge(model, dataset.preparation), threshold=run.threshold())
@@ -120,7 +123,7 @@ def evaluate_folds(run: RunFolder, split: Split | None) -> Result:
     from dlrun.evaluation.folds import across_folds
 
     name: Split = split or ("test" if run.fold(1).data()["splits"]["test"]["rows"] else "validation")
-    results = [evaluate_split(fold, name) for fold in trained_folds(run)]
+    results = [evaluate_split(fold, name, run) for fold in trained_folds(run)]
     tree = across_folds([{name: result.metrics, "baseline": result.baseline} for result in results])
     return replace(
         results[0],
@@ -190,11 +193,13 @@ def say(judges: Sequence[Judge], table: Table, rows: np.ndarray | None, *, targe
         rows: which; None: all.
         target: whether the table has the target too.
     """
+    from dlrun.evaluation.assess import reconstructed
     from dlrun.evaluation.folds import ensemble
 
-    return ensemble(
-        [judge.predict(table.name, judge.preparation.encode(table, rows, target=target, new=True)) for judge in judges]
-    )
+    encoded = [judge.preparation.encode(table, rows, target=target, new=True) for judge in judges]
+    if judges[0].reconstructs:
+        return reconstructed(judges, table.name, encoded)
+    return ensemble([judge.predict(table.name, each) for judge, each in zip(judges, encoded, strict=True)])
 
 
 def trained_model(run: RunFolder, experiment: Experiment, preparation: Any) -> Any:
@@ -213,19 +218,24 @@ def trained_model(run: RunFolder, experiment: Experiment, preparation: Any) -> A
     return model
 
 
-def check_unchanged(run: RunFolder, summary: dict[str, Any]) -> None:
-    """Raises RunError where the data is no longer what the run was trained on, or gives other tokens."""
+def check_unchanged(run: RunFolder, summary: dict[str, Any], asked: RunFolder | None = None) -> None:
+    """Raises RunError where the data is no longer what the run was trained on, or gives other tokens.
+
+    Args:
+        asked: the run that the user named; None: the same.
+    """
+    asked = asked or run
     before = run.data()["splits"]
     for name, part in summary["splits"].items():
         if part != before.get(name):
             raise RunError(
-                f"the {name} data is no longer what {run.title} was trained on",
-                hint=f"put the old data back, or measure the new with `dlrun eval {run.path} --data FILE`",
+                f"the {name} data is no longer what {asked.title} was trained on",
+                hint=f"put the old data back, or measure the new with `dlrun eval {asked.path} --data FILE`",
             )
     learned = run.preparation()["features"]
     for name, feature in summary["preparation"]["features"].items():
         if feature.get("vocabulary") != learned[name].get("vocabulary"):
             raise RunError(
-                f"the tokens of {name} are no longer those that {run.title} was trained on",
+                f"the tokens of {name} are no longer those that {asked.title} was trained on",
                 hint="put the package tokenizers back that environment.json names",
             )

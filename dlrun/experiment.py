@@ -14,6 +14,7 @@ from dlrun.data.encoders import build_combined, with_encoders
 from dlrun.data.preparation import Preparation
 from dlrun.data.section import Data
 from dlrun.data.signature import Signature
+from dlrun.data.sources.folder_source import walked_once
 from dlrun.data.splits import KFoldSplit
 from dlrun.data.target import Targets
 from dlrun.evaluation.settings import Evaluation
@@ -104,8 +105,9 @@ class Experiment(Spec):
         Args:
             folder: what relative paths in the spec are relative to.
         """
-        problems = [problem.under("data") for problem in self.data.check(folder, reconstructs=self.reconstructs)]
-        signature = None if problems else self.preview(folder)
+        with walked_once():
+            problems = [problem.under("data") for problem in self.data.check(folder, reconstructs=self.reconstructs)]
+            signature = None if problems else self.preview(folder)
         problems += check_alone(self)
         problems += check_names(self) if signature is None else self.check_signature(signature)
         return problems

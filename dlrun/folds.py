@@ -259,10 +259,15 @@ def check_spec(run: RunFolder, experiment: Experiment) -> None:
 def refuse_workers(experiment: Experiment) -> None:
     """Raises UsageError where several processes are to train the folds together."""
     if experiment.runtime.cluster(os.environ) is not None:
-        raise UsageError(
-            "the folds of a k-fold split are trained one after the other in one process",
-            hint="leave --workers and --cluster out; or train one fold: --set data.split.fold=1",
-        )
+        raise several_workers()
+
+
+def several_workers() -> UsageError:
+    """That several processes cannot train the folds together."""
+    return UsageError(
+        "the folds of a k-fold split are trained one after the other in one process",
+        hint="leave --workers and --cluster out; or train one fold: --set data.split.fold=1",
+    )
 
 
 def interrupted(run: RunFolder, number: int, count: int) -> Interrupted:

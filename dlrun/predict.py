@@ -233,6 +233,7 @@ def no_predictions(preparation: Preparation) -> polars.DataFrame:
         ids = {} if preparation.series_by is None else {"series": pl.String}
         types: dict[str, Any] = {"step": pl.Int64, "time": pl.Datetime("us"), "prediction": pl.Float64}
         return pl.DataFrame(schema={"row": pl.Int64, **ids, **types})
-    scores = np.zeros((0, len(output.classes))) if output.is_classification else np.zeros(0)
+    shape = {"reconstruction": (0, 2), "regression": (0,)}.get(output.task, (0, len(output.classes)))
+    scores = np.zeros(shape)
     nothing = np.zeros(0, np.int64)
     return to_frame(Predictions("", output.task, output.name, output.classes, nothing, scores, scores), nothing)

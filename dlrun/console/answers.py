@@ -27,6 +27,8 @@ def print_result(result: Result) -> None:
     """The metrics of an evaluation beside the baselines."""
     from rich.text import Text
 
+    from dlrun.evaluation.folds import measured
+
     console = standard_console()
     what = result.split if result.baseline else f"{result.split}: new data"
     console.print(
@@ -38,7 +40,7 @@ def print_result(result: Result) -> None:
         metrics_table(scalars, result.split, result.baseline, main=result.main_metric, deviation=result.deviation)
     )
     if result.deviation:
-        console.print(Text("\nmean ± standard deviation over the folds", "dim"))
+        console.print(Text(f"\nmean ± standard deviation over the folds, {measured(result.split)}", "dim"))
     interval = result.metrics.get("interval", {}).get(result.main_metric)
     if interval:
         bounds = f"[{number(interval[0])}, {number(interval[1])}]"

@@ -81,11 +81,12 @@ def _headline(it: Run, name: str, value: float, folds: int | None) -> Text:
     """The main metric with its interval, beside the baselines."""
     from rich.text import Text
 
+    from dlrun.evaluation.folds import measured
     from dlrun.evaluation.intervals import LEVEL
 
     headline = Text.assemble((label(name), "bold"), "  ", (spread(value, it.deviation.get(name)), "bold green"))
     if folds is not None:
-        headline.append(f"  mean and standard deviation over {folds} folds", "dim")
+        headline.append(f"  mean and standard deviation over {folds} folds, {measured(it.split or 'test')}", "dim")
     if it.interval:
         headline.append(f"  {LEVEL:.0%} interval [{number(it.interval[0])}, {number(it.interval[1])}]", "dim")
     for baseline, reached in it.baselines.items():

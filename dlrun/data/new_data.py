@@ -51,7 +51,7 @@ def load_file(source: Source, path: pathlib.Path) -> Table:
         DataError: the file is of another form, cannot be read, or is damaged.
     """
     found = of_path(source, path)
-    return found.load(pathlib.Path(), new=True) if isinstance(found, Tabular) else found.load(pathlib.Path())
+    return found.load(pathlib.Path(), new=True) if isinstance(found, Tabular | TfRecord) else found.load(pathlib.Path())
 
 
 def of_path(
@@ -190,7 +190,12 @@ class NewData:
             yield self._images(self.source)
             return
         if not isinstance(self.source, Tabular):
-            table = self.source.load(pathlib.Path()) if self.path else _piped_text(piped)
+            if self.path is None:
+                table = _piped_text(piped)
+            elif isinstance(self.source, TfRecord):
+                table = self.source.load(pathlib.Path(), new=True)
+            else:
+                table = self.source.load(pathlib.Path())
             yield Batch(table, np.arange(len(table), dtype=np.int64))
             return
         time = self.preparation.time if self.preparation.series else None

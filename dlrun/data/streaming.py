@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import pathlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from dlrun.data.columns import Table
 from dlrun.data.examples import Examples
 from dlrun.data.features.image import FittedImage
 from dlrun.data.features.target_encoding import OutOfFold
-from dlrun.data.on_disk import OnDisk, Range, Rows, Selected, check_room, total_row_bytes
+from dlrun.data.image_files import DECODED
+from dlrun.data.on_disk import Mapped, OnDisk, Range, Rows, Selected, check_room, total_row_bytes
 from dlrun.data.preparation import Preparation
 from dlrun.data.signature import input_name
 from dlrun.data.sources import Source
@@ -19,7 +21,7 @@ from dlrun.data.sources.lazy import LazyColumns, rows_of_table
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.splits import Parts
 from dlrun.errors import DataError
-from dlrun.machine import available_memory, bytes_of, cache_folder, size
+from dlrun.machine import available_memory, bytes_of, cache_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,23 +49,24 @@ def allowed_bytes(memory: str) -> int | None:
     return allowed if allowed is not None or free is None else free // SHARE
 
 
-def check_fits(source: Source, base: pathlib.Path, what: str) -> None:
-    """That data fits in memory that can be nowhere else.
+def left_on_disk(table: Table, memory: str) -> Table:
+    """The table, whose pixels in files that are mapped into memory stay there where they are too large for it.
 
     Args:
-        what: it is for.
-
-    Raises:
-        DataError: it does not.
+        memory: as `runtime.memory`.
     """
-    if not isinstance(source, Tabular):
-        return
-    needed, free = source.memory_needed(base), available_memory()
-    if free is not None and needed > free:
-        raise DataError(
-            f"{what} needs all of its data in memory: about {size(needed)}, and {size(free)} are free",
-            hint="take fewer rows or columns (source: {limit: …}, or select), or a machine with more memory",
-        )
+    import numpy as np
+
+    allowed = available_memory() if memory == "auto" else allowed_bytes(memory)
+    if allowed is None or isinstance(table.columns, LazyColumns):
+        return table
+    columns = {
+        name: cast("np.ndarray", Mapped(values))  # it is sliced as arrays are
+        if isinstance(values, np.memmap) and values.dtype == np.uint8 and DECODED * values.size > allowed
+        else values
+        for name, values in table.columns.items()
+    }
+    return replace(table, columns=columns)
 
 
 def encoded_parts(
@@ -76,9 +79,9 @@ def encoded_parts(
         out_of_fold: what the train rows are shown of columns whose encoding has learned from the target.
 
     Raises:
-        DataError: as `encoded_on_disk`; or the table is in memory and was to be streamed.
+        DataError: as `encoded_on_disk`.
     """
-    if is_on_disk(table) or _are_too_large(preparation, parts, memory):
+    if is_on_disk(table) or _are_too_large(preparation, parts, memory) or memory == "streamed":
         if preparation.series_input is None:
             found = encoded_on_disk(table, parts, preparation, out_of_fold)
         else:
@@ -86,11 +89,6 @@ def encoded_parts(
         if isinstance(table.columns, LazyColumns):
             table.columns.forget()  # the column that was read last
         return found
-    if memory == "streamed":
-        raise DataError(
-            f"runtime.memory is streamed, and {table.name} can only be held in memory",
-            hint="what is streamed: tables (csv, json, parquet, sql), image files and series, not for autoencoders",
-        )
     return {
         part: preparation.encode(table, rows, out_of_fold=out_of_fold if part == "train" else None)
         for part, rows in parts.items()
@@ -107,18 +105,34 @@ def encoded_on_disk(
     Raises:
         DataError: values cannot be read; or the disk has no room.
     """
-    import numpy as np
-
     here: Mapping[str, object] = {} if isinstance(table.columns, LazyColumns) else table.columns
     whole = {name: values for name, values in here.items() if isinstance(values, OnDisk)}
     pixels = {
         name: each for name, each in preparation.features.items() if name in whole and isinstance(each, FittedImage)
     }
-    if pixels:
-        rest = {name: each for name, each in preparation.features.items() if name not in pixels}
-        preparation = preparation.model_copy(update={"features": rest})
+    rest = {name: each for name, each in preparation.features.items() if name not in pixels}
+    found = _encoded_in_blocks(table, parts, preparation.model_copy(update={"features": rest}), out_of_fold)
+    for part, examples in found.items():
+        for name, feature in pixels.items():
+            encoded = Selected(whole[name], examples.rows, feature.encode)
+            examples.inputs[input_name(name)] = cast("np.ndarray", encoded)
+        if preparation.target is None:
+            given = examples.inputs[preparation.signature.output.name]
+            found[part] = replace(examples, target=given, truth=given)
+    return found
+
+
+def _encoded_in_blocks(
+    table: Table, parts: Parts, preparation: Preparation, out_of_fold: OutOfFold | None
+) -> dict[str, Examples]:
+    """The encoded rows of each part but for images that are on disk already."""
+    import numpy as np
+
     names = list(preparation.features)
     names += [each.column for each in preparation.targets if each.column not in names]
+    if not names:
+        nothing = np.zeros((len(table), 0))
+        return {part: Examples(rows, {}, nothing[rows], nothing[rows]) for part, rows in parts.items()}
     found: dict[str, Examples] = {}
     start = 0
     for block in rows_of_table(table, names):
@@ -136,20 +150,20 @@ def encoded_on_disk(
                 found[part] = _empty(examples, rows)
             _append(found[part], examples)
         start += len(block)
-    for name, feature in pixels.items():
-        for examples in found.values():
-            encoded = Selected(whole[name], examples.rows, feature.encode)
-            examples.inputs[input_name(name)] = cast("np.ndarray", encoded)
     return found
 
 
 def _are_too_large(preparation: Preparation, parts: Parts, memory: str) -> bool:
-    """Whether the windows of series would take more memory than they may: a step stands in as many as they are long,
-    and each window is there twice, in float32."""
+    """Whether the encoded rows of a table in memory would take more than they may: each is there twice, in float32.
+
+    Windows of series count as other data does, since a step stands in as many as they are long. Of what else is in
+    memory already, the rows are put aside where the spec says how much they may take, or there is no room for them.
+    """
     allowed = allowed_bytes(memory)
-    if preparation.series_input is None or allowed is None:
-        return False
-    return 8 * _count(parts) * math.prod(preparation.inputs[0].shape) > allowed
+    if preparation.series_input is None and memory == "auto":
+        allowed = available_memory()
+    numbers = _count(parts) * sum(math.prod(each.shape) for each in preparation.inputs)
+    return allowed is not None and 8 * numbers > allowed
 
 
 def _windows_on_disk(table: Table, parts: Parts, preparation: Preparation) -> dict[str, Examples]:
@@ -181,9 +195,14 @@ def is_on_disk(table: Table) -> bool:
     return isinstance(table.columns, LazyColumns) or any(isinstance(each, OnDisk) for each in table.columns.values())
 
 
-def _bytes_of_row(examples: Examples) -> int:
+def _distinct(examples: Examples) -> dict[int, np.ndarray]:
+    """Inputs, targets and truths by their identity: the input may be the target, and a target its own truth."""
     arrays = [*examples.inputs.values(), *(array for part in examples.each for array in (part.target, part.truth))]
-    return sum(math.prod(array.shape[1:]) * array.dtype.itemsize for array in arrays)
+    return {id(array): array for array in arrays}
+
+
+def _bytes_of_row(examples: Examples) -> int:
+    return sum(math.prod(array.shape[1:]) * array.dtype.itemsize for array in _distinct(examples).values())
 
 
 def _empty(like: Examples, rows: np.ndarray) -> Examples:
@@ -192,32 +211,18 @@ def _empty(like: Examples, rows: np.ndarray) -> Examples:
     Args:
         rows: of the table, that will be in it.
     """
-
-    def empty(array: np.ndarray) -> OnDisk:
-        return OnDisk(cache_folder() / "streamed", array.shape[1:], array.dtype)
-
-    pairs: list[tuple[np.ndarray, np.ndarray]] = []
-    for part in like.each:
-        stored = cast("np.ndarray", empty(part.target))
-        same = part.truth is part.target
-        pairs.append((stored, stored if same else cast("np.ndarray", empty(part.truth))))
-    (target, truth), *further = pairs
     # They stand in for arrays: they are sliced as those are.
-    return Examples(
-        rows,
-        cast("dict[str, np.ndarray]", {name: empty(array) for name, array in like.inputs.items()}),
-        target,
-        truth,
-        further=tuple(further),
-    )
+    empty = {
+        key: cast("np.ndarray", OnDisk(cache_folder() / "streamed", array.shape[1:], array.dtype))
+        for key, array in _distinct(like).items()
+    }
+    (target, truth), *further = ((empty[id(part.target)], empty[id(part.truth)]) for part in like.each)
+    inputs = {name: empty[id(array)] for name, array in like.inputs.items()}
+    return Examples(rows, inputs, target, truth, further=tuple(further))
 
 
 def _append(stored: Examples, more: Examples) -> None:
-    pairs = [(stored.inputs[name], more.inputs[name]) for name in more.inputs]
-    for part, its in zip(stored.each, more.each, strict=True):
-        pairs += [(part.target, its.target)]
-        pairs += [(part.truth, its.truth)] if part.truth is not part.target else []
-    for array, values in pairs:
+    for array, values in zip(_distinct(stored).values(), _distinct(more).values(), strict=True):
         cast("OnDisk", array).append(values)
 
 
@@ -236,8 +241,12 @@ def window(examples: Examples, ranges: Sequence[Range], room: int) -> Examples:
     """The examples of some ranges in memory, one after the other, and zeros up to `room` of them."""
     import numpy as np
 
+    read: dict[int, np.ndarray] = {}
+
     def taken(array: np.ndarray) -> np.ndarray:
-        return cast("Rows", array).taken(ranges, room)
+        if id(array) not in read:
+            read[id(array)] = cast("Rows", array).taken(ranges, room)
+        return read[id(array)]
 
     target, *others = (taken(part.target) for part in examples.each)
     inputs = {name: taken(each) for name, each in examples.inputs.items()}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.inference import MOST_CATEGORIES, ROWS_A_CATEGORY
 from dlrun.drafting.material import Material
+from dlrun.drafting.readings import Reading, evenest, readings
 from dlrun.drafting.target import ChosenTarget
 from dlrun.profile.column import ColumnProfile
+from dlrun.profile.finding import listed
 from dlrun.profile.leaks import look_for_leaks
 from dlrun.profile.values import id_reason
-from dlrun.profile.written import mend_numbers, odd_times, time_format, told_odd, written
+from dlrun.profile.written import mend_numbers, odd_times, told_odd, written
 
 if TYPE_CHECKING:
     import polars
@@ -77,7 +80,8 @@ def choose_features(material: Material, target: ChosenTarget, combined: bool) ->
     for column in material.profile.columns:
         if column.name != target.name:
             _choose(chosen, column, material)
-    flat = [name for name in chosen.used if name in material.frame.columns]
+    chosen.left_out |= material.unread
+    flat = [name for name in chosen.used if name in material.frame.columns and material.profile[name].type != "array"]
     for finding in look_for_leaks(material.frame, flat, target.name) if target.name in material.frame.columns else ():
         name = finding.columns[0]
         chosen.left_out[name] = f"it {finding.what.removeprefix(name).strip()}"
@@ -96,7 +100,7 @@ def _choose(chosen: ChosenFeatures, column: ColumnProfile, material: Material) -
     if column.type == "empty" or column.distinct == 1:
         chosen.left_out[name] = "it has no value" if column.type == "empty" else "it has one value"
     elif column.type == "array":
-        chosen.left_out[name] = "it has several values a row; if they are as many in each: kind: number"
+        _choose_rows(chosen, name, values)
     elif column.missing > MOSTLY_MISSING * rows:
         chosen.left_out[name] = f"it is missing in {_percent(column)} of the rows"
     elif chosen.group is None and GROUP.match(name) and _is_group(column):
@@ -107,27 +111,61 @@ def _choose(chosen: ChosenFeatures, column: ColumnProfile, material: Material) -
     elif column.infinite:
         chosen.left_out[name] = f"{column.infinite:,} of its values are infinite"
     elif column.type == "time":
-        parts = ["year", "month", "day", "weekday"]
-        parts += ["hour"] if _has_hours(values) else []
-        chosen.use(name, {"kind": "date", "parts": parts}, f"{column.least} to {column.greatest}")
+        _choose_times(chosen, name, material)
     elif column.type in ("integer", "number"):
         _choose_number(chosen, column)
     elif column.type == "boolean":
         chosen.use(name, {"kind": "category"}, "true or false")
     else:
-        _choose_text(chosen, column, values)
+        _choose_text(chosen, column, values, material)
 
 
-def _has_hours(values: polars.Series) -> bool:
-    import polars
+def _choose_times(chosen: ChosenFeatures, name: str, material: Material) -> None:
+    values = material.frame[name]
+    found = readings(values)
+    if not found and (odd := odd_times(values) if written(values).are_times else None):
+        chosen.left_out[name] = f"times, as text; to use it, mend {told_odd(values, odd)}"
+    elif not found:
+        chosen.left_out[name] = "no feature reads such times: times of a day, or written in a way that is not known"
+    elif reading := _meant(name, found, material):
+        parts = ["year", "month", "day", "weekday"] + (["hour"] if reading.has_hours else [])
+        form = {"format": reading.form} if reading.form else {}
+        chosen.use(name, {"kind": "date", **form, "parts": parts}, reading.span)
+    else:
+        ways = " or ".join(f"{{kind: date, format: {json.dumps(each.form)}}}" for each in found)
+        chosen.left_out[name] = f"nothing says whether its day or its month stands first; to use it, {ways}"
 
-    return isinstance(values.dtype, polars.Datetime) and values.dt.hour().n_unique() > 1
+
+def _meant(name: str, found: Sequence[Reading], material: Material) -> Reading | None:
+    """The one reading of a column, or the one that has day and month in the order of the other columns of the table, or
+    the one in which times rise in even steps; None where nothing tells."""
+    if len(found) == 1:
+        return found[0]
+    others = [readings(material.frame[other]) for other in material.frame.columns if other != name]
+    orders = {other[0].day_first for other in others if len(other) == 1} - {None}
+    if len(orders) == 1:
+        return next((each for each in found if each.day_first in orders), None)
+    stepped = evenest(found)
+    return stepped[0] if stepped and stepped[2] else None
 
 
 def _is_group(column: ColumnProfile) -> bool:
     """Whether values stand in several rows each, and there are enough of them to be parted."""
     distinct = column.distinct or 0
     return column.type in ("integer", "text") and not column.missing and 10 <= distinct <= column.rows / 2
+
+
+def _choose_rows(chosen: ChosenFeatures, name: str, values: polars.Series) -> None:
+    """A column with as many numbers in each row, or with objects."""
+    import polars
+
+    if isinstance(values.dtype, polars.Struct):
+        fields = listed([field.name for field in values.dtype.fields])
+        chosen.left_out[name] = f"it holds objects; to use it, write a column for each of {fields}"
+    elif values.explode().null_count():
+        chosen.left_out[name] = "numbers are missing in its rows"
+    else:
+        chosen.use(name, {"kind": "number"}, f"{len(values[0])} numbers a row")
 
 
 def _choose_array(chosen: ChosenFeatures, column: ColumnProfile) -> None:
@@ -163,18 +201,12 @@ def _choose_number(chosen: ChosenFeatures, column: ColumnProfile) -> None:
     chosen.use(column.name, feature, reason)
 
 
-def _choose_text(chosen: ChosenFeatures, column: ColumnProfile, values: polars.Series) -> None:
+def _choose_text(chosen: ChosenFeatures, column: ColumnProfile, values: polars.Series, material: Material) -> None:
     name, rows, distinct = column.name, column.rows, column.distinct or 0
     found = written(values)
     if found.are_times:
-        form = time_format(values)
-        if form is not None:
-            chosen.use(name, {"kind": "date", "format": form}, "times, as text")
-        elif odd := odd_times(values):
-            chosen.left_out[name] = f"times, as text; to use it, mend {told_odd(values, odd)}"
-        else:
-            chosen.left_out[name] = "its times are written in several ways"
-    elif found.are_numbers and found.units + found.thousands + found.commas:
+        _choose_times(chosen, name, material)
+    elif found.are_numbers and found.units + found.thousands + found.points + found.commas:
         chosen.left_out[name] = f"numbers as text; to use it, {mend_numbers(found)}"
     elif distinct <= MOST_CATEGORIES and ROWS_A_CATEGORY * distinct <= rows:
         missing = f"; missing in {_percent(column)}" if column.missing else ""

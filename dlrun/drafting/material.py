@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import pathlib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from dlrun.data.columns import Table
@@ -15,26 +14,21 @@ from dlrun.data.decode import Form
 from dlrun.data.image_header import ENDINGS as IMAGES
 from dlrun.data.pictures import Pictures, headers, unreadable
 from dlrun.data.sources import Source
-from dlrun.data.sources.csv_file import DELIMITERS, Csv
-from dlrun.data.sources.files import near_file, opened, plain_name
+from dlrun.data.sources.csv_file import Csv
+from dlrun.data.sources.files import near_file, plain_name
 from dlrun.data.sources.json_lines import Json
-from dlrun.data.sources.lazy import LazyColumns
 from dlrun.data.sources.parquet_file import Parquet
 from dlrun.data.sources.sql import DATABASES
-from dlrun.data.streaming import is_streamed
+from dlrun.drafting.table import read_table
 from dlrun.errors import DataError, UsageError
 from dlrun.profile.column import ColumnProfile
-from dlrun.profile.frame import Frame, OneByOne
+from dlrun.profile.frame import Frame
 from dlrun.profile.table import Profile, frame_of, profile_frame, profile_table
-from dlrun.profile.written import text_among_numbers, written
 
 if TYPE_CHECKING:
     from dlrun.data.sources.tabular import Tabular
 
 TABLES: dict[str, type[Tabular]] = {"csv": Csv, "parquet": Parquet, "json": Json}
-
-HEAD = 1 << 16
-"""Bytes of a CSV file from which its delimiter is told."""
 
 MOST_HEADERS = 500
 """Image files that are looked at to tell a size that suits all, and whether some are damaged."""
@@ -46,9 +40,6 @@ QUERY = (
     "source: {{kind: sql, url: 'sqlite:///{}', table: <table>}}, in a spec that dlrun init begins; "
     "or write its rows to a CSV file"
 )
-
-LINES = 50
-"""Lines of it that are looked at."""
 
 MOST_FILES = 10_000
 """Files of a folder that are looked at to tell what it holds."""
@@ -68,6 +59,7 @@ class Material:
         own_test: whether the source has a test part.
         own_validation: whether it has a validation part.
         damaged: what is wrong with image files, where some of those looked at cannot be decoded.
+        unread: why columns of the file are no columns of the frame, by their names.
     """
 
     name: str
@@ -79,6 +71,7 @@ class Material:
     own_test: bool = False
     own_validation: bool = False
     damaged: str | None = None
+    unread: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_material(path: pathlib.Path, base: pathlib.Path) -> Material:
@@ -97,7 +90,8 @@ def read_material(path: pathlib.Path, base: pathlib.Path) -> Material:
     kind = kind_of(path)
     shown = _relative(path, base)
     if kind in TABLES:
-        return _table(TABLES[kind], path, {"kind": kind, "path": shown})
+        fields, reasons, frame, unread = read_table(TABLES[kind], path, {"kind": kind, "path": shown})
+        return Material(path.name, fields, reasons, frame, profile_frame(frame), unread=unread)
     return _named(path, {"kind": kind, "path": shown})
 
 
@@ -156,79 +150,6 @@ def _kind_in_folder(root: pathlib.Path, file: pathlib.Path, endings: dict[str, s
         return "text_folder" if name.endswith(".txt") else None
     kind = next((kind for ending, kind in endings.items() if plain_name(file).endswith(ending)), None)
     return kind if kind in TABLES else None
-
-
-def _table(source: type[Tabular], path: pathlib.Path, fields: dict[str, Any]) -> Material:
-    """A table; of a CSV file, with the delimiter, the decimal comma and the stand-ins that it is written with."""
-    reasons: list[str] = []
-    if source is Csv:
-        delimiter = _delimiter(path)
-        if delimiter != ",":
-            fields["delimiter"] = delimiter
-    place = {"path": str(path.absolute())}
-    frame = _frame(source.parse(fields | place))
-    if source is Csv and (more := _dialect(frame, fields.get("delimiter", ","))):
-        fields |= more
-        frame = _frame(source.parse(fields | place))
-        if "missing" in more:
-            reasons.append(f"{', '.join(more['missing'])}: no value, where others are numbers")
-    return Material(path.name, fields, tuple(reasons), frame, profile_frame(frame))
-
-
-def _frame(source: Tabular, memory: str = "auto") -> Frame:
-    """All rows of a table; one column at a time where they would be too large.
-
-    Args:
-        memory: as `runtime.memory`.
-    """
-    base = pathlib.Path()
-    table = source.lazily(base) if is_streamed(source, base, memory) else None
-    if table is not None and isinstance(table.columns, LazyColumns):
-        return OneByOne(list(table.columns), table.columns.as_read)
-    return source.whole(base)
-
-
-def _delimiter(path: pathlib.Path) -> str:
-    """What stands between the values of a CSV file: what parts its first lines into most values, as many in each."""
-    file = path if not path.is_dir() else next(iter(sorted(path.glob("*.[ct]s[v]*"))), path)
-    if file.is_dir():
-        return ","
-    with opened(file) as stream:
-        text = stream.read(HEAD).decode("utf-8-sig", errors="replace")
-    lines = text.splitlines(keepends=True)
-    lines = lines[:LINES] if len(lines) <= LINES or len(text) < HEAD else lines[: min(LINES, len(lines) - 1)]
-    best, most = ",", 1
-    for delimiter in DELIMITERS:
-        try:
-            widths = {len(row) for row in csv.reader(lines, delimiter=delimiter) if row}
-        except csv.Error:
-            continue
-        if len(widths) == 1 and (width := widths.pop()) > most:
-            best, most = delimiter, width
-    return best
-
-
-def _dialect(frame: Frame, delimiter: str) -> dict[str, Any]:
-    """Texts that are numbers with a decimal comma, and those that stand for no value among numbers."""
-    import polars
-
-    stand_ins: set[str] = set()
-    commas = points = 0
-    for name in frame.columns:
-        column = frame[name]
-        points += column.dtype.is_float()
-        if column.dtype != polars.String:
-            continue
-        found, alone = written(column), text_among_numbers(column)
-        if alone is not None:
-            stand_ins |= {alone, *found.stand_ins}
-            found = written(column.filter(column != alone))
-        if found.are_numbers and found.thousands + found.commas + found.numbers == found.present:
-            commas += delimiter != "," and found.thousands + found.commas > 0
-        if found.are_numbers:
-            stand_ins |= set(found.stand_ins)
-    more: dict[str, Any] = {"decimal_comma": True} if commas > points else {}
-    return more | ({"missing": sorted(stand_ins)} if stand_ins else {})
 
 
 def _named(path: pathlib.Path, fields: dict[str, Any]) -> Material:

@@ -20,6 +20,9 @@ from dlrun.profile.frame import row_hashes
 FEWEST_OF_A_CLASS = 5
 """Rows of each class that are needed to deal it out to all parts."""
 
+MANY_SERIES = 20
+"""From so many series on the network is told which one it reads; of fewer, a new one can be forecast too."""
+
 
 def draft(path: pathlib.Path, spec: pathlib.Path, material: Material, wanted: str | None) -> str:
     """The text of a spec.
@@ -38,7 +41,8 @@ def draft(path: pathlib.Path, spec: pathlib.Path, material: Material, wanted: st
     chosen = choose_features(material, target, combined) if forecast is None else _series(material, target, forecast)
     if not chosen.used:
         told = "; ".join(f"{name}: {reason}" for name, reason in list(chosen.left_out.items())[:5])
-        raise DataError(f"no column of {material.name} is left to predict {target.name} from ({told})")
+        told = f" ({told})" if told else ", which is its only one"
+        raise DataError(f"no column of {material.name} is left to predict {target.name} from{told}")
     return text_of_lines([*_lines(path, spec, material, target, chosen, forecast)])
 
 
@@ -50,8 +54,16 @@ def architecture_kinds() -> set[str]:
 
 def _series(material: Material, target: ChosenTarget, forecast: Forecast) -> ChosenFeatures:
     chosen = ChosenFeatures()
-    feature = {"kind": "series", "window": forecast.window, "horizon": forecast.horizon}
-    chosen.use(target.name, feature, f"the last {forecast.window} rows say the next {forecast.horizon}")
+    feature: dict[str, Any] = {"kind": "series", "window": forecast.window, "horizon": forecast.horizon}
+    reason = f"the last {forecast.window} rows say the next {forecast.horizon}"
+    if forecast.working_days:
+        feature["holes"] = "ignore"
+        reason += ", weekends and holidays left out"
+    chosen.use(target.name, feature, reason)
+    series = 1 if forecast.by is None else material.profile[forecast.by].distinct or 0
+    if forecast.by is not None and series >= MANY_SERIES:
+        told = f"a learned vector tells which series it is; one-hot, each step would have {series + 1:,} numbers more"
+        chosen.use(forecast.by, {"kind": "category", "encoding": "embedding"}, told)
     for column in material.profile.columns:
         if column.name not in (target.name, forecast.time, forecast.by):
             chosen.left_out[column.name] = "the series is forecast from its own past"
@@ -106,7 +118,11 @@ def _span(target: ChosenTarget) -> str:
 def _source(material: Material, target: ChosenTarget, forecast: Forecast | None) -> Iterator[Line]:
     source, reasons = dict(material.source), list(material.reasons)
     if forecast is not None:
+        source |= {"types": {forecast.time: {"time": forecast.form}}} if forecast.form else {}
         source["time"] = forecast.time
+        if forecast.other:
+            told = "where its steps are less even" if forecast.alone else "in even steps too: see which is meant"
+            reasons.append(f"{forecast.time} could be written as {forecast.other}, {told}")
     if source["kind"] in TABLES:
         rare = [name for name, count in target.classes.items() if count < 3]
         if rare and len(target.classes) - len(rare) >= 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,10 +10,16 @@ from dlrun.data.columns import near
 from dlrun.data.inference import MOST_LABELS, ROWS_A_CATEGORY
 from dlrun.drafting.material import Material
 from dlrun.errors import DataError, UsageError
-from dlrun.profile.column import ColumnProfile
+from dlrun.profile.column import ColumnProfile, counts_of
 from dlrun.profile.values import id_reason
 
-NAMES = ("target", "label", "class", "y", "outcome", "result", "labels", "classes", "category", "response")
+CLASS_NAMES = ("label", "class", "labels", "classes", "category")
+"""How columns of classes are called, in small letters, also where the classes are numbers."""
+
+NAMES = (
+    *("target", "label", "class", "y", "outcome", "result", "labels", "classes", "category", "response"),
+    *("survived", "churn", "species", "sentiment", "diagnosis"),
+)
 """How columns that are predicted are called, in small letters, the surest first."""
 
 FEW_NUMBERS = 10
@@ -27,20 +34,17 @@ class ChosenTarget:
         column: its profile.
         kind: category or number.
         reason: why this column.
+        classes: how many rows each class has; empty for a number.
     """
 
     column: ColumnProfile
     kind: Literal["category", "number"]
     reason: str
+    classes: Mapping[str, int]
 
     @property
     def name(self) -> str:
         return self.column.name
-
-    @property
-    def classes(self) -> dict[str, int]:
-        """How many rows each class has; empty for a number."""
-        return dict(self.column.counts or {}) if self.kind == "category" else {}
 
 
 def choose_target(material: Material, wanted: str | None) -> ChosenTarget:
@@ -59,9 +63,9 @@ def choose_target(material: Material, wanted: str | None) -> ChosenTarget:
             raise UsageError(f"{material.name} has no column {wanted}", hint=near(wanted, columns))
         if fault := _fault(columns[wanted], material):
             raise UsageError(f"{wanted} cannot be predicted: {fault}", hint="--target names another column")
-        return ChosenTarget(columns[wanted], _kind(columns[wanted]), "as --target says")
+        return _chosen(material, columns[wanted], "as --target says")
     if material.target is not None:
-        return ChosenTarget(columns[material.target], _kind(columns[material.target]), "the source's own")
+        return _chosen(material, columns[material.target], "the source's own")
     fitting = [column for column in columns.values() if _fault(column, material) is None]
     if not fitting or len(columns) < 1:
         told = "; ".join(f"{name}: {_fault(column, material)}" for name, column in list(columns.items())[:5])
@@ -69,18 +73,26 @@ def choose_target(material: Material, wanted: str | None) -> ChosenTarget:
     for name in NAMES:
         for column in fitting:
             if column.name.strip().lower() == name:
-                return ChosenTarget(column, _kind(column), "by its name")
+                return _chosen(material, column, "by its name")
     last = fitting[-1]
     reason = "the last column" if last.name == material.profile.columns[-1].name else "the last that can be predicted"
-    return ChosenTarget(last, _kind(last), f"{reason}; --target names another")
+    return _chosen(material, last, f"{reason}; --target names another")
+
+
+def _chosen(material: Material, column: ColumnProfile, reason: str) -> ChosenTarget:
+    kind = _kind(column)
+    counts = column.counts if column.counts is not None else counts_of(material.frame[column.name])
+    return ChosenTarget(column, kind, reason, counts if kind == "category" else {})
 
 
 def _kind(column: ColumnProfile) -> Literal["category", "number"]:
     if column.type in ("text", "boolean"):
         return "category"
+    if column.type != "integer" or not _often(column):
+        return "number"
     few = column.counts is not None and len(column.counts) <= FEW_NUMBERS
-    labels = few or (column.counts is not None and len(column.counts) <= MOST_LABELS and column.least in (0, 1))
-    return "category" if column.type == "integer" and labels and _often(column) else "number"
+    labels = column.counts is not None and len(column.counts) <= MOST_LABELS and column.least in (0, 1)
+    return "category" if few or labels or column.name.strip().lower() in CLASS_NAMES else "number"
 
 
 def _often(column: ColumnProfile) -> bool:

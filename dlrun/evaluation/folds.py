@@ -26,13 +26,16 @@ def across_folds(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
     Returns:
         For each split, and each baseline, the means over the folds of the metrics that all folds have; under
-        `deviation` their standard deviations (of a sample: over n - 1) by split; `by_fold` the numbers of each fold.
+        `deviation` their standard deviations (of a sample: over n - 1) by split; `by_fold` the numbers of each fold;
+        `headline` says in words which of them the run is judged by.
     """
     splits = [split for split in SPLITS if all(split in each for each in metrics)]
     numbers = {split: [scalars(each[split]) for each in metrics] for split in splits}
     baselines = [name for name in metrics[0].get("baseline", {}) if all(name in each["baseline"] for each in metrics)]
+    judged = "test" if "test" in splits else "validation"
     return {
         "folds": len(metrics),
+        "headline": f"{judged}: mean over {len(metrics)} folds, {measured(judged)}",
         **{split: mean(each) for split, each in numbers.items()},
         "deviation": {split: deviation(each) for split, each in numbers.items()},
         "baseline": {name: mean([scalars(each["baseline"][name]) for each in metrics]) for name in baselines},
@@ -41,6 +44,12 @@ def across_folds(metrics: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             for index in range(len(metrics))
         ],
     }
+
+
+def measured(split: str) -> str:
+    """On which rows each of several folds is measured."""
+    rows = {"train": "its train rows", "validation": "the rows held out from it", "test": "the test rows"}
+    return f"each model on {rows[split]}"
 
 
 def scalars(metrics: Mapping[str, Any]) -> dict[str, float]:

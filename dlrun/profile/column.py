@@ -156,7 +156,7 @@ def _profile(column: polars.Series, figures: dict[str, Any]) -> ColumnProfile:
         column.name,
         kind,
         rows,
-        counts=_counts(column) if few else None,
+        counts=counts_of(column) if few else None,
         quartiles=None if None in quartiles else tuple(map(float, quartiles)),
         **plain,
     )
@@ -174,7 +174,7 @@ def _type_of(dtype: polars.DataType) -> ColumnType:
     return "boolean" if dtype == polars.Boolean else "array" if dtype.is_nested() else "text"
 
 
-def _counts(column: polars.Series) -> dict[str, int]:
+def counts_of(column: polars.Series) -> dict[str, int]:
     """How often each value stands there, the most frequent first, and those that are as frequent in their order."""
     import polars
 

@@ -48,21 +48,21 @@ def _findings(dataset: Dataset, profile: Profile, weighted: bool) -> Iterator[Fi
     data, table, parts = dataset.resolved, dataset.table, dataset.parts
     features = data.features or {}
     frame = flat(table, profile)
-    target = data.target.column if data.target else None
+    targets = [each.column for each in data.targets]
     series = next(((name, each) for name, each in features.items() if isinstance(each, Series)), None)
     profiles = {column.name: column for column in profile.columns}
-    yield from look_at_values(frame, profiles, features, target, parts.train)
+    yield from look_at_values(frame, profiles, features, targets, parts.train)
     yield from _empty_texts(dataset)
     if series is None:
         alone = [name for name in features if name in frame.columns]
-        for each in data.targets:
-            yield from look_for_leaks(frame, alone, each.column)
+        for target in targets:
+            yield from look_for_leaks(frame, alone, target)
     if profile.classes:
         random = isinstance(data.split, RandomSplit)
         yield from look_at_classes(profile.classes, random=random, weighted=weighted)
     if series is None:
-        classes = isinstance(dataset.preparation.target, FittedClasses)
-        yield from look_at_rows(table, frame, parts, list(features), target, classes=classes)
+        classes = {each.column: isinstance(each, FittedClasses) for each in dataset.preparation.targets}
+        yield from look_at_rows(table, frame, parts, list(features), classes)
         for name in features:
             if profiles[name].type == "image":
                 yield from look_at_pictures(name, table, parts, contents(table.columns[name]))
@@ -72,7 +72,7 @@ def _findings(dataset: Dataset, profile: Profile, weighted: bool) -> Iterator[Fi
         )
     numbers = [
         name
-        for name in dict.fromkeys([*features, *(each.column for each in data.targets)])
+        for name in dict.fromkeys([*features, *targets])
         if name in frame.columns and profiles[name].type in ("integer", "number")
     ]
     yield from look_for_drift(frame, parts, numbers)

@@ -27,7 +27,7 @@ SAMPLE = 20_000
 
 
 def look_at_rows(
-    table: Table, frame: Frame, parts: Parts, features: Sequence[str], target: str | None, *, classes: bool
+    table: Table, frame: Frame, parts: Parts, features: Sequence[str], targets: Mapping[str, bool]
 ) -> Iterator[Finding]:
     """Rows that are equal in all features.
 
@@ -35,8 +35,7 @@ def look_at_rows(
 
     Args:
         frame: the columns of the table with one value a row.
-        target: what is predicted; None where the input is given again.
-        classes: whether the target is a class.
+        targets: what is predicted, and whether it is a class; empty where the input is given again.
     """
     import numpy as np
 
@@ -44,10 +43,12 @@ def look_at_rows(
     known = np.concatenate([parts.train, parts.validation, parts.test])
     if _pairs(inputs[known]) <= BY_CHANCE * _expected(table, frame, features):
         return
-    examples_of = inputs if target is None else inputs ^ mixed(frame[target].hash(seed=1).to_numpy())
+    examples_of = inputs
+    for target in targets:
+        examples_of = mixed(examples_of) ^ frame[target].hash(seed=1).to_numpy()
     yield from _within(examples_of, parts, table.call)
     yield from _across(inputs, parts, table.call)
-    if classes and target is not None:
+    for target in (name for name, is_class in targets.items() if is_class):
         yield from _conflicts(inputs, frame[target], target, known, table.call)
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from dlrun.data.features import Feature, Number
 from dlrun.data.features.values import row_list
+from dlrun.data.written_times import or_month_first, time_formats
 from dlrun.profile.column import ColumnProfile
 from dlrun.profile.finding import Finding, counted, examples, listed
 from dlrun.profile.frame import Frame
-from dlrun.profile.written import NUMBER, TIME, mend_numbers, odd_times, time_format, told_odd, written
+from dlrun.profile.written import NUMBER, TIME, mend_numbers, odd_times, told_odd, written
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,7 +48,7 @@ def look_at_values(
     frame: Frame,
     profiles: Mapping[str, ColumnProfile],
     features: Mapping[str, Feature],
-    target: str | None,
+    targets: Sequence[str],
     train: np.ndarray,
 ) -> Iterator[Finding]:
     """What is odd in single columns.
@@ -56,7 +57,7 @@ def look_at_values(
         frame: the columns of the table with one value a row.
         profiles: of all columns.
         features: those that enter the network.
-        target: what is predicted; None where the input is given again.
+        targets: what is predicted; none where the input is given again.
         train: the train rows.
     """
     yield from _constant(frame, profiles, list(features), train)
@@ -67,7 +68,7 @@ def look_at_values(
         if count := profiles[name].infinite:
             what = f"{name} has {counted(count, 'infinite value')}"
             yield Finding("infinite", what, "mend the file", count, columns=(name,), severity="error")
-    for name in dict.fromkeys([*features, *([target] if target is not None else [])]):
+    for name in dict.fromkeys([*features, *targets]):
         read_as_date = name in features and features[name].kind == "date"
         if name in frame.columns and profiles[name].type == "text" and not read_as_date:
             yield from _texts(frame[name])
@@ -146,17 +147,17 @@ def _texts(column: polars.Series) -> Iterator[Finding]:
         what = (
             f"{name} holds times as text in {counted(found.times, 'row')}, such as {column[first]!r} in row {first + 1}"
         )
-        form = time_format(column)
+        forms = time_formats(column)
         mend = "write all in one way"
-        if form:
-            mend = f"features: {{{name}: {{kind: date, format: {json.dumps(form)}}}}}"
+        if forms:
+            mend = f"features: {{{name}: {{kind: date, format: {json.dumps(forms[0])}}}}}{or_month_first(forms)}"
         elif odd_time := odd_times(column):
             mend = f"mend {told_odd(column, odd_time)}"
         yield Finding("time_text", what, mend, found.times, (first + 1,), (name,))
         return
-    odd = found.thousands + found.commas + found.units + sum(found.stand_ins.values())
+    odd = found.thousands + found.points + found.commas + found.units + sum(found.stand_ins.values())
     if found.are_numbers and odd:
-        ways = {"with commas": found.thousands + found.commas, "with a unit": found.units}
+        ways = {"with commas": found.thousands + found.points + found.commas, "with a unit": found.units}
         ways |= {f"{json.dumps(text, ensure_ascii=False)}": count for text, count in found.stand_ins.items()}
         told = ", ".join(f"{count:,} {way}" for way, count in ways.items() if count)
         first = int((~column.str.contains(NUMBER)).arg_true()[0])

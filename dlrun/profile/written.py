@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dlrun.data.features.values import STAND_INS, row_list
+from dlrun.data.written_times import likely_formats, times_of
 
 if TYPE_CHECKING:
     import polars
@@ -20,32 +21,19 @@ FIRST = 1000
 
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 THOUSANDS = r"^\s*[+-]?\d{1,3}(,\d{3})+(\.\d+)?\s*$"
+POINTS = r"^\s*[+-]?\d{1,3}(\.\d{3})+(,\d+|\.\d{3})\s*$"
 DECIMAL_COMMA = r"^\s*[+-]?\d+,\d+\s*$"
-UNIT = r"^\s*([$€£¥]?)\s?[+-]?\d[\d.,]*\s?([%°A-Za-zµ²³/$€£¥]{0,6})\s*$"
+AMOUNT = r"(?:\d+(?:[.,]\d*)?|\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d{1,3}(?:\.\d{3})+(?:,\d+)?)"
+UNIT = rf"^\s*([$€£¥]?)\s?[+-]?{AMOUNT}\s?([%°A-Za-zµ²³/$€£¥]{{0,6}})\s*$"
 LIKE_NUMBER = r"^\s*[$€£¥]?\s?[+-]?[\d.]"
 """How what fits one of these begins."""
 
-DAY = r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
-WORDED = r"([A-Za-z]{3,9}\.? \d{1,2},? \d{4}|\d{1,2}\.? [A-Za-z]{3,9}\.? \d{4})"
-TIME = rf"^\s*({DAY}|{WORDED})([T ]\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?)?Z?\s*$"
-
-CLOCKS = ("", " %H:%M", " %H:%M:%S")
-FORMATS = tuple(
-    day + clock
-    for day in (
-        "%Y-%m-%d",
-        "%Y/%m/%d",
-        "%d.%m.%Y",
-        "%d/%m/%Y",
-        "%m/%d/%Y",
-        "%d-%m-%Y",
-        "%b %d, %Y",
-        "%B %d, %Y",
-        "%d %B %Y",
-    )
-    for clock in CLOCKS
+DAY = (
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{4}[-/](0[1-9]|1[0-2])"
+    r"|(0?[1-9]|[12]\d|3[01])[-/.](0?[1-9]|[12]\d|3[01])[-/.](\d{4}|\d{2}))"
 )
-"""In which times are looked for, the first that fits all of them first."""
+WORDED = r"([A-Za-z]{3,9}\.? \d{1,2},? \d{4}|\d{1,2}\.?[- ][A-Za-z]{3,9}\.?[- ](\d{4}|\d{2}))"
+TIME = rf"^\s*({DAY}|{WORDED})([T ]\d{{1,2}}:\d{{2}}(:\d{{2}}(\.\d+)?)?( [AaPp][Mm])?)?Z?\s*$"
 
 ODD_TIMES = 0.02
 """The share of texts up to which those that are no time are single mistakes, and not another way to write them."""
@@ -63,6 +51,7 @@ class Written:
         stand_ins: texts that stand for no value, such as N/A, and how often.
         numbers: how many read as a number.
         thousands: how many are like 1,234.
+        points: how many are like 1.234,5 or 1.234.567.
         commas: how many are like 165,3.
         units: how many are like 12 kg or $5.
         times: how many are like 31.12.2020.
@@ -72,6 +61,7 @@ class Written:
     stand_ins: Mapping[str, int]
     numbers: int
     thousands: int
+    points: int
     commas: int
     units: int
     times: int
@@ -79,7 +69,7 @@ class Written:
     @property
     def are_numbers(self) -> bool:
         """Whether nearly all of them are numbers, however they are written."""
-        found = self.numbers + self.thousands + self.commas + self.units
+        found = self.numbers + self.thousands + self.points + self.commas + self.units
         return self.present > 0 and found >= MOSTLY * self.present
 
     @property
@@ -90,7 +80,7 @@ class Written:
 
 def written(column: polars.Series) -> Written:
     """How the texts of a column are written, each counted in the first way that fits: a number, with a decimal comma,
-    with commas between thousands, with a unit. What could be both commas counts as one between thousands."""
+    with commas or points between thousands, with a unit. What could be both commas counts as one between thousands."""
     import polars
 
     texts = column.drop_nulls()
@@ -99,9 +89,9 @@ def written(column: polars.Series) -> Written:
     standing = texts.filter(stand_in).value_counts().rows()
     rest = texts.filter(~stand_in)
     some = rest.filter(rest.str.contains(LIKE_NUMBER))
-    number, thousands = some.str.contains(NUMBER), some.str.contains(THOUSANDS)
+    number, thousands, points = (some.str.contains(each) for each in (NUMBER, THOUSANDS, POINTS))
     comma, unit = some.str.contains(DECIMAL_COMMA) & ~thousands, some.str.contains(UNIT)
-    with_unit = some.filter(unit & ~number & ~thousands & ~comma)
+    with_unit = some.filter(unit & ~number & ~thousands & ~points & ~comma)
     units = polars.concat([with_unit.str.extract(UNIT, place) for place in (1, 2)])
     known = units.filter(units != "").n_unique() <= MOST_UNITS
     return Written(
@@ -109,6 +99,7 @@ def written(column: polars.Series) -> Written:
         stand_ins=dict(sorted(standing)),
         numbers=int(number.sum()),
         thousands=int(thousands.sum()),
+        points=int(points.sum()),
         commas=int(comma.sum()),
         units=len(with_unit) if known else 0,
         times=int(rest.str.contains(TIME).sum()),
@@ -134,33 +125,12 @@ def _no_numbers(texts: polars.Series) -> tuple[polars.Series, int]:
     return others.filter(~others.str.strip_chars().str.to_lowercase().is_in(sorted(STAND_INS))), int(numbers.sum())
 
 
-def time_format(column: polars.Series) -> str | None:
-    """The format in which all texts of a column are times, such as %d.%m.%Y; None where there is none, or two say
-    something else. A day stands before or after its month by what all rows allow."""
-    import polars
-
-    texts = column.drop_nulls()
-    for form in FORMATS:
-        try:
-            if texts.str.to_datetime(form, time_unit="us", strict=False).null_count() == 0 and len(texts):
-                return form
-        except polars.exceptions.PolarsError:
-            continue
-    return None
-
-
 def odd_times(column: polars.Series) -> tuple[str, list[int]] | None:
     """The format in which nearly all texts of a column are times, and the positions of the few that are none in it,
     such as 31.02.2020; None where there are more than a few."""
-    import polars
-
     best: tuple[str, list[int]] | None = None
-    for form in FORMATS:
-        try:
-            read = column.str.to_datetime(form, time_unit="us", strict=False)
-        except polars.exceptions.PolarsError:
-            continue
-        odd = (read.is_null() & column.is_not_null()).arg_true().to_list()
+    for form in likely_formats(column):
+        odd = times_of(column, form)[1]
         if len(odd) <= ODD_TIMES * len(column) and (best is None or len(odd) < len(best[1])):
             best = form, odd
     return best
@@ -176,10 +146,10 @@ def told_odd(column: polars.Series, found: tuple[str, list[int]]) -> str:
 
 def mend_numbers(found: Written) -> str:
     """What makes numbers of them."""
-    mends = []
+    mends = ["take the points between thousands out of the file"] if found.points else []
     if found.stand_ins:
         mends.append(f"source: {{missing: [{', '.join(json.dumps(text) for text in found.stand_ins)}]}}")
-    if found.commas > found.thousands:
+    if found.commas + found.points > found.thousands:
         mends.append("source: {decimal_comma: true}")
     elif found.thousands:
         mends.append("take the commas between thousands out of the file")

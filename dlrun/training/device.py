@@ -70,9 +70,10 @@ class Runtime(Spec):
     batch; multi_worker: on the devices of all workers that TF_CONFIG or Slurm names. auto takes multi_worker where
     several are named, mirrored where there are several GPUs, and single otherwise."""
     memory: Annotated[str, AfterValidator(_check_memory), Field(json_schema_extra={"pattern": MEMORY})] = "auto"
-    """How much memory the data may take, such as 2 GB; tables, images and windows of series that would take more are
-    streamed from disk while the training runs, in another order of examples. auto: a quarter of what is free; in_memory
-    and streamed decide it. What was decided is written into the run."""
+    """How much memory the data may take, such as 2 GB; data that would take more is streamed from disk while the
+    training runs, in another order of examples. auto: a quarter of what is free, for tables, images in files and
+    windows of series, and all of it for what is in memory anyway; in_memory and streamed decide it. What was decided is
+    written into the run."""
     peer_timeout: float = Field(default=300.0, gt=0)
     """Seconds to wait at the start for the other workers."""
 

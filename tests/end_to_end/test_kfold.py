@@ -56,6 +56,7 @@ def run(spec: Path) -> Path:
 
 def test_all_folds_are_in_one_run_with_mean_and_spread(run: Path) -> None:
     metrics = read(run / "metrics.json")
+    assert metrics["headline"] == f"test: mean over {FOLDS} folds, each model on the test rows"
     folds = [read(run / "folds" / str(fold) / "metrics.json") for fold in range(1, FOLDS + 1)]
     for split in ("train", "validation", "test"):
         for name, value in metrics[split].items():
@@ -109,6 +110,24 @@ def test_predict_and_eval_take_the_mean_of_the_folds(run: Path, spec: Path) -> N
     assert (answer["split"], answer["metrics"], answer["deviation"]) == (
         "test", metrics["test"], metrics["deviation"]["test"],
     )  # fmt: skip
+    told = plain(dlrun("eval", run, "--split", "validation").stdout)
+    assert "mean ± standard deviation over the folds, each model on the rows held out from it" in told
+
+
+def test_a_mistake_names_the_run_and_is_told_once(run: Path, spec: Path) -> None:
+    data = spec.parent / "cells.csv"
+    before = data.read_bytes()
+    data.write_bytes(before[: before.rindex(b"\n", 0, -1) + 1])
+    done = dlrun("eval", run)
+    data.write_bytes(before)
+    assert done.returncode == 1
+    told = plain(done.stderr)
+    assert f"data is no longer what {run.name} was trained on" in told
+    assert f"`dlrun eval {run} --data FILE`" in told
+    done = dlrun("train", spec, "--workers", "2", "--out", spec.parent / "none")
+    assert done.returncode == 2
+    assert plain(done.stderr).count("trained one after the other in one process") == 1
+    assert not (spec.parent / "none").exists()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")

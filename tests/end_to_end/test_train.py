@@ -158,7 +158,9 @@ def test_eval_of_another_split(run_of: Callable[..., Path]) -> None:
         assert json.loads(done.stdout)["metrics"] == read(run / "metrics.json")[split]
     wrong = dlrun("eval", run, "--split", "tset")
     assert wrong.returncode == 2
-    assert "tset" in wrong.stderr
+    assert plain(wrong.stderr) == (
+        "error: there is no split tset: it is one of train, validation, test mend: write `test`"
+    )
 
 
 def test_eval_for_a_person(run_of: Callable[..., Path]) -> None:

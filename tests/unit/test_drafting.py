@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,19 @@ def test_several_series_are_told_apart(id_first: bool, tmp_path: Path) -> None:
     assert [feature.kind for feature in (dataset.resolved.features or {}).values()] == ["series"]
 
 
+def test_many_series_are_told_apart_by_an_embedding(tmp_path: Path) -> None:
+    days = [str(np.datetime64("2020-01-01") + day) for day in range(70)]
+    rows = [(day, store) for day in days for store in range(20)]
+    sold = [round(np.sin(index / 9) + store, 3) for index, (_, store) in enumerate(rows)]
+    columns = {"day": [day for day, _ in rows], "store": [f"s{store}" for _, store in rows], "sold": sold}
+    polars.DataFrame(columns).write_csv(tmp_path / "sold.csv")
+    text, _, dataset = drafted(tmp_path / "sold.csv")
+    assert "# a learned vector tells which series it is; one-hot, each step would have 21 numbers more" in text
+    assert [each.name for each in dataset.preparation.inputs] == ["sold", "store"]
+    assert dataset.preparation.inputs[1].vocabulary_size == 21
+    assert "# store: left out" not in text
+
+
 def test_months_are_a_series_too_and_visits_are_none(tmp_path: Path) -> None:
     months = np.datetime64("2000-01") + np.arange(180)
     value = np.sin(np.arange(180) / 2)
@@ -163,6 +177,183 @@ def test_months_are_a_series_too_and_visits_are_none(tmp_path: Path) -> None:
     assert {name: feature.kind for name, feature in (dataset.resolved.features or {}).items()} == {
         "day": "date", "x": "number",
     }  # fmt: skip
+
+
+def steps(first: str, unit: str, count: int) -> list[dt.datetime]:
+    return (np.datetime64(first, unit) + np.arange(count)).astype("datetime64[us]").tolist()
+
+
+@pytest.mark.parametrize(
+    ("form", "stamps"),
+    [
+        ("%d/%m/%Y", steps("2023-01-01", "D", 90)),
+        ("%m/%d/%Y", steps("2023-01-01", "D", 90)),
+        ("%d.%m.%y", steps("2023-01-01", "D", 90)),
+        ("%d-%b-%Y", steps("2023-01-01", "D", 90)),
+        ("%d.%m.%Y %H:%M", steps("2024-12-30", "h", 90)),
+        ("%m/%d/%Y %I:%M %p", steps("2024-12-30", "h", 90)),
+        ("%Y-%m", steps("2015-01", "M", 90)),
+        ("%d/%m/%Y", steps("2015-01", "M", 90)),
+        ("%m/%d/%Y", steps("2015-01", "M", 90)),
+        ("%d/%m/%Y %H:%M", steps("2024-02-03", "h", 72)),
+        ("%m/%d/%Y %H:%M", steps("2024-02-03", "h", 72)),
+    ],
+)
+def test_times_as_text_are_forecast_in_the_order_in_which_they_are_even(
+    form: str, stamps: list[dt.datetime], tmp_path: Path
+) -> None:
+    columns = {"when": [f"{each:{form}}" for each in stamps], "load": [round(np.sin(n), 3) for n in range(len(stamps))]}
+    polars.DataFrame(columns).write_csv(tmp_path / "a.csv")
+    text, _, dataset = drafted(tmp_path / "a.csv")
+    assert dataset.resolved.split.kind == "time"
+    assert list(dataset.resolved.features or {}) == ["load"]
+    assert dataset.table.columns["when"].tolist() == stamps
+    source = yaml.safe_load(text)["data"]["source"]
+    assert list(source)[-2:] == ["types", "time"]
+    assert source["types"] == {"when": {"time": form}}
+    ambiguous = all(each.day <= 12 for each in stamps) and form.startswith(("%d", "%m"))
+    other = form.replace("%d", "%").replace("%m", "%d").replace("%/", "%m/")
+    assert (f"# when could be written as {other}, where its steps are less even" in text) is ambiguous
+
+
+def test_a_series_that_is_as_even_in_both_orders_says_so(tmp_path: Path) -> None:
+    stamps = steps("2024-02-03T00:00", "m", 90)
+    columns = {"when": [f"{each:%d/%m/%Y %H:%M}" for each in stamps], "load": [n % 13 + 0.5 for n in range(90)]}
+    polars.DataFrame(columns).write_csv(tmp_path / "a.csv")
+    text, _, _ = drafted(tmp_path / "a.csv")
+    assert "# when could be written as %m/%d/%Y %H:%M, in even steps too: see which is meant" in text
+
+
+@pytest.mark.parametrize("other", [None, "%d/%m/%Y", "%m/%d/%Y", "%Y-%m-%d"])
+def test_a_date_that_can_be_two_days_is_no_feature_unless_another_column_tells(
+    other: str | None, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    columns: dict[str, list[Any]] = {
+        "seen": [f"{day:02}/{month:02}/2020" for day, month in random.integers(1, 13, (ROWS, 2))],
+        "x": random.normal(size=ROWS).tolist(), "y": [row % 2 for row in range(ROWS)],
+    }  # fmt: skip
+    if other:
+        columns["paid"] = [f"{stamp:{other}}" for stamp in random.permutation(steps("2020-01-05", "D", ROWS)).tolist()]
+    polars.DataFrame(columns).write_csv(tmp_path / "a.csv")
+    text, _, dataset = drafted(tmp_path / "a.csv")
+    features = {name: each.tree() for name, each in (dataset.resolved.features or {}).items()}
+    if other in ("%d/%m/%Y", "%m/%d/%Y"):
+        assert features["seen"]["format"] == features["paid"]["format"] == other
+    else:
+        assert "seen" not in features
+        assert (
+            "# seen: left out, nothing says whether its day or its month stands first; to use it, {kind: date" in text
+        )
+        assert '"%d/%m/%Y"} or {kind: date, format: "%m/%d/%Y"}' in text
+
+
+def test_a_date_with_even_steps_in_one_order_is_read_so(tmp_path: Path) -> None:
+    stamps = steps("2010-01", "M", 72)
+    columns = {"month": [f"{each:%m/%d/%Y}" for each in stamps], "x": [n**2 % 71 for n in range(72)],
+               "y": ["ab"[n * 7 % 3 // 2] for n in range(72)]}  # fmt: skip
+    polars.DataFrame(columns).write_csv(tmp_path / "a.csv")
+    _, _, dataset = drafted(tmp_path / "a.csv")
+    assert (dataset.resolved.features or {})["month"].tree()["format"] == "%m/%d/%Y"
+
+
+def test_hours_of_times_as_text_enter_the_network(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    stamps = random.permutation(steps("2020-01-05", "h", ROWS)).tolist()
+    columns = {"at": [f"{each:%d.%m.%Y %H:%M}" for each in stamps], "day": [f"{each:%d.%m.%Y}" for each in stamps],
+               "y": random.normal(size=ROWS)}  # fmt: skip
+    polars.DataFrame(columns).write_csv(tmp_path / "a.csv")
+    text, _, _ = drafted(tmp_path / "a.csv")
+    parts = {name: each["parts"] for name, each in yaml.safe_load(text)["data"]["features"].items()}
+    assert parts["at"] == [*parts["day"], "hour"]
+    assert "# 2020-01-05 to 2020-01-14 23:00:00" in text
+
+
+def test_working_days_are_a_series_without_holes(tmp_path: Path) -> None:
+    days = [day for day in steps("2020-01-01", "D", 400) if day.weekday() < 5 and day.day != 25]
+    columns = {"Date": [str(day.date()) for day in days], "Close": [round(np.sin(n), 3) for n in range(len(days))]}
+    polars.DataFrame(columns).write_csv(tmp_path / "a.csv")
+    _, _, dataset = drafted(tmp_path / "a.csv")
+    feature = (dataset.resolved.features or {})["Close"].tree()
+    assert (feature["horizon"], feature["holes"]) == (5, "ignore")
+    columns["Date"] = [str(day.date()) for day in steps("2020-01-01", "D", 400) if day.weekday() < 6][: len(days)]
+    polars.DataFrame(columns).write_csv(tmp_path / "a.csv")
+    (tmp_path / "draft.yaml").unlink()
+    _, _, dataset = drafted(tmp_path / "a.csv")
+    assert (dataset.resolved.features or {})["Date"].kind == "date"
+
+
+@pytest.mark.parametrize(("name", "of"), [("kind", str), ("label", int)])
+def test_many_classes(name: str, of: type, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    columns = {"x": random.normal(size=360).tolist(), name: [of(1000 + row % 60) for row in range(360)]}
+    polars.DataFrame(columns).write_parquet(tmp_path / "a.parquet")
+    text, experiment, dataset = drafted(tmp_path / "a.parquet")
+    assert experiment.objective.kind == "categorical_crossentropy"
+    assert len(dataset.preparation.signature.output.classes) == 60
+    assert "60 classes" in text
+    assert dataset.resolved.split.tree()["stratify"] is True
+
+
+def test_whole_numbers_of_many_values_are_numbers_unless_they_are_called_classes(tmp_path: Path) -> None:
+    columns = {"x": np.random.default_rng(0).normal(size=360), "age": [20 + row % 60 for row in range(360)]}
+    polars.DataFrame(columns).write_csv(tmp_path / "a.csv")
+    assert drafted(tmp_path / "a.csv")[1].objective.kind == "mse"
+
+
+def test_a_table_of_all_types_that_parquet_has(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    columns = {
+        "city": polars.Series(random.choice(["Rome", "Oslo"], ROWS), dtype=polars.Categorical),
+        "price": polars.Series(random.random(ROWS).round(2)).cast(polars.Decimal(10, 2)),
+        "row": random.random((ROWS, 4)).tolist(),
+        "holed": [[0.5, None if n == 3 else 1.5] for n in range(ROWS)],
+        "ragged": [[0.5] * (1 + n % 3) for n in range(ROWS)],
+        "tags": [["a", "b"]] * ROWS,
+        "user": [{"age": n, "sex": "f"} for n in range(ROWS)],
+        "clock": [dt.time(n % 24) for n in range(ROWS)],
+        "zone": polars.Series(steps("2020-01-01", "h", ROWS)).dt.replace_time_zone("Europe/Rome", ambiguous="earliest"),
+        "wait": [dt.timedelta(seconds=n) for n in range(ROWS)],
+        "y": random.choice(["a", "b"], ROWS),
+    }
+    polars.DataFrame(columns).write_parquet(tmp_path / "a.parquet")
+    text, _, dataset = drafted(tmp_path / "a.parquet")
+    kinds = {name: feature.kind for name, feature in (dataset.resolved.features or {}).items()}
+    assert kinds == {"city": "category", "price": "number", "row": "number", "clock": "category", "zone": "date"}
+    for reason in (
+        "# ragged: left out, it has not as many numbers in each row",
+        "# tags: left out, its values are of the type List(String)",
+        "# user: left out, it holds objects; to use it, write a column for each of age and sex",
+        "# holed: left out, numbers are missing in its rows",
+    ):  # fmt: skip
+        assert reason in text
+    assert "4 numbers a row" in text
+    assert yaml.safe_load(text)["data"]["source"]["select"] == [
+        "city", "price", "row", "holed", "user", "clock", "zone", "y",
+    ]  # fmt: skip
+
+
+def test_points_between_thousands_are_no_units(tmp_path: Path) -> None:
+    pay = [f"{n // 10 % 9 + 1}.{n * 37 % 1000:03},{n % 100:02}" for n in range(ROWS)]
+    lines = ["pay;x;y", *(f"{each};{n * 7 % 91},5;{'ab'[n % 2]}" for n, each in enumerate(pay))]
+    (tmp_path / "a.csv").write_text("\n".join(lines), encoding="utf-8")
+    text, _, dataset = drafted(tmp_path / "a.csv")
+    assert "# pay: left out, numbers as text; to use it, take the points between thousands out of the file" in text
+    assert dataset.resolved.source.tree()["decimal_comma"] is True
+
+
+def test_a_target_that_its_name_tells_stands_anywhere(tmp_path: Path) -> None:
+    columns = {"Survived": [row % 2 for row in range(ROWS)], "age": np.random.default_rng(0).normal(size=ROWS)}
+    polars.DataFrame(columns | {"port": ["abc"[row % 3] for row in range(ROWS)]}).write_csv(tmp_path / "a.csv")
+    assert yaml.safe_load(drafted(tmp_path / "a.csv")[0])["data"]["target"] == {
+        "column": "Survived", "kind": "category",
+    }  # fmt: skip
+
+
+def test_one_column_alone_predicts_nothing(tmp_path: Path) -> None:
+    polars.DataFrame({"x": np.random.default_rng(0).normal(size=ROWS)}).write_csv(tmp_path / "a.csv")
+    with pytest.raises(DataError, match=r"no column of a\.csv is left to predict x from, which is its only one"):
+        init_from(tmp_path / "a.csv", tmp_path / "draft.yaml")
 
 
 def test_texts(tmp_path: Path) -> None:

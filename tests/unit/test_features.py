@@ -232,8 +232,25 @@ def test_what_is_no_time_is_named() -> None:
     [fault] = Date(kind="date").faults(texts("2020-01-01", "01/02/2020", None))
     assert fault.positions is not None
     assert (fault.what, fault.positions.tolist(), fault.example) == ("no time", [1], "'01/02/2020'")
+    assert fault.mend == "mend the file"
     assert Date(kind="date", missing="error").faults(texts("2020-01-01", None))[0].what.startswith("missing")
     assert Date(kind="date").faults(np.array([20200101]))[0].positions is None
+
+
+@pytest.mark.parametrize(
+    ("given", "form", "mend"),
+    [
+        (("01/02/2020", "12/11/2020"), None, '"%d/%m/%Y" in the feature, or "%m/%d/%Y" where the month stands first'),
+        (("01/02/2020", "12/31/2020"), None, '"%m/%d/%Y" in the feature'),
+        (("12/31/2020 10:00 PM", None), "%d.%m.%Y", '"%m/%d/%Y %I:%M %p" in the feature'),
+        (("01/02/2020", "1.2.2020"), None, None),
+    ],
+)
+def test_the_formats_that_the_texts_allow_are_named(
+    given: tuple[str | None, ...], form: str | None, mend: str | None
+) -> None:
+    [fault] = Date(kind="date", format=form).faults(texts(*given))
+    assert fault.mend == (f"format: {mend}" if mend else "all have to be written in one way, which format says")
 
 
 def test_text_that_reads_as_numbers_counts_as_numbers_and_the_rest_is_named() -> None:

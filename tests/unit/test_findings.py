@@ -171,6 +171,10 @@ def test_times_as_text(form: str, tmp_path: Path) -> None:
     features = {"x": {"kind": "number"}, "day": {"kind": "category"}}
     finding = only(loaded(tmp_path, columns, features=features), "time_text")
     assert (finding.count, finding.rows) == (ROWS, (1,))
+    assert finding.mend == f'features: {{day: {{kind: date, format: "{form}"}}}}'
+    columns["day"] = [f"0{day % 9 + 1}/0{day % 7 + 1}/2020" for day in range(ROWS)]
+    finding = only(loaded(tmp_path, columns, features=features), "time_text")
+    assert finding.mend.endswith('{kind: date, format: "%d/%m/%Y"}}, or "%m/%d/%Y" where the month stands first')
 
 
 def test_texts_without_a_token(tmp_path: Path) -> None:
@@ -224,6 +228,22 @@ def test_the_same_input_with_another_class(tmp_path: Path) -> None:
     finding = found(loaded(tmp_path, columns))["conflicting_labels"]
     assert (finding.count, finding.rows) == (2, (21, 41))
     assert "row 21 (yes) and row 41 (no)" in finding.what
+
+
+def test_the_same_input_with_another_class_of_any_target(tmp_path: Path) -> None:
+    columns = sound() | {"size": [f"s{row % 3}" for row in range(ROWS)]}
+    for name in ("x", "y", "city", "label"):
+        columns[name][41] = columns[name][20]
+    columns["size"][41] = "s1"
+    target: Any = {"label": {}, "size": {}}
+    findings = found(loaded(tmp_path, columns, target, split={"kind": "random"}))
+    assert set(findings) <= {"conflicting_labels", "duplicates_across"}
+    what = "2 rows have a twin with the same features and another size, such as row 21 (s2) and row 42 (s1)"
+    assert findings["conflicting_labels"].what == what
+    assert findings["conflicting_labels"].rows == (21, 42)
+    columns["size"][41] = "s2"
+    again = found(loaded(tmp_path, columns, target, split={"kind": "random"}))
+    assert list(again) in (["duplicates"], ["duplicates_across"])
 
 
 def test_rows_of_few_values_agree_by_chance(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def test_mean_and_spread_are_those_of_numpy(values: list[float]) -> None:
     ]
     found = across_folds([each | {"baseline": {"majority": {"accuracy": 0.5}}} for each in folds])
     assert found["folds"] == len(values)
+    assert found["headline"] == f"validation: mean over {len(values)} folds, each model on the rows held out from it"
     assert found["validation"] == {"accuracy": np.mean(values)}
     assert found["deviation"]["validation"] == {"accuracy": np.std(values, ddof=1)}
     assert found["deviation"]["train"] == {"accuracy": 0}
@@ -155,9 +156,10 @@ def test_compare_and_the_summary_show_mean_and_spread(tmp_path: Path) -> None:
     assert found.rows()[0]["deviation"] == {"accuracy": pytest.approx(np.std([0.9, 0.95, 0.97], ddof=1))}
     assert len(compare([run.path / "folds"]).runs) == 3
     text = io.StringIO()
-    print_summary(run, Console(file=text, width=100))
+    print_summary(run, Console(file=text, width=200))
     lines = text.getvalue().splitlines()
-    assert lines[1] == "Accuracy  0.940 ± 0.036  mean and standard deviation over 3 folds  majority 0.5000"
+    told = "mean and standard deviation over 3 folds, each model on the rows held out from it"
+    assert lines[1] == f"Accuracy  0.940 ± 0.036  {told}  majority 0.5000"
     assert lines[2].startswith("finished after 3 of 3 folds")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pathlib
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +24,8 @@ from dlrun.data.pictures import Pictures, common_form
 from dlrun.data.preparation import Preparation
 from dlrun.data.section import Data
 from dlrun.data.sources.image_folder import ImageFolder
-from dlrun.errors import DataError, MisfitError
+from dlrun.errors import DataError, MisfitError, SpecError
+from dlrun.reading import read_experiment
 
 
 def save(file: pathlib.Path, height: int = 4, width: int = 5, mode: str = "RGB", value: int = 9) -> np.ndarray:
@@ -41,6 +43,30 @@ def source(path: pathlib.Path) -> ImageFolder:
 
 def data(path: pathlib.Path, **more: Any) -> Data:
     return Data.parse({"source": {"kind": "image_folder", "path": str(path)}, **more})
+
+
+WALKED: list[str] = []
+"""Folders of this process that were listed."""
+
+
+def test_a_check_walks_a_folder_once_and_the_next_one_again(tmp_path: pathlib.Path) -> None:
+    sys.addaudithook(lambda event, given: WALKED.append(str(given[0])) if event == "os.scandir" else None)
+    for name in ("train/cat/a.png", "train/dog/b.png", "test/cat/c.png", "test/dog/d.png"):
+        save(tmp_path / "pets" / name)
+    (tmp_path / "a.yaml").write_text(
+        "data:\n  source: {kind: image_folder, path: pets}\n  features: {image: {kind: image, size: [4, 4]}}\n"
+        "  split: {kind: files, validation: [train/cat/a.png]}\narchitecture: {kind: cnn, blocks: [{filters: 2}]}\n",
+        encoding="utf-8",
+    )
+    WALKED.clear()
+    read_experiment(tmp_path / "a.yaml")
+    assert sorted(WALKED) == [
+        str(tmp_path / "pets" / part / label) for part in ("test", "train") for label in ("cat", "dog")
+    ]
+    save(tmp_path / "pets" / "test" / "cow" / "e.png")
+    with pytest.raises(SpecError) as raised:
+        read_experiment(tmp_path / "a.yaml")
+    assert "the test part has classes that the train part has not: cow" in raised.value.problems[0].message
 
 
 def test_classes_are_folders(tmp_path: pathlib.Path) -> None:

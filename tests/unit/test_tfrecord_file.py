@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import gzip
 import io
 import pathlib
@@ -18,8 +19,10 @@ from tfrecords import field, framed, made
 from dlrun.data.columns import Column
 from dlrun.data.features import FittedImage, FittedNumber
 from dlrun.data.new_data import NewData
+from dlrun.data.on_disk import OnDisk
 from dlrun.data.preparation import Preparation
-from dlrun.data.sources import TfRecord
+from dlrun.data.section import Data
+from dlrun.data.sources import TfRecord, tfrecord_file
 from dlrun.data.sources.tfrecord_file import checksums, crc32c, example, verified
 from dlrun.errors import DataError
 
@@ -52,13 +55,40 @@ def source(path: str = "data.tfrecord", **columns: object) -> TfRecord:
 
 
 def test_numbers_that_a_record_does_not_have_are_missing(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "data.tfrecord").write_bytes(framed(made(one=0.5, word=b"a"), made(one=1.5)))
+    (tmp_path / "data.tfrecord").write_bytes(framed(made(one=0.5, word=b"a"), made(one=1.5), made(one=2.5, word=b"")))
     columns = {"one": "number", "three": {"kind": "number", "size": 3}, "word": "text"}
     table = source(**columns).load(tmp_path)
-    assert table.columns["one"].tolist() == [0.5, 1.5]
-    assert table.columns["three"].shape == (2, 3)
+    assert table.columns["one"].tolist() == [0.5, 1.5, 2.5]
+    assert table.columns["three"].shape == (3, 3)
     assert np.isnan(table.columns["three"]).all()
-    assert table.columns["word"].tolist() == ["a", None]
+    assert table.columns["word"].tolist() == ["a", None, None], "an empty text is a missing one, as in a CSV file"
+
+
+def test_records_are_numbered_and_held_some_at_a_time(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tfrecord_file, "AT_ONCE", 2 * len(ROWS[0]))
+    assert len(list(tfrecord_file._some((row, 0) for row in ROWS))) == 3
+    content = bytearray(framed(*ROWS))
+    content[len(framed(*ROWS[:14])) + 20] ^= 1
+    (tmp_path / "data.tfrecord").write_bytes(content)
+    with pytest.raises(DataError, match=r"^data\.tfrecord: record 15 is damaged: the checksum of its data is wrong"):
+        source().load(tmp_path)
+
+
+def test_there_is_no_field_of_number_0() -> None:
+    with pytest.raises(DataError, match=r"t: record 3 is no tf\.train\.Example"):
+        example(b"\x02\x00", "t", 3)
+
+
+def test_times_are_columns_of_text(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "data.tfrecord").write_bytes(framed(made(when=b"2020-01-31 13:00", n=1), made(when=b"2020-02-01", n=2)))
+    found = source(when="text", n="integer").model_copy(update={"time": "when"})
+    assert list(found.check(tmp_path)) == []
+    assert found.load(tmp_path).columns["when"].tolist() == [
+        datetime.datetime(2020, 1, 31, 13), datetime.datetime(2020, 2, 1)
+    ]  # fmt: skip
+    for name in ("n", "then"):
+        (problem,) = found.model_copy(update={"time": name}).check(tmp_path)
+        assert (problem.path, problem.message) == (("time",), f"{name} is no column of text")
 
 
 def test_a_table(tmp_path: pathlib.Path) -> None:
@@ -236,6 +266,46 @@ def test_sizes_that_make_no_sense(column: dict[str, Any], field: str, words: str
     assert words in problem.message
 
 
+def test_pictures_that_do_not_fit_are_on_disk(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 100, 100), np.uint8)
+    records = []
+    for index, each in enumerate(pixels // 100 * 100):
+        Image.fromarray(each).save(stream := io.BytesIO(), "PNG")
+        records.append(made(image=stream.getvalue(), label=index % 2))
+    (tmp_path / "data.tfrecord").write_bytes(framed(*records))
+    tree = {"source": source(image="image", label="integer").tree(), "target": {"column": "label", "kind": "category"}}
+    whole = Data.parse(tree).load(tmp_path, 0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("dlrun.data.sources.files.available_memory", lambda: 399_999)
+    monkeypatch.setattr("dlrun.data.sources.tfrecord.AT_ONCE", 30_000)
+    found = Data.parse(tree).load(tmp_path, 0)
+    assert isinstance(found.table.columns["image"], OnDisk)
+    assert found.streamed
+    assert found.summary() == whole.summary()
+    np.testing.assert_array_equal(np.asarray(found.train.inputs["image"]), whole.train.inputs["image"], strict=True)
+    records[13] = made(image=b"no picture", label=1)
+    (tmp_path / "data.tfrecord").write_bytes(framed(*records))
+    with pytest.raises(DataError, match=r"data\.tfrecord: image of record 14 is no image"):
+        Data.parse(tree).load(tmp_path, 0)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "most"),
+    [("integer", 7, 40), ("text", b"four", 44), ({"kind": "number", "size": 1}, 0.5, 40), ("image", b"no", 42)],
+)
+def test_many_small_records_that_do_not_fit(
+    column: Any, value: Any, most: int, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data.tfrecord.gz").write_bytes(gzip.compress(framed(*[made(x=value)] * 100)))
+    found = source("data.tfrecord.gz", x=column)
+    monkeypatch.setattr("dlrun.data.sources.tfrecord.available_memory", lambda: 2 * 100 * most - 2)
+    with pytest.raises(DataError, match=r"data\.tfrecord\.gz unpacks to more than [34]"):
+        found.load(tmp_path)
+    found.model_copy(update={"limit": 99}).load(tmp_path) if column != "image" else None
+
+
 def test_small_pictures_and_packed_records_that_become_large_ones(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,7 +316,7 @@ def test_small_pictures_and_packed_records_that_become_large_ones(
     Image.new("L", (2000, 2000)).save(stream, "PNG")
     (tmp_path / "data.tfrecord").write_bytes(framed(*[made(image=stream.getvalue())] * 8))
     with pytest.raises(DataError, match=r"data\.tfrecord: image unpacks to more than 16\.0 MiB"):
-        source(image="image").load(tmp_path)
+        source(image="image").load(tmp_path, new=True)
     length = struct.pack("<Q", 100 << 20)
     content = length + struct.pack("<I", crc32c(length)) + bytes(1 << 20)
     (tmp_path / "data.tfrecord.gz").write_bytes(gzip.compress(content))

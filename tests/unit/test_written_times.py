@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from dlrun.data.columns import Table
 from dlrun.data.sources import Source
 from dlrun.data.sources.csv_file import Csv
-from dlrun.data.sources.written_times import orders_of, times_of
+from dlrun.data.written_times import or_month_first, orders_of, time_formats, times_of
 from dlrun.errors import DataError
 
 DAYS = [dt.datetime(2020, 1, 1 + n, n) for n in range(12)]
@@ -172,3 +172,24 @@ def test_the_first_text_does_not_say_how_the_others_are_read() -> None:
 def test_empty_columns() -> None:
     assert times_of(pl.Series("t", [None, None], pl.String))[1] == []
     assert orders_of(pl.Series("t", [], pl.String)) == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "forms"),
+    [
+        (["31.12.2020", "01.02.2020"], ["%d.%m.%Y"]),
+        (["12/31/20", None], ["%m/%d/%y"]),
+        (["1/2/2020 1:05 PM"], ["%d/%m/%Y %I:%M %p", "%m/%d/%Y %I:%M %p"]),
+        (["2020-01", "2020-12"], ["%Y-%m"]),
+        (["1 Jan 2020", "31 Dec 2020"], ["%d %b %Y", "%d %B %Y"]),
+        (["31/12/2020", "12/31/2020"], []),
+        (["soon"], []),
+    ],
+)
+def test_formats(texts: list[str | None], forms: list[str]) -> None:
+    assert time_formats(pl.Series("t", texts)) == forms
+
+
+def test_the_other_order_is_named_where_it_can_be() -> None:
+    assert or_month_first(["%d/%m/%y", "%m/%d/%y"]) == ', or "%m/%d/%y" where the month stands first'
+    assert or_month_first(["%m/%d/%y"]) == or_month_first(["%d %b %Y", "%d %B %Y"]) == ""

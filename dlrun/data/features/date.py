@@ -10,8 +10,9 @@ from pydantic import Field
 from dlrun.data.columns import Column
 from dlrun.data.features.number import usable
 from dlrun.data.features.times import LABELS, NOT_A_TIME, Part, as_times, parts_of
-from dlrun.data.features.values import Fault, missing_fault
+from dlrun.data.features.values import Fault, as_text, missing_fault
 from dlrun.data.signature import Input
+from dlrun.data.written_times import or_month_first, time_formats
 from dlrun.models.encoders import Encoder
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
@@ -72,12 +73,24 @@ class Date(Spec):
             return [Fault("no time, and no text either", mend="format: '%Y%m%d' in the feature reads such numbers")]
         times, bad = as_times(values, self.format)
         if len(bad):
-            mend = "format: '%d.%m.%Y' in the feature says how times are written"
-            return [Fault("no time", bad, repr(values[bad[0]]), mend)]
+            return [Fault("no time", bad, repr(values[bad[0]]), self._mend(values, len(bad)))]
         if self.missing == "zero":
             return []
         what = "missing (missing: zero in the feature would take it)"
         return [Fault(what, fault.positions) for fault in missing_fault(times)]
+
+    def _mend(self, values: np.ndarray, bad: int) -> str:
+        """In which formats the values are times, where there is one that fits all of them, or what else to do.
+
+        Args:
+            bad: how many are no times as the spec has it.
+        """
+        import polars
+
+        forms = time_formats(polars.Series(as_text(values), dtype=polars.String))
+        if forms:
+            return f'format: "{forms[0]}" in the feature{or_month_first(forms)}'
+        return "mend the file" if 2 * bad < len(values) else "all have to be written in one way, which format says"
 
     def fit(self, values: np.ndarray, column: Column) -> FittedDate:
         """Learns from the times of the train rows, (rows,), which have no faults."""

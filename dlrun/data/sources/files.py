@@ -172,7 +172,9 @@ def _unpacked(file: pathlib.Path) -> IO[bytes]:
         return io.BytesIO()
     except (polars.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{file} is damaged, or is not UTF-8: {error}", hint=FETCH) from None
-    return io.BytesIO("\1".join(cell.to_series().fill_null("").to_list()).encode())
+    # More than one is there where the text has NUL bytes, which whoever reads it tells.
+    rows = ("\0".join(text for text in row if text is not None) for row in cell.rows())
+    return io.BytesIO("\1".join(rows).encode())
 
 
 def read_whole(stream: IO[bytes], name: str) -> bytes:
@@ -189,17 +191,28 @@ def read_whole(stream: IO[bytes], name: str) -> bytes:
     return whole.getvalue()
 
 
-def check_fits(count: int, name: str, free: int | None = None) -> None:
-    """That there is memory for so many bytes twice: parts are joined, and tables made of them.
+def fits(count: int, free: int | None = None) -> bool:
+    """Whether there is memory for so many bytes twice: parts are joined, and tables made of them.
+
+    Args:
+        free: bytes of memory; None: what is free now.
+    """
+    free = available_memory() if free is None else free
+    return free is None or count <= free // 2
+
+
+def check_fits(
+    count: int, name: str, free: int | None = None, hint: str = "see whether it is what it should be"
+) -> None:
+    """The same.
 
     Raises:
         DataError: there is not.
     """
     free = available_memory() if free is None else free
-    if free is not None and count > free // 2:
+    if free is not None and not fits(count, free):
         raise DataError(
-            f"{name} unpacks to more than {size(free // 2)}, and {size(free)} of memory are free",
-            hint="see whether it is what it should be",
+            f"{name} unpacks to more than {size(free // 2)}, and {size(free)} of memory are free", hint=hint
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pathlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -21,6 +23,22 @@ if TYPE_CHECKING:
 
 LABEL = "label"
 """The column of the classes."""
+
+Walks = dict[tuple[str, str], "ClassFolders | DataError | None"]
+"""What was found, or what was wrong, by the kind of the source and the folder."""
+
+_WALKS: ContextVar[Walks | None] = ContextVar("walks", default=None)
+
+
+@contextmanager
+def walked_once() -> Iterator[None]:
+    """Within it, whoever asks what a folder holds is told what was found first: a folder of a million files is walked
+    once."""
+    token = _WALKS.set({})
+    try:
+        yield
+    finally:
+        _WALKS.reset(token)
 
 
 class FolderSource(Spec, ABC):
@@ -43,17 +61,36 @@ class FolderSource(Spec, ABC):
             DataError: there is no such folder, or it does not hold what it should.
         """
 
+    def walked(self, base: pathlib.Path) -> ClassFolders | None:
+        """What `found` gives, within `walked_once` what it gave first.
+
+        Raises:
+            DataError: as `found`.
+        """
+        walks, key = _WALKS.get(), (self.kind, str(locate(base, self.path)))
+        if walks is None:
+            return self.found(base)
+        if key not in walks:
+            try:
+                walks[key] = self.found(base)
+            except DataError as error:
+                walks[key] = error
+        walk = walks[key]
+        if isinstance(walk, DataError):
+            raise walk
+        return walk
+
     def check(self, base: pathlib.Path) -> Iterator[Problem]:
         """What is wrong with the folder, as far as names show it."""
         try:
-            self.found(base)
+            self.walked(base)
         except DataError as error:
             yield Problem(("path",), error.message, received=self.path, hint=error.hint)
 
     def known(self, base: pathlib.Path) -> dict[str, Column] | None:
         """The columns and, by the names of the folders, the classes; None where they cannot be read."""
         try:
-            return self.columns(self.found(base))
+            return self.columns(self.walked(base))
         except DataError:
             return None
 
@@ -69,7 +106,7 @@ class FolderSource(Spec, ABC):
     def has_test(self, base: pathlib.Path) -> bool | None:
         """Whether there is a test part; None where that cannot be read."""
         try:
-            found = self.found(base)
+            found = self.walked(base)
         except DataError:
             return None
         return found is not None and found.has_test
@@ -87,7 +124,7 @@ class FolderSource(Spec, ABC):
         Raises:
             DataError: as `found`.
         """
-        place, found = locate(base, self.path), self.found(base)
+        place, found = locate(base, self.path), self.walked(base)
         paths = files_below(place, self.endings) if found is None else [
             file.path for file in found.files if file.part == "train"
         ]  # fmt: skip

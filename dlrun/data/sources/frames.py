@@ -11,7 +11,7 @@ from dlrun.data.columns import Batch, Table
 from dlrun.data.features.values import objects, text_of
 from dlrun.data.sources.files import check_fits
 from dlrun.data.sources.nested import object_texts
-from dlrun.data.sources.written_times import times_of, valid_format
+from dlrun.data.written_times import times_of, valid_format
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:

@@ -7,16 +7,18 @@ import json
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import Field
 
 from dlrun.data.columns import Column, Defaults, Table, near
+from dlrun.data.on_disk import OnDisk
 from dlrun.data.sources.class_folders import NAMES, PartName
 from dlrun.data.sources.files import RELATIVE, locate, near_file
 from dlrun.data.sources.frames import columns_of, with_times
 from dlrun.data.sources.tfrecord import decoded
 from dlrun.errors import DataError, MissingExtraError
+from dlrun.machine import cache_folder
 from dlrun.spec.base import Spec
 from dlrun.spec.problem import Problem
 
@@ -27,6 +29,9 @@ OFFLINE = "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"
 """Variables that keep the library off the network."""
 
 SEVERAL, ONE, INFO = "dataset_dict.json", "state.json", "dataset_info.json"
+
+BLOCK = 256
+"""Images of parts that are joined at once."""
 
 Named = Annotated[str, Field(min_length=1)]
 
@@ -237,7 +242,13 @@ def _joined(name: str, column: str, parts: Sequence[Mapping[str, np.ndarray]]) -
     for values in others:
         if first.shape[1:] != values.shape[1:]:
             raise DataError(f"{name}: {column} has the shapes {first.shape[1:]} and {values.shape[1:]} in its parts")
-    return np.concatenate([first, *others]) if others else first
+    if not any(isinstance(values, OnDisk) for values in (first, *others)):
+        return np.concatenate([first, *others]) if others else first
+    whole = OnDisk(cache_folder() / "streamed", first.shape[1:], first.dtype)
+    for values in (first, *others):
+        for start in range(0, len(values), BLOCK):
+            whole.append(values[start : start + BLOCK])
+    return cast("np.ndarray", whole)  # it is sliced as arrays are
 
 
 def _json(file: pathlib.Path) -> dict[str, Any]:

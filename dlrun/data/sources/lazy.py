@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 16
 """Rows that are read at once."""
+
+VALUES = 1 << 23
+"""Values of a table in memory that are taken at once."""
 
 Place = str | Path | IO[bytes]
 """Where a Parquet file is; or the file itself, open, where it has no name."""
@@ -199,5 +203,7 @@ def rows_of_table(table: Table, names: Sequence[str]) -> Iterator[Table]:
         for block in columns.blocks(names):
             yield Table(table.name, block)
         return
-    for first in range(0, len(table), BLOCK):
-        yield Table(table.name, {name: columns[name][first : first + BLOCK] for name in names})
+    row = sum(math.prod(columns[name].shape[1:]) for name in names)
+    step = max(1, min(BLOCK, VALUES // max(1, row)))
+    for first in range(0, len(table), step):
+        yield Table(table.name, {name: columns[name][first : first + step] for name in names})

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from dlrun.data.columns import near
 from dlrun.data.sources.files import FETCH
 from dlrun.data.sources.frames import Types
-from dlrun.data.sources.written_times import times_of
+from dlrun.data.written_times import times_of
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.problem import Problem
 

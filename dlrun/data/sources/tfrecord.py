@@ -6,16 +6,19 @@ import io
 import pathlib
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 
 from dlrun.data.columns import Column, Defaults, Table
 from dlrun.data.decode import Form, OtherSizeError, Resize, decode_bytes
 from dlrun.data.image_header import header_of
-from dlrun.data.sources.files import check_fits, locate, opened, parts
+from dlrun.data.on_disk import OnDisk, check_room
+from dlrun.data.pictures import blocks
+from dlrun.data.sources.files import check_fits, fits, locate, opened, parts
 from dlrun.data.sources.tfrecord_file import Values, example, verified
 from dlrun.errors import DataError
+from dlrun.machine import available_memory, cache_folder
 from dlrun.spec.base import Spec
 from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
@@ -30,6 +33,12 @@ Kind = Literal["integer", "number", "text", "image"]
 Size = Annotated[int, Field(ge=1)]
 
 Side = Annotated[int, Field(ge=1, le=16_384)]
+
+OBJECT = 40
+"""Bytes that Python needs for a value in a list besides its content, about."""
+
+AT_ONCE = 1 << 24
+"""Bytes of pixels that are decoded at once where they are put on disk."""
 
 
 class RecordColumn(Spec):
@@ -138,30 +147,39 @@ class TfRecord(Spec):
         """The same source with an absolute path."""
         return self.model_copy(update={"path": str(locate(base, self.path))})
 
-    def load(self, base: pathlib.Path) -> Table:
+    def load(self, base: pathlib.Path, *, new: bool = False) -> Table:
         """Reads the files.
 
+        Args:
+            new: whether it is new data, all of which is to be in memory; else pictures are on disk where they would not
+                fit.
+
         Raises:
-            DataError: one is damaged, or a record is not as the columns say; with its number.
+            DataError: one is damaged, or a record is not as the columns say, with its number; or the memory does not
+                hold what the records do.
         """
         files = parts(base, self.path, self.endings)
-        values: dict[str, list[Any]] = {name: [] for name in self.columns}
+        name = files[0].name if len(files) == 1 else f"{pathlib.Path(self.path).name} ({len(files)} parts)"
+        values: dict[str, list[Any]] = {each: [] for each in self.columns}
+        free, taken = available_memory(), 0
         for file in files:
             with opened(file) as stream:
                 for number, found in enumerate(self._examples(stream, file.name), 1):
                     if self._is_full(values):
                         break
-                    for name, column in self._columns.items():
+                    for each, column in self._columns.items():
                         try:
-                            values[name].append(_value(found.get(name), column))
+                            value = _value(found.get(each), column)
                         except DataError as error:
                             raise DataError(
-                                f"{file.name}: record {number}: {name} {error.message}", hint=error.hint
+                                f"{file.name}: record {number}: {each} {error.message}", hint=error.hint
                             ) from None
-        name = files[0].name if len(files) == 1 else f"{pathlib.Path(self.path).name} ({len(files)} parts)"
+                        values[each].append(value)
+                        taken += _bytes_of(value)
+                    check_fits(taken, name, free, hint="take fewer columns, or the first records: limit")
         if not next(iter(values.values())):
             raise DataError(f"{name} has no records")
-        return Table(name, {each: self._array(name, each, found) for each, found in values.items()})
+        return Table(name, {each: self._array(name, each, found, new=new) for each, found in values.items()})
 
     def _is_full(self, values: dict[str, list[Any]]) -> bool:
         return self.limit is not None and len(next(iter(values.values()))) >= self.limit
@@ -170,7 +188,7 @@ class TfRecord(Spec):
         for number, data in enumerate(verified(stream, name), 1):
             yield example(data, name, number)
 
-    def _array(self, file: str, name: str, values: list[Any]) -> np.ndarray:
+    def _array(self, file: str, name: str, values: list[Any], *, new: bool) -> np.ndarray:
         """The values of a column as `Table` has them."""
         import numpy as np
 
@@ -185,7 +203,7 @@ class TfRecord(Spec):
                 return _times(texts, file, name) if name == self.time else texts
             case _:
                 column = self._columns[name]
-                return np.stack(values) if column.shape else decoded(values, file, name, column)
+                return np.stack(values) if column.shape else decoded(values, file, name, column, new=new)
 
 
 def _value(found: Values | None, column: RecordColumn) -> Any:
@@ -210,6 +228,15 @@ def _value(found: Values | None, column: RecordColumn) -> Any:
     if not isinstance(first, bytes):
         raise DataError(f"holds {_kind(first)}, and not bytes", hint="{kind: number}")
     return _text(first) if column.kind == "text" else _pixels(first, column)
+
+
+def _bytes_of(value: Any) -> int:
+    """What a value takes in memory, about."""
+    if isinstance(value, str | bytes):
+        return OBJECT + len(value)
+    if isinstance(value, list):
+        return OBJECT * len(value)
+    return OBJECT + int(getattr(value, "nbytes", 0))
 
 
 def _kind(value: bytes | float | int) -> str:
@@ -237,14 +264,18 @@ def _pixels(data: bytes, column: RecordColumn) -> bytes | np.ndarray:
     return np.frombuffer(data, np.uint8).reshape(column.shape)
 
 
-def decoded(files: list[bytes], file: str, name: str, column: RecordColumn | None = None) -> np.ndarray:
-    """Pictures, decoded: uint8 (rows, height, width, channels); colour where the first has it.
+def decoded(
+    files: list[bytes], file: str, name: str, column: RecordColumn | None = None, *, new: bool = False
+) -> np.ndarray:
+    """Pictures, decoded: uint8 (rows, height, width, channels), on disk where the memory does not hold them; colour
+    where the first has it.
 
     Args:
         column: says what size they are brought to; None, or where it says none: all have the same.
+        new: whether all are to be in memory.
 
     Raises:
-        DataError: one cannot be decoded, or has another size; with its number.
+        DataError: one cannot be decoded, or has another size, with its number; or there is no room for them.
     """
     import numpy as np
 
@@ -256,11 +287,32 @@ def decoded(files: list[bytes], file: str, name: str, column: RecordColumn | Non
     if column is not None and column.height is not None and column.width is not None:
         wanted = {"height": column.height, "width": column.width, "resize": column.resize or "fill"}
         form = form.model_copy(update=wanted)
-    check_fits(len(files) * prod(form.shape), f"{file}: {name}")
+    needed = len(files) * prod(form.shape)
+    if new or fits(needed):
+        check_fits(needed, f"{file}: {name}")
+        return _pixels_of(files, 1, form, file, name, column)
+    folder = cache_folder() / "streamed"
+    check_room(folder, needed, "the decoded images")
+    stored = OnDisk(folder, form.shape, np.dtype(np.uint8))
+    for first, last in blocks(len(files), form, AT_ONCE):
+        stored.append(_pixels_of(files[first:last], first + 1, form, file, name, column))
+    return cast("np.ndarray", stored)  # it is sliced as arrays are
+
+
+def _pixels_of(
+    files: list[bytes], first: int, form: Form, file: str, name: str, column: RecordColumn | None
+) -> np.ndarray:
+    """As `decoded`, of some records.
+
+    Args:
+        first: the number of the first of them.
+    """
+    import numpy as np
+
     pixels = np.zeros((len(files), *form.shape), np.uint8)
-    for number, data in enumerate(files, 1):
+    for number, data in enumerate(files, first):
         try:
-            decode_bytes(data, form, pixels[number - 1])
+            decode_bytes(data, form, pixels[number - first])
         except DataError as error:
             hint = error.hint
             if isinstance(error, OtherSizeError) and column is not None:

@@ -1,10 +1,12 @@
-"""Times that are written as texts: by a format that the spec says, or with the year first, which cannot be two days."""
+"""Times that are written as texts: by a format that the spec says, or with the year first, which cannot be two days;
+and the formats in which texts are times."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from dlrun.errors import DataError
@@ -16,6 +18,19 @@ DAY_OR_MONTH_FIRST = (
     r"^\s*\d{1,2}(?P<sign>[./-])\d{1,2}[./-](?P<year>\d{4}|\d{2})(?P<time>[ T]\d{1,2}:\d{2}(:\d{2})?)?\s*$"
 )
 """Texts such as 31.12.2020, of which 01/02/2020 can be two days."""
+
+CLOCKS = ("", " %H:%M", " %H:%M:%S", "T%H:%M", "T%H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+DAYS = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d"),
+    *("%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%d.%m.%y", "%d/%m/%y", "%d-%m-%y"),
+    *("%m.%d.%Y", "%m/%d/%Y", "%m-%d-%Y", "%m.%d.%y", "%m/%d/%y", "%m-%d-%y"),
+    *("%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y"),
+)
+FORMATS = (*(day + clock for day in DAYS for clock in CLOCKS), "%Y-%m", "%Y/%m")
+"""In which times are looked for: of those that differ in the order of day and month alone, the day first."""
+
+FEW = 20
+"""Texts that are looked at first to tell in which formats a column can be."""
 
 FIRST_YEAR = 1000
 """A year of fewer digits is none that was meant: polars takes 20 for the year 20 where four digits are asked for."""
@@ -65,17 +80,28 @@ def times_of(column: polars.Series, form: str | None = None) -> tuple[polars.Ser
     return times, (times.is_null() & column.is_not_null()).arg_true().to_list()
 
 
+def time_formats(column: polars.Series) -> list[str]:
+    """The formats in which all texts of a column are times, such as %d.%m.%Y: two where a day stands before or after
+    its month, and no row says which."""
+    texts = column.drop_nulls()
+    return [form for form in likely_formats(texts) if not times_of(texts, form)[1]]
+
+
+def likely_formats(texts: polars.Series) -> list[str]:
+    """The formats in which most of the first texts are times."""
+    some = texts.drop_nulls().head(FEW)
+    return [form for form in FORMATS if 2 * len(times_of(some, form)[1]) < len(some)]
+
+
 def orders_of(column: polars.Series) -> list[str]:
     """The formats, with the day first or with the month first, in which all texts of a column are times."""
-    first = next((text for text in column if text is not None), "")
-    found = re.match(DAY_OR_MONTH_FIRST, first)
-    if found is None:
-        return []
-    sign, year = found["sign"], "%Y" if len(found["year"]) == 4 else "%y"
-    time = found["time"] or ""
-    clock = "" if not time else f"{time[0]}%H:%M" + (":%S" if time.count(":") == 2 else "")
-    forms = [sign.join(["%d", "%m", year]) + clock, sign.join(["%m", "%d", year]) + clock]
-    return [form for form in forms if not times_of(column, form)[1]]
+    return [form for form in time_formats(column) if form.startswith(("%d", "%m"))]
+
+
+def or_month_first(forms: Sequence[str]) -> str:
+    """`, or "%m/%d/%Y" where the month stands first`, of formats that all fit; empty where that cannot be."""
+    other = next((form for form in forms if form.startswith("%m")), None)
+    return f', or "{other}" where the month stands first' if other not in (None, forms[0]) else ""
 
 
 def _check_order(column: polars.Series) -> None:
@@ -85,7 +111,7 @@ def _check_order(column: polars.Series) -> None:
     text = next(text for text in column if text is not None)
     mend = f"source: {{types: {{{column.name}: {{time: {json.dumps(forms[0])}}}}}}}"
     told = f"{column.name} does not begin with the year, as in {text!r}"
-    if len(forms) == 2:
+    if other := or_month_first(forms):
         told += ", which can be two days"
-        mend += f', or "{forms[1]}" where the month stands first'
+        mend += other
     raise DataError(f"{told}: the spec has to say how its times are written", hint=mend)
