@@ -193,11 +193,13 @@ def say(judges: Sequence[Judge], table: Table, rows: np.ndarray | None, *, targe
         rows: which; None: all.
         target: whether the table has the target too.
     """
+    from dlrun.evaluation.assess import reconstructed
     from dlrun.evaluation.folds import ensemble
 
-    return ensemble(
-        [judge.predict(table.name, judge.preparation.encode(table, rows, target=target, new=True)) for judge in judges]
-    )
+    encoded = [judge.preparation.encode(table, rows, target=target, new=True) for judge in judges]
+    if judges[0].reconstructs:
+        return reconstructed(judges, table.name, encoded)
+    return ensemble([judge.predict(table.name, each) for judge, each in zip(judges, encoded, strict=True)])
 
 
 def trained_model(run: RunFolder, experiment: Experiment, preparation: Any) -> Any:
@@ -208,10 +210,11 @@ def trained_model(run: RunFolder, experiment: Experiment, preparation: Any) -> A
     """
     from dlrun.training.model import restore_weights
 
+    weights = run.load_weights()
     # Not before the data is read, which has the memory to itself then. The run may come from another machine.
     experiment.runtime.model_copy(update={"device": "auto"}).prepare()
     model = experiment.build(preparation.signature)
-    restore_weights(model, run.load_weights())
+    restore_weights(model, weights)
     return model
 
 

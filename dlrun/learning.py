@@ -317,7 +317,7 @@ def judge_run(experiment: Experiment, model: Any, dataset: Dataset, run: RunFold
     elif matrices:
         run.write_confusion_matrix(**matrices[last.target])
     if last.task == "reconstruction":
-        run.save_samples(judge.samples(last.split, dataset.splits[last.split], last))
+        run.save_samples(judge.samples(last.split, dataset.splits[last.split]))
     if experiment.evaluation.plots:
         from dlrun.evaluation.plots import redraw
 

@@ -7,7 +7,8 @@ import tempfile
 
 import hypothesis
 
-os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dlrun-tests-")
+CACHE = tempfile.TemporaryDirectory(prefix="dlrun-tests-", ignore_cleanup_errors=True)
+os.environ["XDG_CACHE_HOME"] = CACHE.name
 
 hypothesis.settings.register_profile("dlrun", deadline=None)  # how long a test takes says nothing on a busy machine
 hypothesis.settings.load_profile("dlrun")

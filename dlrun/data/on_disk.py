@@ -11,7 +11,7 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Protocol, overload
 
 from dlrun.errors import DataError
 from dlrun.machine import size
@@ -221,6 +221,23 @@ class Selected(Made):
         runs = [(int(rows[start]), int(rows[end - 1]) + 1) for start, end in zip(starts, ends, strict=True) if end]
         found = self._whole.taken(runs, len(rows))
         return found if self._change is None else self._change(found)
+
+
+class Sliced(Protocol):
+    """What gives some of its rows in memory: an array, or what stands in for one."""
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray: ...
+
+
+def picked(values: Sliced, rows: np.ndarray) -> np.ndarray:
+    """A few rows, in memory.
+
+    Args:
+        rows: which, (n,), from the front to the back.
+    """
+    import numpy as np
+
+    return np.concatenate([values[row : row + 1] for row in rows.tolist()])
 
 
 ROOM = "make room there; or set the environment variable XDG_CACHE_HOME to a folder on another disk"

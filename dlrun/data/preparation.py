@@ -129,7 +129,7 @@ class Preparation(Spec):
 
         Raises:
             DataError: columns are missing or of another form, values are missing or cannot be read: all at once,
-                with the numbers of the rows.
+                with the numbers of the rows; or the input is to be reconstructed, and there are several.
         """
         import numpy as np
 
@@ -142,7 +142,7 @@ class Preparation(Spec):
             nothing = np.zeros((len(rows), 0), np.float32), np.zeros((len(rows), 0))
             return Examples(rows, inputs, *nothing, further=tuple(nothing for _ in self.further))
         if self.target is None:
-            [given] = inputs.values()
+            given = inputs[self.signature.output.name]
             return Examples(rows, inputs, given, given)
         (main, truth), *further = (_encoded(each, columns[each.column]) for each in self.targets)
         return Examples(rows, inputs, main, truth, further=tuple(further))

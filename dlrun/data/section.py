@@ -27,7 +27,7 @@ from dlrun.data.sources.tabular import Tabular
 from dlrun.data.split_checks import beside_own_validation, check_files
 from dlrun.data.splits import AutoSplit, FilesSplit, FixedSplit, Parts, Roles, Split, TimeSplit
 from dlrun.data.splits.parts import own_validation
-from dlrun.data.streaming import allowed_bytes, check_fits, encoded_parts, is_streamed, left_on_disk, on_disk
+from dlrun.data.streaming import allowed_bytes, encoded_parts, is_streamed, left_on_disk, on_disk
 from dlrun.data.target import Target, TargetField, TargetKind, known_classes, target_kind
 from dlrun.errors import DataError, MisfitError
 from dlrun.spec.base import Spec
@@ -140,7 +140,7 @@ class Data(Spec):
         """
         source = self.source.resolve(base)
         try:
-            table = self._table(source, base, memory, reconstructs=reconstructs)
+            table = self._table(source, base, memory)
         except MisfitError as error:
             raise MisfitError(*(problem.under("data", "source") for problem in error.problems)) from None
         if isinstance(source, Tabular | Sql):
@@ -150,7 +150,7 @@ class Data(Spec):
         if problems := list(check_data(resolved, columns, table.test_rows is not None, reconstructs=reconstructs)):
             raise MisfitError(*(problem.under("data") for problem in problems))
         resolved = resolved.model_copy(update={"features": with_vectors(resolved.features or {}, base)})
-        table, resolved, columns = resolved.decoded(table, columns, base, memory, reconstructs=reconstructs)
+        table, resolved, columns = resolved.decoded(table, columns, base, memory)
         parts = resolved.parts(table, seed)
         preparation, out_of_fold = fit(resolved, table, columns, parts, seed)
         for target in preparation.targets:
@@ -167,14 +167,12 @@ class Data(Spec):
             **examples,
         )
 
-    def _table(self, source: Source, base: pathlib.Path, memory: str, *, reconstructs: bool) -> Table:
+    def _table(self, source: Source, base: pathlib.Path, memory: str) -> Table:
         """The columns of the source, in memory or, where they would be too large, read when they are asked for."""
         if isinstance(source, Sql):  # how much there is shows while it is fetched
-            return source.load(base, None if reconstructs else allowed_bytes(memory))
-        if is_streamed(source, base, memory):
-            if not reconstructs and isinstance(source, Tabular):
-                return source.lazily(base)
-            check_fits(source, base, "an autoencoder" if reconstructs else source.kind)
+            return source.load(base, allowed_bytes(memory))
+        if isinstance(source, Tabular) and is_streamed(source, base, memory):
+            return source.lazily(base)
         return left_on_disk(source.load(base), memory)
 
     def _resolve(
@@ -213,21 +211,18 @@ class Data(Spec):
         columns: dict[str, Column],
         base: pathlib.Path,
         memory: str = "in_memory",
-        *,
-        reconstructs: bool = False,
     ) -> tuple[Table, Data, dict[str, Column]]:
         """The table with pixels where it names image files, the resolved section, and the columns as they are then.
 
         Args:
-            memory: as `runtime.memory`; pixels that would take more are put on disk, if they are not the target too.
+            memory: as `runtime.memory`; pixels that would take more are put on disk.
 
         Raises:
             DataError: an image cannot be decoded; all such are named.
             MisfitError: a feature says how files are read, and its column holds pixels.
         """
-        allowed = None if reconstructs else allowed_bytes(memory)
         try:
-            table, features, columns = with_pixels(table, self.features or {}, columns, base, allowed)
+            table, features, columns = with_pixels(table, self.features or {}, columns, base, allowed_bytes(memory))
         except MisfitError as error:
             raise MisfitError(*(problem.under("data") for problem in error.problems)) from None
         return table, self.model_copy(update={"features": features}), columns

@@ -21,7 +21,7 @@ from dlrun.data.sources.lazy import LazyColumns, rows_of_table
 from dlrun.data.sources.tabular import Tabular
 from dlrun.data.splits import Parts
 from dlrun.errors import DataError
-from dlrun.machine import available_memory, bytes_of, cache_folder, size
+from dlrun.machine import available_memory, bytes_of, cache_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,25 +47,6 @@ def allowed_bytes(memory: str) -> int | None:
         return None if memory == "in_memory" else 0
     allowed, free = bytes_of(memory), available_memory()
     return allowed if allowed is not None or free is None else free // SHARE
-
-
-def check_fits(source: Source, base: pathlib.Path, what: str) -> None:
-    """That data fits in memory that can be nowhere else.
-
-    Args:
-        what: it is for.
-
-    Raises:
-        DataError: it does not.
-    """
-    if not isinstance(source, Tabular):
-        return
-    needed, free = source.memory_needed(base), available_memory()
-    if free is not None and needed > free:
-        raise DataError(
-            f"{what} needs all of its data in memory: about {size(needed)}, and {size(free)} are free",
-            hint="take fewer rows or columns (source: {limit: …}, or select), or a machine with more memory",
-        )
 
 
 def left_on_disk(table: Table, memory: str) -> Table:
@@ -98,7 +79,7 @@ def encoded_parts(
         out_of_fold: what the train rows are shown of columns whose encoding has learned from the target.
 
     Raises:
-        DataError: as `encoded_on_disk`; or the table is in memory and was to be streamed.
+        DataError: as `encoded_on_disk`.
     """
     if is_on_disk(table) or _are_too_large(preparation, parts, memory) or memory == "streamed":
         if preparation.series_input is None:
@@ -124,18 +105,34 @@ def encoded_on_disk(
     Raises:
         DataError: values cannot be read; or the disk has no room.
     """
-    import numpy as np
-
     here: Mapping[str, object] = {} if isinstance(table.columns, LazyColumns) else table.columns
     whole = {name: values for name, values in here.items() if isinstance(values, OnDisk)}
     pixels = {
         name: each for name, each in preparation.features.items() if name in whole and isinstance(each, FittedImage)
     }
-    if pixels:
-        rest = {name: each for name, each in preparation.features.items() if name not in pixels}
-        preparation = preparation.model_copy(update={"features": rest})
+    rest = {name: each for name, each in preparation.features.items() if name not in pixels}
+    found = _encoded_in_blocks(table, parts, preparation.model_copy(update={"features": rest}), out_of_fold)
+    for part, examples in found.items():
+        for name, feature in pixels.items():
+            encoded = Selected(whole[name], examples.rows, feature.encode)
+            examples.inputs[input_name(name)] = cast("np.ndarray", encoded)
+        if preparation.target is None:
+            given = examples.inputs[preparation.signature.output.name]
+            found[part] = replace(examples, target=given, truth=given)
+    return found
+
+
+def _encoded_in_blocks(
+    table: Table, parts: Parts, preparation: Preparation, out_of_fold: OutOfFold | None
+) -> dict[str, Examples]:
+    """The encoded rows of each part but for images that are on disk already."""
+    import numpy as np
+
     names = list(preparation.features)
     names += [each.column for each in preparation.targets if each.column not in names]
+    if not names:
+        nothing = np.zeros((len(table), 0))
+        return {part: Examples(rows, {}, nothing[rows], nothing[rows]) for part, rows in parts.items()}
     found: dict[str, Examples] = {}
     start = 0
     for block in rows_of_table(table, names):
@@ -153,10 +150,6 @@ def encoded_on_disk(
                 found[part] = _empty(examples, rows)
             _append(found[part], examples)
         start += len(block)
-    for name, feature in pixels.items():
-        for examples in found.values():
-            encoded = Selected(whole[name], examples.rows, feature.encode)
-            examples.inputs[input_name(name)] = cast("np.ndarray", encoded)
     return found
 
 
@@ -202,9 +195,14 @@ def is_on_disk(table: Table) -> bool:
     return isinstance(table.columns, LazyColumns) or any(isinstance(each, OnDisk) for each in table.columns.values())
 
 
-def _bytes_of_row(examples: Examples) -> int:
+def _distinct(examples: Examples) -> dict[int, np.ndarray]:
+    """Inputs, targets and truths by their identity: the input may be the target, and a target its own truth."""
     arrays = [*examples.inputs.values(), *(array for part in examples.each for array in (part.target, part.truth))]
-    return sum(math.prod(array.shape[1:]) * array.dtype.itemsize for array in arrays)
+    return {id(array): array for array in arrays}
+
+
+def _bytes_of_row(examples: Examples) -> int:
+    return sum(math.prod(array.shape[1:]) * array.dtype.itemsize for array in _distinct(examples).values())
 
 
 def _empty(like: Examples, rows: np.ndarray) -> Examples:
@@ -213,32 +211,18 @@ def _empty(like: Examples, rows: np.ndarray) -> Examples:
     Args:
         rows: of the table, that will be in it.
     """
-
-    def empty(array: np.ndarray) -> OnDisk:
-        return OnDisk(cache_folder() / "streamed", array.shape[1:], array.dtype)
-
-    pairs: list[tuple[np.ndarray, np.ndarray]] = []
-    for part in like.each:
-        stored = cast("np.ndarray", empty(part.target))
-        same = part.truth is part.target
-        pairs.append((stored, stored if same else cast("np.ndarray", empty(part.truth))))
-    (target, truth), *further = pairs
     # They stand in for arrays: they are sliced as those are.
-    return Examples(
-        rows,
-        cast("dict[str, np.ndarray]", {name: empty(array) for name, array in like.inputs.items()}),
-        target,
-        truth,
-        further=tuple(further),
-    )
+    empty = {
+        key: cast("np.ndarray", OnDisk(cache_folder() / "streamed", array.shape[1:], array.dtype))
+        for key, array in _distinct(like).items()
+    }
+    (target, truth), *further = ((empty[id(part.target)], empty[id(part.truth)]) for part in like.each)
+    inputs = {name: empty[id(array)] for name, array in like.inputs.items()}
+    return Examples(rows, inputs, target, truth, further=tuple(further))
 
 
 def _append(stored: Examples, more: Examples) -> None:
-    pairs = [(stored.inputs[name], more.inputs[name]) for name in more.inputs]
-    for part, its in zip(stored.each, more.each, strict=True):
-        pairs += [(part.target, its.target)]
-        pairs += [(part.truth, its.truth)] if part.truth is not part.target else []
-    for array, values in pairs:
+    for array, values in zip(_distinct(stored).values(), _distinct(more).values(), strict=True):
         cast("OnDisk", array).append(values)
 
 
@@ -257,8 +241,12 @@ def window(examples: Examples, ranges: Sequence[Range], room: int) -> Examples:
     """The examples of some ranges in memory, one after the other, and zeros up to `room` of them."""
     import numpy as np
 
+    read: dict[int, np.ndarray] = {}
+
     def taken(array: np.ndarray) -> np.ndarray:
-        return cast("Rows", array).taken(ranges, room)
+        if id(array) not in read:
+            read[id(array)] = cast("Rows", array).taken(ranges, room)
+        return read[id(array)]
 
     target, *others = (taken(part.target) for part in examples.each)
     inputs = {name: taken(each) for name, each in examples.inputs.items()}

@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from dlrun.data.examples import Examples
 from dlrun.data.fitted_target import FittedNumbers
+from dlrun.data.on_disk import picked
 from dlrun.data.preparation import Preparation
 from dlrun.evaluation.baselines import baselines, season
 from dlrun.evaluation.metrics import measure, measure_several
 from dlrun.evaluation.predictions import Predictions
+from dlrun.evaluation.reconstruction import Noisy, errors
 from dlrun.evaluation.threshold import Chosen, Threshold, choose
-from dlrun.seeds import generator
 from dlrun.training.losses import Loss, scores
 from dlrun.training.model import Forward
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 NEEDED_NEXT = ("polars", "sklearn.metrics", "matplotlib.figure", "matplotlib.backends.backend_agg")
 """What measures and draws."""
 
-NOISY_INPUT = "the noisy input itself"
 SAMPLES = 12
 """How many originals and reconstructions are kept to look at."""
 
@@ -57,7 +57,9 @@ class Judge:
 
     def predict(self, split: str, examples: Examples) -> Predictions:
         """What the model says of a split, in the units of the data."""
-        outputs = self._forward.each(self.inputs(split, examples))
+        if self.reconstructs:
+            return reconstructed([self], split, [examples])
+        outputs = self._forward.each(examples.inputs)
         parts = zip(self.preparation.each, self.losses, examples.each, strict=True)
         main, *further = (self._restored(split, *part, outputs) for part in parts)
         return replace(main, further=tuple(further)) if further else main
@@ -90,31 +92,34 @@ class Judge:
     def _forward(self) -> Forward:
         return Forward(self.model, self.batch_size)
 
-    def inputs(self, split: str, examples: Examples) -> dict[str, np.ndarray]:
-        """What the network is given: the examples, with the noise that it is to take out again."""
-        import numpy as np
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the model is an autoencoder."""
+        return self.preparation.signature.output.task == "reconstruction"
 
-        if not self.noise:
-            return examples.inputs
-        random = generator(self.seed, f"noise {split}")
-        return {
-            name: values + np.float32(self.noise) * random.standard_normal(values.shape, dtype=np.float32)
-            for name, values in examples.inputs.items()
-        }
+    def given(self, split: str, examples: Examples) -> np.ndarray | Noisy:
+        """What an autoencoder is given: its inputs, with the noise that it is to take out again. To be sliced."""
+        (values,) = examples.inputs.values()
+        return Noisy(values, self.noise, self.seed, split) if self.noise else values
+
+    def reconstruct(self, given: np.ndarray) -> np.ndarray:
+        """What an autoencoder makes of what it is given, (n, …)."""
+        output = self.preparation.signature.output
+        (outputs,) = self._forward.each({self.preparation.inputs[0].name: given})
+        return scores(outputs, output, self.losses[0])
 
     def baselines(self, predictions: Predictions, examples: Examples, train: Examples) -> dict[str, Predictions]:
         """What a trivial model says of the same examples, by its name."""
+        if self.reconstructs:
+            given = self.given(predictions.split, examples)
+            noisy = given if isinstance(given, Noisy) else None
+            return baselines(predictions, train.truth, inputs=examples.truth, noisy=noisy)
         history, seconds = self._history(examples), self._step_seconds()
         found: dict[str, Predictions] = {}
         for each, part in zip(predictions.each, train.each, strict=True):
             for name, trivial in baselines(each, part.truth, history=history, step_seconds=seconds).items():
                 before = found.get(name)  # of another target
                 found[name] = replace(before, further=(*before.further, trivial)) if before else trivial
-        if self.noise:
-            (noisy,) = self.inputs(predictions.split, examples).values()
-            found[NOISY_INPUT] = Predictions(
-                predictions.split, predictions.task, predictions.target, (), examples.rows, examples.truth, noisy
-            )
         return found
 
     def decided(self, how: Threshold, examples: Examples) -> tuple[Judge, Chosen]:
@@ -138,19 +143,17 @@ class Judge:
             return measure(predictions, self.metrics)
         return measure_several(predictions, self.metrics)
 
-    def samples(self, split: str, examples: Examples, predictions: Predictions) -> dict[str, np.ndarray]:
-        """A few inputs and what the autoencoder made of them, evenly from the whole split."""
+    def samples(self, split: str, examples: Examples) -> dict[str, np.ndarray]:
+        """A few inputs and what the autoencoder makes of them, evenly from the whole split."""
         import numpy as np
 
         chosen = np.linspace(0, len(examples) - 1, min(SAMPLES, len(examples))).astype(int)
+        given = picked(self.given(split, examples), chosen)
         found = {
-            "originals": examples.truth[chosen],
-            "reconstructions": predictions.scores[chosen].astype(np.float32),
+            "originals": picked(examples.truth, chosen),
+            "reconstructions": self.reconstruct(given).astype(np.float32),
         }
-        if self.noise:
-            (noisy,) = self.inputs(split, examples).values()
-            found["noisy"] = noisy[chosen]
-        return found
+        return found | ({"noisy": given} if self.noise else {})
 
     def _history(self, examples: Examples) -> np.ndarray | None:
         """The past values before each forecast, (n, steps), in the units of the data, as many as baselines look at;
@@ -163,6 +166,26 @@ class Judge:
 
     def _step_seconds(self) -> float | None:
         return self.preparation.series.step if self.preparation.series else None
+
+
+def reconstructed(judges: Sequence[Judge], split: str, examples: Sequence[Examples]) -> Predictions:
+    """How far what autoencoders make of a split, of several their mean, is from it.
+
+    Args:
+        examples: of the split, as each of them reads it; those of the first are what is compared with.
+    """
+    import numpy as np
+
+    output, of_first = judges[0].preparation.signature.output, examples[0]
+    givens = [judge.given(split, own) for judge, own in zip(judges, examples, strict=True)]
+
+    def made(part: slice) -> np.ndarray:
+        each = [judge.reconstruct(given[part]) for judge, given in zip(judges, givens, strict=True)]
+        return each[0] if len(each) == 1 else cast("np.ndarray", np.mean(each, axis=0))
+
+    found = errors(of_first.truth, made, judges[0]._forward.batch_size)
+    nothing = np.zeros((len(of_first), 0))
+    return Predictions(split, output.task, output.name, (), of_first.rows, nothing, found)
 
 
 def all_metrics(judge: Judge, splits: Mapping[str, Examples]) -> tuple[dict[str, Any], dict[str, Predictions]]:

@@ -12,8 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from dlrun.evaluation.predictions import Array, Predictions
+from dlrun.evaluation.reconstruction import Noisy, errors, mean_input
 
-MAJORITY, MEAN, MEDIAN, LAST_VALUE, MEAN_INPUT = "majority class", "mean", "median", "last value", "mean of the inputs"
+MAJORITY, MEAN, MEDIAN, LAST_VALUE = "majority class", "mean", "median", "last value"
+MEAN_INPUT, NOISY_INPUT = "mean of the inputs", "the noisy input itself"
 
 HOUR, DAY = 3600.0, 86400.0
 
@@ -31,16 +33,20 @@ def baselines(
     *,
     history: Array | None = None,
     step_seconds: float | None = None,
+    inputs: Array | None = None,
+    noisy: Noisy | None = None,
 ) -> dict[str, Predictions]:
     """The trivial predictions for the examples of a model's predictions, by the name of the baseline.
 
     Args:
         predictions: the model's; only their truth, rows and classes are used.
         train: the truth of the train split: (n,) index of the class; (n,) numbers; (n, …) the inputs, for a
-            reconstruction; not used for a forecast.
+            reconstruction, in memory or on disk; not used for a forecast.
         history: forecast: (n, window) the values before each example's first step, oldest first, in the units of the
             data.
         step_seconds: forecast: the time step of the series, where it has one.
+        inputs: reconstruction: (n, …) what is to be given again.
+        noisy: then also what the model was given, where that has noise.
     """
     match predictions.task:
         case "binary" | "multiclass":
@@ -48,7 +54,7 @@ def baselines(
         case "regression":
             return {MEAN: constant(predictions, np.mean(train)), MEDIAN: constant(predictions, np.median(train))}
         case "reconstruction":
-            return {MEAN_INPUT: constant(predictions, np.mean(train, axis=0, dtype=np.float64))}
+            return {} if inputs is None else trivial_reconstructions(predictions, inputs, train, noisy)
         case "forecast":
             return {} if history is None else naive_forecasts(predictions, history, season(step_seconds))
 
@@ -62,6 +68,16 @@ def majority(predictions: Predictions, train: Array) -> Predictions:
 def constant(predictions: Predictions, value: Array | np.floating) -> Predictions:
     """The same prediction for every example."""
     return replace(predictions, scores=np.broadcast_to(value, (len(predictions), *np.shape(value))))
+
+
+def trivial_reconstructions(
+    predictions: Predictions, inputs: Array, train: Array, noisy: Noisy | None
+) -> dict[str, Predictions]:
+    """The mean of the train split's inputs for every input, and each input with its noise."""
+    made: dict[str, Array | Noisy] = {MEAN_INPUT: np.broadcast_to(mean_input(train), inputs.shape)}
+    if noisy is not None:
+        made[NOISY_INPUT] = noisy
+    return {name: replace(predictions, scores=errors(inputs, each.__getitem__)) for name, each in made.items()}
 
 
 def naive_forecasts(predictions: Predictions, history: Array, season: Season | None) -> dict[str, Predictions]:

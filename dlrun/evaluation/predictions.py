@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +20,7 @@ Array = NDArray[Any]
 Frame = TypeVar("Frame", "polars.DataFrame", "polars.LazyFrame")
 
 SCORE = "score_"
-_CHUNK = 1024  # examples whose reconstruction error is computed at once: bounds the memory, not the result
+_CHUNK = 1 << 20  # values whose error is computed at once: bounds the memory, not the result
 BLOCK = 1 << 18
 """Examples that are counted, or written, at once: as many as polars puts into a group of a file."""
 
@@ -34,8 +35,11 @@ class Predictions:
         target: the name of the target.
         classes: unique names in the order of their indexes; empty where there are none.
         rows: (n,) integers, which row of the source each example is; of a forecast's window that of its last past step.
-        truth: classification (n,) index of the class; regression (n,); forecast (n, horizon); reconstruction (n, …).
-        scores: classification (n, classes) probabilities, finite; else the prediction, shaped as the truth.
+        truth: classification (n,) index of the class; regression (n,); forecast (n, horizon); reconstruction (n, 0):
+            the inputs are not kept.
+        scores: classification (n, classes) probabilities, finite; reconstruction (n, 2), the mean squared and the mean
+            absolute error of the example, of which the reconstruction is not kept; else the prediction, shaped as the
+            truth.
         series: where there are several series: (n,) the name of each window's.
         times: then also (n,) which of the times of the split, counted from 0, its last past step is.
         threshold: of two classes, from which probability of the second on an example counts as of it; None: the more
@@ -192,12 +196,12 @@ def of_target(frame: Frame, target: str) -> Frame:
 
 def squared_errors(predictions: Predictions) -> Array:
     """(n,), for each example the mean over its values of the squared error."""
-    return _mean_by_example(predictions, np.square)
+    return _errors(predictions)[:, 0]
 
 
 def absolute_errors(predictions: Predictions) -> Array:
     """(n,), for each example the mean over its values of the absolute error."""
-    return _mean_by_example(predictions, np.abs)
+    return _errors(predictions)[:, 1]
 
 
 def log_losses(predictions: Predictions) -> Array:
@@ -210,10 +214,24 @@ def log_losses(predictions: Predictions) -> Array:
     return losses
 
 
-def _mean_by_example(predictions: Predictions, of: np.ufunc) -> Array:
-    errors = np.empty(len(predictions))
-    for start in range(0, len(predictions), _CHUNK):
-        part = slice(start, start + _CHUNK)
-        difference = predictions.scores[part].astype(np.float64) - predictions.truth[part]
-        errors[part] = of(difference).reshape(len(difference), -1).mean(axis=1)
+def _errors(predictions: Predictions) -> Array:
+    if predictions.task == "reconstruction":
+        return predictions.scores
+    return mean_errors(predictions.truth, predictions.scores)
+
+
+def mean_errors(truth: Array, said: Array) -> Array:
+    """(n, 2), for each example the means over its values of the squared and of the absolute error.
+
+    Args:
+        truth: (n, …).
+        said: shaped as the truth.
+    """
+    errors = np.empty((len(said), 2))
+    rows = max(1, _CHUNK // max(1, math.prod(said.shape[1:])))
+    for start in range(0, len(said), rows):
+        part = slice(start, start + rows)
+        difference = said[part].astype(np.float64) - truth[part]
+        for column, of in enumerate((np.square, np.abs)):
+            errors[part, column] = of(difference).reshape(len(difference), -1).mean(axis=1)
     return errors

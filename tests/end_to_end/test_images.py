@@ -155,6 +155,27 @@ def test_augmented_folds_are_the_same_one_by_one_and_streamed(pets: Path) -> Non
     assert (one / "augmented.npz").read_bytes() != (other / "augmented.npz").read_bytes()
 
 
+def test_an_autoencoder_of_image_files_is_the_same_streamed(pets: Path) -> None:
+    tree: dict[str, Any] = {
+        "data": {
+            "source": {"kind": "image_folder", "path": "pets"},
+            "features": {"image": {"kind": "image", "size": list(SIZE), "augment": {"flip": "horizontal"}}},
+        },
+        "architecture": {"kind": "autoencoder", "encoder": [8], "latent": 4, "output_activation": "sigmoid"},
+        "training": {"epochs": 2, "batch_size": 7, "shuffle": False},
+        "evaluation": {"plots": False},
+    }
+    runs = []
+    for memory in ("in_memory", "streamed"):
+        tree["runtime"] = {"memory": memory, "compile": "graph"}
+        runs.append(trained(write(pets.parent / f"{memory}.yaml", tree), pets.parent / f"coder_{memory}"))
+        assert f"memory: {memory}" in (runs[-1] / "resolved.yaml").read_text(encoding="utf-8")
+    one, two = runs
+    assert history(one) == history(two)
+    for name in ("model/weights.npz", "augmented.npz", "metrics.json", "samples.npz"):
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+
+
 def test_evaluation_on_another_folder(run: Path, pets: Path) -> None:
     done = dlrun("eval", run, "--data", pets, "--json")
     assert done.returncode == 0, done.stderr

@@ -121,6 +121,34 @@ def test_a_streamed_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path:
     assert json.loads(done.stdout)["metrics"] == read(run / "metrics.json")["test"]
 
 
+def test_a_streamed_autoencoder_that_is_resumed_ends_as_one_in_memory(tmp_path: Path) -> None:
+    table(tmp_path / "parts")
+    tree = {
+        "data": {"source": {"kind": "parquet", "path": "parts", "select": [f"x{index}" for index in range(24)]}},
+        "architecture": {"kind": "autoencoder", "encoder": [16], "latent": 8, "noise": 0.2},
+        "training": {"epochs": 2, "batch_size": 200, "shuffle": False},
+        "evaluation": {"plots": False},
+        "runtime": {"memory": "in_memory", "compile": "graph"},
+    }
+    whole = trained(write(tmp_path / "whole.yaml", tree), tmp_path / "whole")
+    tree["runtime"] = {"memory": "1 MB", "compile": "graph"}
+    run = trained(write(tmp_path / "streamed.yaml", tree), tmp_path / "streamed", "--set", "training.epochs=1")
+    assert yaml.safe_load((run / "resolved.yaml").read_text(encoding="utf-8"))["runtime"]["memory"] == "streamed"
+    done = dlrun("resume", run, "--epochs", "2")
+    assert done.returncode == 0, done.stderr
+    assert history(run) == history(whole)
+    for name in ("model/weights.npz", "metrics.json", "samples.npz"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes(), name
+    metrics = read(run / "metrics.json")
+    assert metrics["test"]["mse"] < metrics["baseline"]["mean of the inputs"]["mse"]
+    assert metrics["baseline"]["the noisy input itself"]["mse"] == pytest.approx(0.04, rel=0.05)
+
+    done = dlrun("eval", run, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["metrics"] == metrics["test"]
+    assert json.loads(done.stdout)["baseline"] == metrics["baseline"]
+
+
 def test_a_streamed_query_ends_with_the_weights_of_that_in_memory(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     x = random.normal(size=(800, 3))

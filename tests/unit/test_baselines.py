@@ -8,6 +8,7 @@ import pytest
 from dlrun.evaluation.baselines import Season, baselines, season, seasonal
 from dlrun.evaluation.metrics import measure
 from dlrun.evaluation.predictions import Predictions
+from dlrun.evaluation.reconstruction import Noisy
 
 HOUR, DAY = 3600, 86400
 
@@ -35,9 +36,19 @@ def test_mean_and_median():
 
 def test_mean_of_the_inputs():
     train = np.array([[[0.0, 2.0]], [[2.0, 4.0]]], np.float32)
-    (found,) = baselines(of("reconstruction", train), train).values()
-    np.testing.assert_array_equal(found.scores, [[[1, 3]], [[1, 3]]])
-    assert measure(found)["mse"] == 1
+    inputs = np.array([[[1.0, 3.0]], [[1.0, 7.0]], [[3.0, 3.0]]], np.float32)
+    (found,) = baselines(of("reconstruction", np.zeros((3, 0))), train, inputs=inputs).values()
+    np.testing.assert_array_equal(found.scores, [[0, 0], [8, 2], [2, 1]])  # from 1 and 3: squared and absolute
+    assert measure(found)["mse"] == pytest.approx(10 / 3)
+
+
+def test_the_noisy_input_itself():
+    inputs = np.zeros((4000, 5), np.float32)
+    noisy = Noisy(inputs, 0.5, 3, "test")
+    found = baselines(of("reconstruction", np.zeros((4000, 0))), inputs, inputs=inputs, noisy=noisy)
+    assert list(found) == ["mean of the inputs", "the noisy input itself"]
+    assert measure(found["the noisy input itself"])["mse"] == pytest.approx(0.25, rel=0.03)
+    assert measure(found["mean of the inputs"])["mse"] == 0
 
 
 def test_naive_forecasts():

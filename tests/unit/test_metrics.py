@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 from dlrun.evaluation.confusion import ConfusedPair, confusion, most_confused
 from dlrun.evaluation.metrics import CLASSIFICATION, NUMBERS, RECONSTRUCTION, measure
 from dlrun.evaluation.names import ALL_METRICS, MAIN_METRIC, METRICS, TASKS, higher_is_better, label
-from dlrun.evaluation.predictions import Predictions
+from dlrun.evaluation.predictions import Predictions, mean_errors
 from dlrun.evaluation.settings import Evaluation
 
 
@@ -145,8 +145,8 @@ def test_windows_of_several_series_at_one_time_are_no_independent_samples():
 
 def test_reconstruction_and_its_distribution():
     truth = np.zeros((2000, 2, 2), np.float32)
-    scores = np.broadcast_to(np.arange(2000.0)[:, None, None], truth.shape)
-    result = measure(predictions("reconstruction", truth, scores))
+    said = np.broadcast_to(np.arange(2000.0)[:, None, None], truth.shape)
+    result = measure(predictions("reconstruction", np.zeros((2000, 0)), mean_errors(truth, said)))
     assert result["mae"] == pytest.approx(999.5)
     assert result["mse"] == pytest.approx(np.mean(np.arange(2000.0) ** 2))
     assert result["error_quantiles"]["max"] == 1999**2
@@ -278,9 +278,9 @@ def test_the_frame_names_classes():
 
 
 def test_the_frame_of_a_reconstruction_has_errors_only():
-    original = predictions("reconstruction", np.zeros((2, 3)), np.ones((2, 3)))
+    original = predictions("reconstruction", np.zeros((2, 0)), mean_errors(np.zeros((2, 3)), np.full((2, 3), 2.0)))
     assert original.to_frame().columns == ["row", "split", "error"]
-    assert original.to_frame()["error"].to_list() == [1.0, 1.0]
+    assert original.to_frame()["error"].to_list() == [4.0, 4.0]
     with pytest.raises(ValueError, match="errors"):
         Predictions.from_frame(original.to_frame(), "test", "reconstruction", "image")
 

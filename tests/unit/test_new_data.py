@@ -135,6 +135,10 @@ def test_zstandard(tmp_path: pathlib.Path) -> None:
     pl.DataFrame(PLAIN).lazy().sink_csv(file, compression="zstd")
     assert frame_of(read_bytes(file), "t", Dialect()).to_dict(as_series=False) == PLAIN
     packed = file.read_bytes()
+    for content in (b"a\n1\n\0\n3\n", b"a\n1\x01\x01,\r\n"):  # nothing of it is left out, to be told or read
+        header = b"\x28\xb5\x2f\xfd\x20" + bytes([len(content)])
+        file.write_bytes(header + (len(content) << 3 | 1).to_bytes(3, "little") + content)
+        assert read_bytes(file) == content
     for damaged in (packed[:-10], b"not packed at all", packed[:4]):
         file.write_bytes(damaged)
         with pytest.raises(DataError, match="is damaged"):

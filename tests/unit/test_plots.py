@@ -21,7 +21,7 @@ from dlrun.evaluation.plots.folds import held_out
 from dlrun.evaluation.plots.ranking import draw_ranking
 from dlrun.evaluation.plots.reconstruction import draw_error_distribution, draw_reconstructions
 from dlrun.evaluation.plots.style import DPI, number, shorten, with_interval
-from dlrun.evaluation.predictions import Predictions
+from dlrun.evaluation.predictions import Predictions, mean_errors
 
 
 def texts(figure):
@@ -67,7 +67,7 @@ def forecast(windows=200, horizon=6):
 
 
 def drawn(predictions, train, **arguments):
-    keep = {name: arguments.pop(name) for name in ("history", "step_seconds") if name in arguments}
+    keep = {name: arguments.pop(name) for name in ("history", "step_seconds", "inputs") if name in arguments}
     metrics = {
         "test": measure(predictions),
         "baseline": {name: measure(found) for name, found in baselines(predictions, train, **keep).items()},
@@ -251,11 +251,12 @@ def test_the_past_of_a_forecast_is_the_truth_of_earlier_windows():
 @pytest.mark.parametrize("noisy", [False, True])
 def test_all_of_a_reconstruction(shape, noisy):
     originals = np.random.default_rng(0).random((50, *shape)).astype(np.float32)
-    predictions = Predictions("test", "reconstruction", "x", (), np.arange(50), originals, originals * 0.9)
+    found = mean_errors(originals, originals * 0.9)
+    predictions = Predictions("test", "reconstruction", "x", (), np.arange(50), np.zeros((50, 0)), found)
     samples = {"originals": originals[:12], "reconstructions": originals[:12] * 0.9}
     if noisy:
         samples["noisy"] = originals[:12] + 0.1
-    found = drawn(predictions, originals, samples=samples)
+    found = drawn(predictions, originals, samples=samples, inputs=originals)
     assert list(found) == ["curves", "reconstructions", "error_distribution"]
     for figure in found.values():
         png(figure)

@@ -162,6 +162,33 @@ def test_what_is_on_disk_is_what_would_be_in_memory(fields: dict[str, Any], smal
             assert not some.inputs[name][28:].any()
 
 
+def test_the_input_of_an_autoencoder_is_on_disk_once(small: pathlib.Path) -> None:
+    names = ["number", "colour", "small"]
+    tree = {
+        "source": {"kind": "parquet", "path": "parts"},
+        "features": {name: FEATURES[name] for name in names},
+    }
+    whole, streamed = (
+        Data.parse(tree).load(small, 5, reconstructs=True, memory=memory) for memory in ("in_memory", "streamed")
+    )
+    assert (whole.streamed, streamed.streamed) == (False, True)
+    assert streamed.summary() == whole.summary()
+    assert streamed.preparation == whole.preparation
+    for part, expected in whole.splits.items():
+        found = streamed.splits[part]
+        given = found.inputs["features"]
+        np.testing.assert_array_equal(np.asarray(given), expected.inputs["features"], strict=True)
+        assert found.target is given
+        assert found.truth is given
+    assert streaming.row_bytes(streamed.train) == 4 * whole.train.inputs["features"].shape[1]
+    some = streaming.window(streamed.train, [(5, 9)], 6)
+    assert some.target is some.inputs["features"]
+    both = tree | {"features": {name: FEATURES[name] for name in ("number", "note")}}
+    for memory in ("in_memory", "streamed"):
+        with pytest.raises(DataError, match="can reconstruct one input, but the features make 2: features, note"):
+            Data.parse(both).load(small, 5, reconstructs=True, memory=memory)
+
+
 SHOPS: dict[str, Any] = {
     "y": {"kind": "series", "window": 5, "horizon": 3, "difference": 2, "normalise_each": True},
     "x": {"kind": "series", "normalise": "min_max"},
@@ -300,13 +327,8 @@ def test_sizes(text: str, count: int | None) -> None:
     assert bytes_of(text) == count
 
 
-def test_what_cannot_be_streamed_is_told(small: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_streamed_is_told(small: pathlib.Path) -> None:
     assert not streaming.is_streamed(Arrays(kind="arrays", path="a.npz"), small, "1 KB")
-    monkeypatch.setattr(streaming, "available_memory", lambda: 1000)
-    with pytest.raises(DataError, match=r"an autoencoder needs all of its data in memory: about .*KiB, and 0.98 KiB"):
-        Data.parse({"source": {"kind": "parquet", "path": "parts"}, "features": {"number": {"kind": "number"}}}).load(
-            small, 0, reconstructs=True, memory="auto"
-        )
     with pytest.raises(DataError, match=r"would take 1\.00 TiB of disk"):
         check_room(small, 1 << 40, "this")
 
@@ -405,6 +427,12 @@ def test_images_on_disk_are_those_in_memory(small: pathlib.Path) -> None:
     np.testing.assert_array_equal(some.inputs["image"][:11], whole.train.inputs["image"][[*range(20, 30), 3]])
     assert not some.inputs["image"][11:].any()
     assert streaming.row_bytes(on_disk.train) == 6 * 5 * 3 * 4 + 4
+    again = Data.parse(tree).load(small, 5, reconstructs=True, memory="streamed")
+    assert streaming.row_bytes(again.train) == 6 * 5 * 3 * 4
+    for examples in again.splits.values():
+        assert examples.target is examples.inputs["image"]
+        assert examples.truth is examples.inputs["image"]
+    np.testing.assert_array_equal(np.asarray(again.test.inputs["image"]), whole.test.inputs["image"], strict=True)
 
 
 def test_texts_that_repeat_are_kept_once() -> None:

@@ -172,7 +172,9 @@ def _unpacked(file: pathlib.Path) -> IO[bytes]:
         return io.BytesIO()
     except (polars.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{file} is damaged, or is not UTF-8: {error}", hint=FETCH) from None
-    return io.BytesIO("\1".join(cell.to_series().fill_null("").to_list()).encode())
+    # More than one is there where the text has NUL bytes, which whoever reads it tells.
+    rows = ("\0".join(text for text in row if text is not None) for row in cell.rows())
+    return io.BytesIO("\1".join(rows).encode())
 
 
 def read_whole(stream: IO[bytes], name: str) -> bytes:
