@@ -216,10 +216,11 @@ def trained_model(run: RunFolder, experiment: Experiment, preparation: Any) -> A
     """
     from dlrun.training.model import restore_weights
 
+    weights = run.load_weights()
     # Not before the data is read, which has the memory to itself then. The run may come from another machine.
     experiment.runtime.model_copy(update={"device": "auto"}).prepare()
     model = experiment.build(preparation.signature)
-    restore_weights(model, run.load_weights())
+    restore_weights(model, weights)
     return model
 
 
