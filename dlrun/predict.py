@@ -183,7 +183,7 @@ def forecast(
     import numpy as np
     import polars as pl
 
-    examples = judge.preparation.encode(batch.table, good, target=False, last=not every_window)
+    examples = judge.preparation.windows(batch.table, good, target=False, last=not every_window)
     together, past = judge.preparation.series_input, examples.past
     if together is None or past is None:
         raise ValueError("the model forecasts no series")
