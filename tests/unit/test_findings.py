@@ -168,6 +168,17 @@ def test_numbers_as_text(written: Any, row: int, mend: str, tmp_path: Path) -> N
     assert f"in row {row}" in finding.what
 
 
+def test_how_numbers_are_written() -> None:
+    points = written.written(polars.Series(["1.234,50", "2.345.678"]))
+    assert (points.points, points.commas, points.units) == (2, 0, 0)
+    mend = "take the points between thousands out of the file; source: {decimal_comma: true}"
+    assert written.mend_numbers(points) == mend
+    assert written.written(polars.Series(["5 kg"] * 9 + ["heavy"])).are_numbers
+    assert not written.written(polars.Series(["5 kg"] * 8 + ["heavy"] * 2)).are_numbers
+    assert written.text_among_numbers(polars.Series(["1", "2", "s/d", "s/d"])) == "s/d"
+    assert written.text_among_numbers(polars.Series(["1", "2", "s/d", "s/d", "s/d"])) is None
+
+
 def test_mixed_types(tmp_path: Path) -> None:
     random = np.random.default_rng(5)
     columns = sound() | {"grade": random.choice(["1", "2", "3", "4"], ROWS).tolist()}
