@@ -91,6 +91,9 @@ def test_the_times_of_a_series() -> None:
     assert (profile.first, profile.last, profile.step) == ("2020-01-01", "2020-01-01 09:00:00", 3600.0)
     assert (profile.holes, profile.repeated, profile.unordered, profile.missing) == (2, 1, 1, 1)
     assert profile_times(np.array(["NaT"], "datetime64[us]")) is None
+    twice = profile_times(np.array([0, 0, 0, 1, 1, 1, 2, 2], "datetime64[h]"))
+    assert twice is not None
+    assert (twice.step, twice.repeated) == (3600.0, 5)
 
 
 def test_the_times_of_several_series_are_looked_at_by_themselves() -> None:
