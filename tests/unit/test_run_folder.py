@@ -119,6 +119,12 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     assert writer.returncode == 0
 
 
+def test_json_of_keys_and_rows_that_are_not_jsons_own(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {3: (1, math.nan, {"a": (np.inf,)}), "b": [1, {"c": 2}]})
+    assert read_json(tmp_path / "a.json") == {"3": [1, None, {"a": [None]}], "b": [1, {"c": 2}]}
+    assert '"b": [\n    1,\n    {\n' in (tmp_path / "a.json").read_text(encoding="utf-8"), "for people too"
+
+
 def test_json_is_exact_and_knows_numpy(tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     value = {
