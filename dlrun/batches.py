@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dlrun.data.examples import Examples
@@ -116,7 +117,8 @@ def augmentation_of(experiment: Experiment, preparation: Preparation) -> Augment
     each = {output.name: output.is_classification for output in preparation.signature.outputs}
     classes = each if len(each) > 1 else any(each.values())
     alpha = inputs[0].augment.mixup
-    return Augmentation(inputs, experiment.seed, Mixup(alpha, classes, experiment.seed) if alpha else None)
+    mixup = Mixup(alpha, classes, experiment.seed) if alpha else None
+    return Augmentation(inputs, experiment.seed, mixup, copies=experiment.training.oversample is not None)
 
 
 def _oversampled(experiment: Experiment, examples: Examples, preparation: Preparation) -> Oversampled | None:
@@ -126,4 +128,7 @@ def _oversampled(experiment: Experiment, examples: Examples, preparation: Prepar
     from dlrun.training.order import Oversampled
 
     how, classes = experiment.training.oversample, preparation.signature.output.classes
-    return None if how is None else Oversampled.of(how, np.asarray(examples.target), classes)
+    if how is None:
+        return None
+    told = bool(augmented_inputs(experiment, preparation))
+    return replace(Oversampled.of(how, np.asarray(examples.target), classes), told=told)

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -17,7 +16,18 @@ import typer
 
 from dlrun import __version__, console
 from dlrun.errors import DlrunError, SpecError, UsageError
-from dlrun.spec.near import nearest
+from dlrun.options import (
+    AsJson,
+    ClusterName,
+    InFormat,
+    OfSplit,
+    OnCluster,
+    OnDevice,
+    Overrides,
+    RunPath,
+    SpecFile,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from dlrun.experiment import Experiment
@@ -31,67 +41,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-def one_of(what: str, names: type[StrEnum]) -> dict[str, Any]:
-    """What makes an option take some names only; Typer itself would tell pydantic's words of another one."""
-
-    known = {each.value: each for each in names}
-
-    def parse(value: str) -> StrEnum:
-        if value in known:
-            return known[value]
-        near = nearest(value, known)
-        hint = f"write `{near}`" if near else None
-        raise UsageError(f"there is no {what} {value}: it is one of {', '.join(known)}", hint=hint)
-
-    return {"parser": parse, "metavar": "|".join(known)}
-
-
-class DeviceName(StrEnum):
-    auto = "auto"
-    cpu = "cpu"
-    gpu = "gpu"
-
-
-class ClusterName(StrEnum):
-    ray = "ray"
-
-
-class SplitName(StrEnum):
-    train = "train"
-    validation = "validation"
-    test = "test"
-
-
-class FormatName(StrEnum):
-    csv = "csv"
-    parquet = "parquet"
-    jsonl = "jsonl"
-
-
-SpecFile = Annotated[Path, typer.Argument(metavar="SPEC", help="The YAML file.", show_default=False)]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.", show_default=False)]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change a field, such as training.epochs=20; may be repeated."),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        min=2, help="Train in so many processes together, on this machine or on --cluster.", show_default=False
-    ),
-]
-OnCluster = Annotated[
-    ClusterName | None,
-    typer.Option(
-        "--cluster",
-        help="Place the workers there, one on each node if --workers does not say.",
-        show_default=False,
-        **one_of("cluster", ClusterName),
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program, and nothing else.")]
 
 
 def show_version(wanted: bool) -> None:
@@ -115,10 +64,7 @@ def train(
     overrides: Overrides = None,
     out: Annotated[Path, typer.Option(help="Folder for the run's folder.")] = Path("runs"),
     seed: Annotated[int | None, typer.Option(help="Instead of the spec's seed.", show_default=False)] = None,
-    device: Annotated[
-        DeviceName | None,
-        typer.Option(help="Instead of the spec's runtime.device.", show_default=False, **one_of("device", DeviceName)),
-    ] = None,
+    device: OnDevice = None,
     workers: Workers = None,
     cluster: OnCluster = None,
     as_json: AsJson = False,
@@ -196,10 +142,7 @@ def launch(
 
 def evaluate(
     run: RunPath,
-    split: Annotated[
-        SplitName | None,
-        typer.Option(help="Which split; left out: test.", show_default=False, **one_of("split", SplitName)),
-    ] = None,
+    split: OfSplit = None,
     data: Annotated[
         Path | None, typer.Option(metavar="FILE", help="New data in the source's form.", show_default=False)
     ] = None,
@@ -230,12 +173,7 @@ def predict(
         Path | None,
         typer.Option("-o", "--out", metavar="FILE", help="A .csv, .parquet or .jsonl file; left out: printed."),
     ] = None,
-    form: Annotated[
-        FormatName | None,
-        typer.Option(
-            "--format", help="Left out: as FILE ends, or csv.", show_default=False, **one_of("format", FormatName)
-        ),
-    ] = None,
+    form: InFormat = None,
     skip_bad_rows: Annotated[
         bool, typer.Option("--skip-bad-rows", help="Leave out rows that cannot be read, and say which.")
     ] = False,

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from dlrun.data.columns import Table
+    from dlrun.data.examples import Examples
+    from dlrun.data.preparation import Preparation
     from dlrun.evaluation.assess import Judge
     from dlrun.evaluation.predictions import Predictions
 
@@ -196,7 +198,11 @@ def say(judges: Sequence[Judge], table: Table, rows: np.ndarray | None, *, targe
     from dlrun.evaluation.assess import reconstructed
     from dlrun.evaluation.folds import ensemble
 
-    encoded = [judge.preparation.encode(table, rows, target=target, new=True) for judge in judges]
+    def examples(preparation: Preparation) -> Examples:
+        encode = preparation.encode if preparation.series is None else preparation.windows
+        return encode(table, rows, target=target, new=True)
+
+    encoded = [examples(judge.preparation) for judge in judges]
     if judges[0].reconstructs:
         return reconstructed(judges, table.name, encoded)
     return ensemble([judge.predict(table.name, each) for judge, each in zip(judges, encoded, strict=True)])
@@ -210,10 +216,11 @@ def trained_model(run: RunFolder, experiment: Experiment, preparation: Any) -> A
     """
     from dlrun.training.model import restore_weights
 
+    weights = run.load_weights()
     # Not before the data is read, which has the memory to itself then. The run may come from another machine.
     experiment.runtime.model_copy(update={"device": "auto"}).prepare()
     model = experiment.build(preparation.signature)
-    restore_weights(model, run.load_weights())
+    restore_weights(model, weights)
     return model
 
 

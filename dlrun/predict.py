@@ -14,7 +14,7 @@ from dlrun.data.image_files import pixels_of
 from dlrun.data.new_data import PIPE, NewData
 from dlrun.data.preparation import Preparation
 from dlrun.errors import DataError
-from dlrun.evaluate import say, trained_judges
+from dlrun.evaluate import say, trained_folds, trained_judges
 from dlrun.evaluation.predictions import Predictions, squared_errors, together
 from dlrun.reading import read_resolved
 from dlrun.run.folder import RunFolder
@@ -95,12 +95,12 @@ def predict(
     """
     run = RunFolder.open(path)
     experiment, _ = read_resolved(run.resolved_path)
-    runs = run.folds() or [run]
+    runs = trained_folds(run) or [run]
     preparation = Preparation.parse(runs[0].preparation())
     data = [each for file in files for each in new_data(experiment.data.source, file, preparation)]
     predicted = Predicted(run)
     with output as write:
-        judges = [replace(judge, noise=0.0) for judge in trained_judges(run)]
+        judges: list[Judge] = []
         for file in data:
             write(_named(no_predictions(preparation), file, data, ()))
             for batch in decoded(experiment, preparation, file, piped):
@@ -109,11 +109,15 @@ def predict(
                     good = with_ends(preparation, batch, good, file.name, predicted.left_out)
                 if len(predicted.left_out) and not skip_bad_rows:
                     continue  # which others are bad is still to be found
+                if not len(good):
+                    continue
                 predicted.note_unknown(file.name, preparation.unknown(batch.table, good))
+                # Not before there are rows for them: what is wrong with the first is told before TensorFlow is there.
+                judges = judges or [replace(judge, noise=0.0) for judge in trained_judges(run)]
                 for frame in predictions(judges, batch, good, every_window=every_window):
                     write(_named(frame, file, data, batch.names))
                     predicted.rows += frame.height
-        predicted.asides = judges[0].notes
+        predicted.asides = judges[0].notes if judges else ()
         if len(predicted.left_out) and not (skip_bad_rows and predicted.rows):
             raise DataError("; ".join(predicted.left_out.reasons()), hint=_mend(predicted.left_out, skip_bad_rows))
     return predicted
@@ -158,12 +162,10 @@ def predictions(
 
     Args:
         judges: the trained models; of several, the mean of what they say.
-        good: the positions of the rows that are predicted, (rows,), sorted.
+        good: the positions of the rows that are predicted, (rows,), sorted; there are some.
         every_window: as `predict` takes it.
     """
     preparation = judges[0].preparation
-    if not len(good):
-        return
     if preparation.series is not None:
         # A series is not split into folds.
         yield forecast(judges[0], preparation.series, batch, good, every_window=every_window)
@@ -181,7 +183,7 @@ def forecast(
     import numpy as np
     import polars as pl
 
-    examples = judge.preparation.encode(batch.table, good, target=False, last=not every_window)
+    examples = judge.preparation.windows(batch.table, good, target=False, last=not every_window)
     together, past = judge.preparation.series_input, examples.past
     if together is None or past is None:
         raise ValueError("the model forecasts no series")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ def schema() -> dict[str, Any]:
     return {"$schema": DIALECT, "title": "dlrun spec", **found}
 
 
+@cache
 def schema_text() -> str:
     """The same as text."""
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"

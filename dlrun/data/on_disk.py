@@ -80,7 +80,21 @@ class Rows(ABC):
         return whole if dtype is None else whole.astype(dtype, copy=False)
 
 
-class OnDisk(Rows):
+class InFile(Rows):
+    """All rows of one file. Some of them, by their numbers, are taken without being read."""
+
+    @overload
+    def __getitem__(self, rows: slice) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, rows: np.ndarray) -> Selected: ...
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray | Selected:
+        if not isinstance(rows, slice):
+            return Selected(self, rows)
+        first, last, _ = rows.indices(len(self))
+        return self.taken([(first, max(first, last))], max(0, last - first))
+
+
+class OnDisk(InFile):
     """An array of rows of one shape and type, in a file.
 
     The file has no name, so the system takes it back when the process ends, however that comes about.
@@ -139,18 +153,8 @@ class OnDisk(Rows):
 
         return np.asarray(np.memmap(self._file, self.dtype, "r", shape=self.shape)) if self._count else self[:]
 
-    @overload
-    def __getitem__(self, rows: slice) -> np.ndarray: ...
-    @overload
-    def __getitem__(self, rows: np.ndarray) -> Selected: ...
-    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray | Selected:
-        if not isinstance(rows, slice):
-            return Selected(self, rows)
-        first, last, _ = rows.indices(self._count)
-        return self.taken([(first, max(first, last))], max(0, last - first))
 
-
-class Mapped(OnDisk):
+class Mapped(InFile):
     """An array of rows that stands in a file of the user's, mapped into memory.
 
     Args:
@@ -158,16 +162,15 @@ class Mapped(OnDisk):
     """
 
     def __init__(self, array: np.ndarray) -> None:
-        Rows.__init__(self, array.shape[1:], array.dtype)
-        self._array, self._count = array, len(array)
+        super().__init__(array.shape[1:], array.dtype)
+        self._array = array
+
+    def __len__(self) -> int:
+        return len(self._array)
 
     def read_into(self, out: np.ndarray, first: int) -> None:
         """The rows from `first` on, as many as `out` has."""
         out[:] = self._array[first : first + len(out)]
-
-    def mapped(self) -> np.ndarray:
-        """The array."""
-        return self._array
 
 
 class Made(Rows):
@@ -209,7 +212,7 @@ class Selected(Made):
     """
 
     def __init__(
-        self, whole: OnDisk, rows: np.ndarray, change: Callable[[np.ndarray], np.ndarray] | None = None
+        self, whole: InFile, rows: np.ndarray, change: Callable[[np.ndarray], np.ndarray] | None = None
     ) -> None:
         self._whole, self._change = whole, change
         super().__init__(len(rows), lambda part: self._read(rows[part]))

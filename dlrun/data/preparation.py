@@ -133,7 +133,7 @@ class Preparation(Spec):
         """
         import numpy as np
 
-        rows = np.arange(len(table), dtype=np.int64) if rows is None else rows
+        rows = _rows(table, rows)
         if self.series_input is not None:
             return self.windows(table, rows, target=target, last=last, new=new).in_memory()
         columns = self._columns(table, rows, target)
@@ -150,7 +150,7 @@ class Preparation(Spec):
     def windows(
         self,
         table: Table,
-        rows: np.ndarray,
+        rows: np.ndarray | None = None,
         *,
         target: bool = True,
         last: bool = False,
@@ -165,6 +165,7 @@ class Preparation(Spec):
         series, numbers = self.series_input, self.target
         if series is None:
             raise ValueError("no feature is a series")
+        rows = _rows(table, rows)
         self._check_columns(table, rows, target)
         past = series.find(table, rows, target=target, last=last, new=new)
         if not isinstance(numbers, FittedNumbers):
@@ -295,7 +296,7 @@ class Preparation(Spec):
         """
         import numpy as np
 
-        rows = np.arange(len(table), dtype=np.int64) if rows is None else rows
+        rows = _rows(table, rows)
         if self.series_input is not None:
             return self.series_input.raw(table.columns, self.series_input.find(table, rows, target=False, last=False))
         raw: dict[str, np.ndarray] = {}
@@ -320,6 +321,13 @@ def _encoded(target: FittedTarget, values: np.ndarray) -> tuple[np.ndarray, np.n
         return classes, classes
     truth = target.truth(values)
     return target.scaled(truth), truth
+
+
+def _rows(table: Table, rows: np.ndarray | None) -> np.ndarray:
+    """Which rows are meant: those given, or all."""
+    import numpy as np
+
+    return np.arange(len(table), dtype=np.int64) if rows is None else rows
 
 
 def _cut(table: Table, name: str, rows: np.ndarray) -> np.ndarray:

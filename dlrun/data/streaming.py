@@ -13,7 +13,7 @@ from dlrun.data.examples import Examples
 from dlrun.data.features.image import FittedImage
 from dlrun.data.features.target_encoding import OutOfFold
 from dlrun.data.image_files import DECODED
-from dlrun.data.on_disk import Mapped, OnDisk, Range, Rows, Selected, check_room, total_row_bytes
+from dlrun.data.on_disk import InFile, Mapped, OnDisk, Range, Rows, Selected, check_room, total_row_bytes
 from dlrun.data.preparation import Preparation
 from dlrun.data.signature import input_name
 from dlrun.data.sources import Source
@@ -106,7 +106,7 @@ def encoded_on_disk(
         DataError: values cannot be read; or the disk has no room.
     """
     here: Mapping[str, object] = {} if isinstance(table.columns, LazyColumns) else table.columns
-    whole = {name: values for name, values in here.items() if isinstance(values, OnDisk)}
+    whole = {name: values for name, values in here.items() if isinstance(values, InFile)}
     pixels = {
         name: each for name, each in preparation.features.items() if name in whole and isinstance(each, FittedImage)
     }
@@ -192,7 +192,7 @@ def _count(parts: Parts) -> int:
 
 def is_on_disk(table: Table) -> bool:
     """Whether a table is not in memory, or its images are not."""
-    return isinstance(table.columns, LazyColumns) or any(isinstance(each, OnDisk) for each in table.columns.values())
+    return isinstance(table.columns, LazyColumns) or any(isinstance(each, InFile) for each in table.columns.values())
 
 
 def _distinct(examples: Examples) -> dict[int, np.ndarray]:

@@ -18,8 +18,9 @@ from dlrun.evaluation.metrics import measure, measure_several
 from dlrun.evaluation.predictions import Predictions
 from dlrun.evaluation.reconstruction import Noisy, errors
 from dlrun.evaluation.threshold import Chosen, Threshold, choose
-from dlrun.training.losses import Loss, scores
+from dlrun.training.losses import Loss
 from dlrun.training.model import Forward
+from dlrun.training.outputs import scores
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,7 +1,8 @@
 """Augmentation of images inside the compiled step: stateless, so that a resumed training sees the same images.
 
-All that is drawn is a function of the seed, the epoch, the row of the example in its table and the name of the input:
-it does not depend on where in a batch the example stands, nor on chunks, windows or workers.
+All that is drawn is a function of the seed, the epoch, the row of the example in its table, which copy of it this is
+where an epoch has several, and the name of the input: it does not depend on where in a batch the example stands, nor on
+chunks, windows or workers.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from math import pi
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from dlrun.data.on_disk import picked
 from dlrun.models.threefry import normal, threefry, uniform
 from dlrun.seeds import generator
 from dlrun.training.mixup import Mixup, mixed
+from dlrun.training.order import COPY
 from dlrun.training.step import Batch
 
 if TYPE_CHECKING:
@@ -37,6 +40,9 @@ DRAWS = (
     *("contrast", "brightness", "cutout_y", "cutout_x"),
 )
 """What is drawn once for an image, in the order of the counters."""
+
+GOLDEN = 0x9E3779B9
+"""2^32 by the golden ratio: multiples of it, modulo 2^32, are far from one another (Knuth, TAOCP 3, 6.4)."""
 
 FIRST_PIXEL = 64
 """The counter from which on noise is drawn."""
@@ -65,12 +71,15 @@ class Augmentation:
         inputs: those that are augmented.
         seed: of the spec.
         mixup: what mixes the examples, after that; None: nothing does.
+        copies: whether the places of examples tell which copy each is, by `COPY`: each is changed in its own way.
     """
 
-    def __init__(self, inputs: tuple[Augmented, ...], seed: int, mixup: Mixup | None = None) -> None:
+    def __init__(
+        self, inputs: tuple[Augmented, ...], seed: int, mixup: Mixup | None = None, *, copies: bool = False
+    ) -> None:
         import tensorflow as tf
 
-        self._inputs, self._mixup = inputs, mixup
+        self._inputs, self._mixup, self._copies = inputs, mixup, copies
         words = generator(seed, "augmentation").integers(0, 2**32, 2, dtype="uint32")
         self._words = int(words[0]), int(words[1])
         self._epoch = tf.Variable(0, trainable=False, dtype=tf.int64, name="augmentation_epoch")
@@ -124,6 +133,8 @@ class Augmentation:
         """
         import tensorflow as tf
 
+        if self._copies:
+            take = partial(_copies, take)
         if self._mixup is None:
             return self(take(told))
         one, other = take(told[:, 0]), take(told[:, 1])
@@ -162,6 +173,21 @@ class Augmentation:
         if augment.contrast or augment.brightness or augment.noise:
             images = tf.clip_by_value(images, tf.minimum(black, white), tf.maximum(black, white))
         return cutout(images, augment.cutout, draws) if augment.cutout else images
+
+
+def _copies(take: Callable[[Tensor], Batch], told: Tensor) -> Batch:
+    """A batch in which the numbers of further copies of an example are others, up to chance.
+
+    Args:
+        take: gives the batch of row numbers (batch,).
+        told: row numbers, with what tells copies apart.
+    """
+    import tensorflow as tf
+
+    x, *rest = take(tf.math.floormod(told, COPY))
+    copy = tf.cast(tf.math.floordiv(told, COPY), tf.uint32)
+    number = tf.cast(x[EXAMPLE], tf.uint32) + copy * tf.constant(GOLDEN, tf.uint32)
+    return ({**x, EXAMPLE: number}, *rest)
 
 
 def uniforms(key: tuple[Tensor, Tensor], rows: Tensor, count: int) -> Tensor:

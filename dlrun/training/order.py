@@ -15,6 +15,13 @@ Oversample = Literal["balanced"] | Mapping[str, float]
 """`balanced`, or how often the examples of a class are seen in an epoch, by its name."""
 
 
+COPY = 1 << 25
+"""What is added to the place of an example for each time that it occurred in the epoch before."""
+
+MOST_COPIES = 1 << 6
+"""So many are told apart, that places remain below 2^31."""
+
+
 @dataclass(frozen=True)
 class Oversampled:
     """Examples of which some occur several times in an epoch.
@@ -25,10 +32,13 @@ class Oversampled:
     Args:
         labels: the class index of each example, (n,).
         wanted: how many examples of each class an epoch has, (classes,); at least as many as there are.
+        told: whether an order of places is to say which copy of an example is which, since each is changed in its own
+            way; by `COPY`.
     """
 
     labels: np.ndarray
     wanted: tuple[int, ...]
+    told: bool = False
 
     @classmethod
     def of(cls, how: Oversample, labels: np.ndarray, classes: Sequence[str]) -> Oversampled:
@@ -64,3 +74,13 @@ class Oversampled:
                 times[members] = wanted // count
                 times[random.choice(members, wanted % count, replace=False)] += 1
         return np.repeat(np.arange(len(times)), times)
+
+    def drawn(self, seed: int, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same, and what is added to the place of each of them to tell which copy it is, (len(self),) int64 both;
+        0 where that is not to be told, or there are more examples than have room beside it."""
+        import numpy as np
+
+        rows = self.rows(seed, epoch)
+        if not self.told or len(self.labels) > COPY:
+            return rows, np.zeros(len(rows), np.int64)
+        return rows, (np.arange(len(rows)) - np.searchsorted(rows, rows)) % MOST_COPIES * COPY

@@ -121,7 +121,7 @@ class Streamed:
         self._count, self._row_bytes = count, row_bytes
         self._seed, self._shuffle, self._oversampled = seed, shuffle, oversampled
         self._varies = shuffle or oversampled is not None
-        self._rows = lru_cache(2)(lambda epoch: oversampled.rows(seed, epoch) if oversampled else None)
+        self._drawn = lru_cache(2)(lambda epoch: oversampled.drawn(seed, epoch) if oversampled else None)
         self._pool = ThreadPoolExecutor(1, "dlrun-supply")
         self._here: tuple[tuple[int, int, int], tuple[Tensors, np.ndarray, np.ndarray]] | None = None
         self._next: tuple[tuple[int, int, int], Future[tuple[Tensors, np.ndarray, np.ndarray]]] | None = None
@@ -177,12 +177,16 @@ class Streamed:
         return loaded
 
     def _load(self, windows: Windows, epoch: int, window: int) -> tuple[Tensors, np.ndarray, np.ndarray]:
+        import numpy as np
+
         shards = generator(self._seed, "order", epoch) if self._shuffle else None
         within = generator(self._seed, "window", epoch, window) if self._shuffle else None
         ranges, (order, rest) = windows.ranges(window, shards), windows.order(window, within)
-        rows = self._rows(epoch)
-        if rows is not None:
+        if (drawn := self._drawn(epoch)) is not None:
+            rows, copies = drawn
+            added = np.concatenate([copies[first:last] for first, last in ranges])
             ranges, places = stretches(rows, ranges)
+            places = (places + added).astype(np.int32)
             order, rest = places[order], places[rest]
         return self._read(ranges, windows.rows).tensors(), order, rest
 

@@ -126,8 +126,11 @@ class InMemory:
         return self._count if self._oversampled is None else len(self._oversampled)
 
     def order(self, epoch: int) -> np.ndarray | range:
-        """The row numbers of an epoch, each once, or as often as is asked for."""
-        rows = range(self._count) if self._oversampled is None else self._oversampled.rows(self._seed, epoch)
+        """The row numbers of an epoch, each once, or as often as is asked for; with what tells copies apart."""
+        rows: np.ndarray | range = range(self._count)
+        if self._oversampled is not None:
+            examples, copies = self._oversampled.drawn(self._seed, epoch)
+            rows = examples + copies
         return generator(self._seed, "order", epoch).permutation(rows) if self._shuffle else rows
 
     def stretch(self, epoch: int, step: int, examples_per_step: int) -> Stretch:

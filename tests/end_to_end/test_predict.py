@@ -316,7 +316,9 @@ def test_a_table_in_parts_and_its_rows_in_other_forms(tmp_path: Path) -> None:
         said[form] = done.stdout
     assert said["csv"] == said["jsonl"] == said["parquet"]
     parts = read_csv(dlrun("predict", run, tmp_path / "parts").stdout)
-    assert [row["prediction"] for row in parts] == [row["prediction"] for row in read_csv(said["csv"])]
+    # What a row of a product comes to may depend, in its last bits, on how many rows there are.
+    of_parts, whole = ([float(row["prediction"]) for row in rows] for rows in (parts, read_csv(said["csv"])))
+    assert of_parts == pytest.approx(whole, rel=1e-6)
     assert [(Path(row["file"]).name, row["row"]) for row in (parts[0], parts[100], parts[199])] == [
         *(("000.parquet", "1"), ("100.parquet", "1"), ("100.parquet", "100")),
     ]

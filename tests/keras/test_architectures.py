@@ -27,8 +27,8 @@ from dlrun.experiment import Experiment
 from dlrun.models import Architecture
 from dlrun.models.layer import Layer
 from dlrun.run.weights import load_arrays, save_arrays
-from dlrun.training.losses import scores
 from dlrun.training.model import Forward, raw_model, restore_weights, weights
+from dlrun.training.outputs import scores
 
 ROOT = Path(__file__).parents[2]
 

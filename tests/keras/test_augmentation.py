@@ -12,6 +12,7 @@ from scipy import ndimage
 from dlrun.data.features.augment import Augment
 from dlrun.training import augmentation
 from dlrun.training.augmentation import DRAWS, EXAMPLE, Augmentation, Augmented, placement, warp
+from dlrun.training.order import COPY
 
 SHAPE = (9, 12, 3)
 RANDOM = np.random.default_rng(0)
@@ -167,6 +168,21 @@ def test_what_is_drawn_follows_from_seed_epoch_and_row_alone() -> None:
     np.testing.assert_array_equal(run(made(**EVERYTHING)), received)
     for other in (run(augment, epoch=2), run(made(seed=2, **EVERYTHING)), run(augment, rows=ROWS + 1)):
         assert (np.abs(other - received) > 1e-3).any((1, 2, 3)).all()
+
+
+def test_copies_of_an_image_are_changed_each_in_its_own_way() -> None:
+    augment = Augmentation((Augmented("image", Augment.parse(EVERYTHING), BLACK, WHITE),), 1, copies=True)
+    augment.begin(1)
+
+    def take(rows: Any) -> Any:
+        return {"image": tf.gather(IMAGES, rows), EXAMPLE: tf.gather(ROWS, rows)}, tf.constant(0)
+
+    places = np.array([3, 0, 3, 3], np.int32)
+    x, _ = augment.of(take, tf.constant(places + COPY * np.array([0, 0, 1, 63], np.int32)))
+    received = np.asarray(x["image"])
+    np.testing.assert_array_equal(received[:2], run(made(**EVERYTHING))[[3, 0]], "the first ones are as they were")
+    for one, other in ((0, 2), (0, 3), (2, 3)):
+        assert (np.abs(received[one] - received[other]) > 1e-3).any()
 
 
 @pytest.mark.parametrize("xla", [False, True])

@@ -16,8 +16,8 @@ from keras import layers
 
 from dlrun.data.signature import Input, Output, Signature
 from dlrun.experiment import Experiment
-from dlrun.training.losses import scores
 from dlrun.training.model import Forward
+from dlrun.training.outputs import scores
 
 DIGITS = tuple("0123456789")
 

@@ -12,7 +12,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from dlrun.data.signature import Output
 from dlrun.spec.base import Spec
-from dlrun.training.losses import LOSSES, Loss, sample_weights, scores
+from dlrun.training.losses import LOSSES, Loss, sample_weights
+from dlrun.training.outputs import scores
 
 BINARY = Output("era", "binary", (1,), ("old", "new"))
 FOUR = Output("label", "multiclass", (4,), ("a", "b", "c", "d"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from keras import layers
 from dlrun.training import streamed
 from dlrun.training.followed import Followed
 from dlrun.training.loop import Loop
-from dlrun.training.order import Oversampled
+from dlrun.training.order import COPY, Oversampled
 from dlrun.training.progress import Progress
 from dlrun.training.settings import Training
 from dlrun.training.step import Learner
@@ -117,6 +118,28 @@ def test_oversampled_from_disk_they_are_those_in_memory() -> None:
         tensors[0]["x"].numpy()[order[first:last].ravel()] for tensors, order, first, last in one.in_order(BATCH)
     ]
     np.testing.assert_array_equal(np.concatenate(in_order), X, "each once, as they are")
+
+
+def test_copies_are_told_apart_in_memory_and_from_disk_alike() -> None:
+    labels = RANDOM.choice(2, EXAMPLES, p=[0.9, 0.1])
+    rare = Oversampled(labels, tuple(np.bincount(labels, minlength=2) * (1, 5) + (0, 3)), told=True)
+    plain = replace(rare, told=False)
+    for shuffle in (False, True):
+        order = np.asarray(InMemory(ALL, 3, shuffle=shuffle, oversampled=rare).order(2))
+        without = np.asarray(InMemory(ALL, 3, shuffle=shuffle, oversampled=plain).order(2))
+        np.testing.assert_array_equal(order % COPY, without, "who is trained on is not another one")
+        told = set(zip((order % COPY).tolist(), (order // COPY).tolist(), strict=True))
+        assert len(told) == len(order) == len(rare)
+        assert max(copy for _, copy in told) == 5
+        supply = from_disk(shuffle, rare)
+        read_from_disk = []
+        for step in range(-(-len(supply) // BATCH)):
+            tensors, batches, first, _ = supply.stretch(2, step, BATCH)
+            x = tensors[0]["x"].numpy()[batches[first] % COPY]
+            numbers = [int(np.flatnonzero((one == X).all(1))[0]) for one in x]
+            read_from_disk += zip(numbers, (batches[first] // COPY).tolist(), strict=True)
+        assert set(read_from_disk) == told
+        assert len(read_from_disk) == len(told)
 
 
 def test_each_window_epoch_and_seed_has_an_order_of_its_own() -> None:

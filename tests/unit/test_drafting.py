@@ -276,11 +276,14 @@ def test_working_days_are_a_series_without_holes(tmp_path: Path) -> None:
     _, _, dataset = drafted(tmp_path / "a.csv")
     feature = (dataset.resolved.features or {})["Close"].tree()
     assert (feature["horizon"], feature["holes"]) == (5, "ignore")
-    columns["Date"] = [str(day.date()) for day in steps("2020-01-01", "D", 400) if day.weekday() < 6][: len(days)]
-    polars.DataFrame(columns).write_csv(tmp_path / "a.csv")
-    (tmp_path / "draft.yaml").unlink()
-    _, _, dataset = drafted(tmp_path / "a.csv")
-    assert (dataset.resolved.features or {})["Date"].kind == "date"
+    six = [day for day in steps("2020-01-01", "D", 400) if day.weekday() < 6]
+    gaps = [day for day in steps("2020-01-01", "D", 600) if day.weekday() < 5 and day.day % 5]
+    for others in (six, gaps):
+        columns["Date"] = [str(day.date()) for day in others[: len(days)]]
+        polars.DataFrame(columns).write_csv(tmp_path / "a.csv")
+        (tmp_path / "draft.yaml").unlink()
+        _, _, dataset = drafted(tmp_path / "a.csv")
+        assert (dataset.resolved.features or {})["Date"].kind == "date"
 
 
 @pytest.mark.parametrize(("name", "of"), [("kind", str), ("label", int)])

@@ -16,8 +16,12 @@ from PIL import Image
 from dlrun.data.columns import Table
 from dlrun.data.dataset import Dataset
 from dlrun.data.section import Data
+from dlrun.data.splits import Parts
 from dlrun.profile import written
+from dlrun.profile.classes import look_at_classes
+from dlrun.profile.drift import look_for_drift
 from dlrun.profile.finding import Finding
+from dlrun.profile.leaks import look_for_leaks
 from dlrun.profile.look import look
 from dlrun.profile.pictures import shrink, similar
 from dlrun.profile.rows import hashes
@@ -126,6 +130,17 @@ def test_a_copy_of_a_number(copy: Any, reason: str, tmp_path: Path) -> None:
     assert found(loaded(tmp_path, columns, "price", split=split)) == {}
 
 
+@pytest.mark.parametrize(
+    ("rows", "given", "factor", "leaks"),
+    [(40, 40, -2.0, 1), (40, 20, 1.0, 1), (42, 20, 1.0, 0), (19, 19, 1.0, 0), (20, 20, 1.0, 1)],
+)
+def test_a_copy_is_one_in_half_of_the_rows_and_in_twenty(rows: int, given: int, factor: float, leaks: int) -> None:
+    price = np.random.default_rng(0).normal(size=rows)
+    copy = [factor * value if row < given else None for row, value in enumerate(price)]
+    frame = polars.DataFrame({"copy": copy, "price": price})
+    assert len(list(look_for_leaks(frame, ["copy"], "price"))) == leaks
+
+
 def test_missing_numbers_unless_the_spec_says_what_stands_in(tmp_path: Path) -> None:
     columns = sound()
     columns["x"][4] = columns["x"][9] = None
@@ -151,6 +166,17 @@ def test_numbers_as_text(written: Any, row: int, mend: str, tmp_path: Path) -> N
     finding = found(loaded(tmp_path, columns, features=features))["number_text"]
     assert (finding.rows, finding.mend) == ((row,), mend)
     assert f"in row {row}" in finding.what
+
+
+def test_how_numbers_are_written() -> None:
+    points = written.written(polars.Series(["1.234,50", "2.345.678"]))
+    assert (points.points, points.commas, points.units) == (2, 0, 0)
+    mend = "take the points between thousands out of the file; source: {decimal_comma: true}"
+    assert written.mend_numbers(points) == mend
+    assert written.written(polars.Series(["5 kg"] * 9 + ["heavy"])).are_numbers
+    assert not written.written(polars.Series(["5 kg"] * 8 + ["heavy"] * 2)).are_numbers
+    assert written.text_among_numbers(polars.Series(["1", "2", "s/d", "s/d"])) == "s/d"
+    assert written.text_among_numbers(polars.Series(["1", "2", "s/d", "s/d", "s/d"])) is None
 
 
 def test_mixed_types(tmp_path: Path) -> None:
@@ -287,6 +313,30 @@ def test_a_class_that_a_part_lacks_and_one_with_a_single_row(tmp_path: Path) -> 
     assert "imbalance" not in found(loaded(tmp_path, columns, split={"kind": "random"}), weighted=True)
     accepted = loaded(tmp_path, columns, split={"kind": "random"}, accept=["rare_class", "imbalance", "absent_class"])
     assert found(accepted) == {}
+
+
+@pytest.mark.parametrize(
+    ("train", "kinds"),
+    [
+        ({"a": 20, "b": 2}, set()),
+        ({"a": 21, "b": 2}, {"imbalance"}),
+        ({"a": 5, "b": 1}, {"rare_class"}),
+        ({"a": 11, "b": 1}, {"imbalance", "rare_class"}),
+    ],
+)
+def test_classes_are_rare_with_one_row_and_outnumbered_beyond_ten_to_one(
+    train: dict[str, int], kinds: set[str]
+) -> None:
+    assert {each.kind for each in look_at_classes({"train": train}, random=True, weighted=False)} == kinds
+
+
+@pytest.mark.parametrize(("times", "names"), [(1, []), (20, ["x"])])
+def test_few_rows_that_differ_by_chance_are_no_drift(times: int, names: list[str]) -> None:
+    """The distance is 0.6; chance reaches 1.95 √(1/10 + 1/4) = 1.15, and with 20 times as many rows 0.26."""
+    frame = polars.DataFrame({"x": [*range(10)] * times + [*range(4)] * times})
+    rows = np.arange(14 * times)
+    parts = Parts(rows[: 10 * times], rows[:0], rows[10 * times :])
+    assert [name for each in look_for_drift(frame, parts, ["x"]) for name in each.columns] == names
 
 
 def test_holes_of_a_series(tmp_path: Path) -> None:

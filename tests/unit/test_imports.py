@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
+
+from dlrun.data.section import Data
+from dlrun.run.folder import RunFolder
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"tensorflow", "keras", "sklearn", "matplotlib", "polars"}
@@ -23,11 +27,18 @@ print(code, *sorted({name.partition('.')[0] for name in sys.modules}), file=sys.
 
 def loaded(*arguments: str, folder: Path = ROOT) -> tuple[int, set[str]]:
     """The exit code of a command, and the top-level modules in memory at its end."""
+    code, modules, _ = ran(*arguments, folder=folder)
+    return code, modules
+
+
+def ran(*arguments: str, folder: Path) -> tuple[int, set[str], str]:
+    """As `loaded`, with what was said."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, encoding="utf-8", cwd=folder
     )
-    code, *modules = done.stderr.splitlines()[-1].split()
-    return int(code), set(modules)
+    *said, last = done.stderr.splitlines()
+    code, *modules = last.split()
+    return int(code), set(modules), " ".join(said)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +87,20 @@ def test_data_is_read_before_tensorflow_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("a,b\n1,\n", encoding="utf-8")
     for command in (["eval", "run"], ["eval", "run", "--data", "gone.csv"]):
         code, modules = loaded(*command, folder=tmp_path)
+        assert (code, modules & {"tensorflow", "keras"}) == (1, set())
+
+
+def test_what_is_wrong_with_new_rows_is_told_before_tensorflow_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "old.csv").write_text("a,b\n" + "1,2\n3,5\n" * 20, encoding="utf-8")
+    data = {"source": {"kind": "csv", "path": "old.csv"}, "target": "b", "features": {"a": {"kind": "number"}}}
+    run = RunFolder.create(tmp_path, "run", datetime(2026, 1, 1))
+    run.start(1, "mse")
+    run.write_preparation(Data.parse(data).load(tmp_path, 0).preparation.tree())
+    run.write_resolved({"data": data, "architecture": {"kind": "ann"}})
+    for content, told in (("c\n1\n", "a is missing"), ("a\n1\nx\n", "row 2"), ("a\n1\n", "weights.npz")):
+        (tmp_path / "new.csv").write_text(content, encoding="utf-8")
+        code, modules, said = ran("predict", str(run.path), "new.csv", folder=tmp_path)
+        assert told in said
         assert (code, modules & {"tensorflow", "keras"}) == (1, set())
 
 

@@ -398,3 +398,17 @@ def test_too_few_for_the_folds_is_told() -> None:
     table = Table("t", {"label": np.array(["a"] * 20 + ["b"] * 5, object)})
     with pytest.raises(DataError, match=r"each class of label needs 6 rows, but these have fewer: b \(5\)"):
         KFoldSplit(kind="kfold", stratify=True, test=0.2).parts(table, seed=0, roles=Roles(target="label"))
+
+
+def test_a_gap_before_the_sources_own_test_part_takes_no_rows() -> None:
+    times = np.arange("2020-01-01", "2020-01-09", dtype="datetime64[D]").astype("datetime64[us]")
+    own = np.arange(8) >= 6
+    parts = TimeSplit(kind="time", validation=0.5, gap=1).parts(
+        Table("t", {"time": times}, own), seed=0, roles=Roles(time="time")
+    )
+    assert [rows.tolist() for _, rows in parts.items()] == [[0, 1], [3, 4, 5], [6, 7]]
+
+
+def test_each_fold_needs_a_row() -> None:
+    with pytest.raises(DataError, match="t: 5 rows are needed, one for each fold, but there are 4"):
+        Deal("t", "rows", np.arange(4), None, None).folds(5, np.random.default_rng(0))

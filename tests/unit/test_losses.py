@@ -24,8 +24,8 @@ from dlrun.training.losses import (
     describe,
     output_units,
     sample_weights,
-    scores,
 )
+from dlrun.training.outputs import scores
 
 OUTPUTS: dict[Task, Output] = {
     "binary": Output("era", "binary", (1,), ("old", "new")),
@@ -111,7 +111,7 @@ def test_scores_are_probabilities(logits: np.ndarray) -> None:
 def test_probabilities_of_several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     logits = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
     whole = np.asarray(scores(logits, OUTPUTS["multiclass"], CATEGORICAL))
-    monkeypatch.setattr("dlrun.training.losses.BLOCK", 3)
+    monkeypatch.setattr("dlrun.training.outputs.BLOCK", 3)
     np.testing.assert_array_equal(scores(logits, OUTPUTS["multiclass"], CATEGORICAL), whole)
 
 

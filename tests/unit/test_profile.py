@@ -96,6 +96,9 @@ def test_the_times_of_a_series() -> None:
     end = ", 1 repeated, 1 out of order, 1 missing"
     assert told == {0: f"{start}{end}", 1: f"{start}, 1 hole{end}", 11: f"{start}, 11 holes{end}"}
     assert profile_times(np.array(["NaT"], "datetime64[us]")) is None
+    twice = profile_times(np.array([0, 0, 0, 1, 1, 1, 2, 2], "datetime64[h]"))
+    assert twice is not None
+    assert (twice.step, twice.repeated) == (3600.0, 5)
 
 
 def test_the_times_of_several_series_are_looked_at_by_themselves() -> None:

@@ -87,17 +87,20 @@ def test_open_takes_a_run_and_says_what_else_is_wrong(run: RunFolder) -> None:
 # Files as such
 
 
-def test_a_crash_while_writing_keeps_the_old_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_crash_while_writing_keeps_the_old_file(number: int, tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     write_json(file, {"a": 1})
 
     def crash() -> None:
         with replacing(file) as out:
             out.write(b"half")
-            raise OSError(errno.ENOSPC, "no space left on device")
+            assert [path.name for path in tmp_path.iterdir() if path != file] == [f".a.json.{os.getpid()}.tmp"]
+            raise OSError(number, "no space left on device")
 
-    with pytest.raises(RunError, match="no space"):
+    with pytest.raises(RunError, match="no space") as told:
         crash()
+    assert told.value.hint == (None if number == errno.EIO else "make room on the disk")
     assert read_json(file) == {"a": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
 
@@ -114,6 +117,12 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
             value = read_json(file)
             assert set(value["x"]) == {value["n"]}
     assert writer.returncode == 0
+
+
+def test_json_of_keys_and_rows_that_are_not_jsons_own(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {3: (1, math.nan, {"a": (np.inf,)}), "b": [1, {"c": 2}]})
+    assert read_json(tmp_path / "a.json") == {"3": [1, None, {"a": [None]}], "b": [1, {"c": 2}]}
+    assert '"b": [\n    1,\n    {\n' in (tmp_path / "a.json").read_text(encoding="utf-8"), "for people too"
 
 
 def test_json_is_exact_and_knows_numpy(tmp_path: Path) -> None:

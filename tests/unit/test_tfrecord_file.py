@@ -22,7 +22,7 @@ from dlrun.data.new_data import NewData
 from dlrun.data.on_disk import OnDisk
 from dlrun.data.preparation import Preparation
 from dlrun.data.section import Data
-from dlrun.data.sources import TfRecord
+from dlrun.data.sources import TfRecord, tfrecord_file
 from dlrun.data.sources.tfrecord_file import checksums, crc32c, example, verified
 from dlrun.errors import DataError
 
@@ -62,6 +62,21 @@ def test_numbers_that_a_record_does_not_have_are_missing(tmp_path: pathlib.Path)
     assert table.columns["three"].shape == (3, 3)
     assert np.isnan(table.columns["three"]).all()
     assert table.columns["word"].tolist() == ["a", None, None], "an empty text is a missing one, as in a CSV file"
+
+
+def test_records_are_numbered_and_held_some_at_a_time(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tfrecord_file, "AT_ONCE", 2 * len(ROWS[0]))
+    assert len(list(tfrecord_file._some((row, 0) for row in ROWS))) == 3
+    content = bytearray(framed(*ROWS))
+    content[len(framed(*ROWS[:14])) + 20] ^= 1
+    (tmp_path / "data.tfrecord").write_bytes(content)
+    with pytest.raises(DataError, match=r"^data\.tfrecord: record 15 is damaged: the checksum of its data is wrong"):
+        source().load(tmp_path)
+
+
+def test_there_is_no_field_of_number_0() -> None:
+    with pytest.raises(DataError, match=r"t: record 3 is no tf\.train\.Example"):
+        example(b"\x02\x00", "t", 3)
 
 
 def test_times_are_columns_of_text(tmp_path: pathlib.Path) -> None:

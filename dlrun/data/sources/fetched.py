@@ -43,7 +43,7 @@ def fetch(blocks: Iterator[polars.DataFrame], allowed: int | None, name: str) ->
         if allowed is None and free is not None and held > free // 2:
             raise DataError(
                 f"{name}: its rows take more than {size(free // 2)}, and {size(free)} of memory are free",
-                hint="ask for fewer rows or columns, or stream them: runtime: {memory: streamed}",
+                hint="ask for fewer rows or columns, or have them streamed: runtime: {memory: streamed}",
             )
     return frames, False
 
