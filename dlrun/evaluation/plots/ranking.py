@@ -121,10 +121,9 @@ def _draw(
             axes.plot(curves[index].x, curves[index].y, color=colour, linewidth=1.4, label=text, drawstyle=steps)
         note = "mean and worst classes" if len(ranked) > WORST else "mean and classes, the worst first"
         note += ", others grey" if WORST < len(ranked) <= ALL_DRAWN else ""
-        corner = "lower right" if area == "AUC" else "lower left"
         # Curves of a model that ranks badly run through that corner, so the words stand on white.
-        axes.legend(loc=corner, title=note, title_fontsize=8, alignment="left", frameon=True, framealpha=0.85,
-                    facecolor="white", edgecolor="none")  # fmt: skip
+        axes.legend(loc="lower right" if area == "AUC" else "lower left", title=note, title_fontsize=8, alignment="left",
+                    frameon=True, framealpha=0.85, facecolor="white", edgecolor="none")  # fmt: skip
     span = _span(curves[ranked[0]].area)
     edge = 0.015 * span
     start = 0.0 if area == "AUC" else 1 - span
