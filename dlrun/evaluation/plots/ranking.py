@@ -122,8 +122,8 @@ def _draw(
         note = "mean and worst classes" if len(ranked) > WORST else "mean and classes, the worst first"
         note += ", others grey" if WORST < len(ranked) <= ALL_DRAWN else ""
         # Curves of a model that ranks badly run through that corner, so the words stand on white.
-        axes.legend(loc="lower right" if area == "AUC" else "lower left", title=note, title_fontsize=8, alignment="left",
-                    frameon=True, framealpha=0.85, facecolor="white", edgecolor="none")  # fmt: skip
+        axes.legend(loc="lower right" if area == "AUC" else "lower left", title=note, title_fontsize=8,
+                    alignment="left", frameon=True, framealpha=0.85, facecolor="white", edgecolor="none")  # fmt: skip
     span = _span(curves[ranked[0]].area)
     edge = 0.015 * span
     start = 0.0 if area == "AUC" else 1 - span
