@@ -297,10 +297,19 @@ def save_model(model: Any, experiment: Experiment, preparation: Preparation, run
 
 def judge_run(experiment: Experiment, model: Any, dataset: Dataset, run: RunFolder) -> None:
     """Measures all splits, and writes metrics, predictions, confusion matrix, samples and plots."""
+    give_back_freed()  # the windows of the training
+    _measure(experiment, model, dataset, run)
+    if experiment.evaluation.plots:
+        from dlrun.evaluation.plots import redraw
+
+        give_back_freed()  # the predictions, of which those that are drawn are read again
+        redraw(run)
+
+
+def _measure(experiment: Experiment, model: Any, dataset: Dataset, run: RunFolder) -> None:
     from dlrun.evaluation.assess import all_metrics
     from dlrun.evaluation.confusion import confusion
 
-    give_back_freed()  # the windows of the training
     judge, how = experiment.judge(model, dataset.preparation), experiment.evaluation.threshold
     decision: dict[str, Any] = {}
     if how is not None:
@@ -318,7 +327,3 @@ def judge_run(experiment: Experiment, model: Any, dataset: Dataset, run: RunFold
         run.write_confusion_matrix(**matrices[last.target])
     if last.task == "reconstruction":
         run.save_samples(judge.samples(last.split, dataset.splits[last.split]))
-    if experiment.evaluation.plots:
-        from dlrun.evaluation.plots import redraw
-
-        redraw(run)

@@ -162,10 +162,14 @@ class Predictions:
         if task in ("binary", "multiclass"):
             names = [name for name in own.collect_schema().names() if name.startswith(SCORE)]
             classes = tuple(name.removeprefix(SCORE) for name in names)
-            index = pl.col("truth").cast(pl.Enum(classes)).to_physical().cast(pl.Int64)
-            found = own.select("row", index, *names).collect()
-            scores = found.select(names).to_numpy()
-            return cls(split, task, target, classes, found["row"].to_numpy(), found["truth"].to_numpy(), scores)
+
+            def column(of: pl.Expr) -> Array:  # one at a time: of millions of rows each is tens of megabytes
+                return own.select(of).collect().to_series().to_numpy()
+
+            rows = column(pl.col("row"))
+            truth = column(pl.col("truth").cast(pl.Enum(classes)).to_physical().cast(pl.Int64))
+            scores = np.column_stack([column(pl.col(name)) for name in names])
+            return cls(split, task, target, classes, rows, truth, scores)
         frame = own.collect()
         rows = frame["row"].to_numpy()
         truth, prediction = (
