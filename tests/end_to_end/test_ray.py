@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,7 +76,8 @@ def test_workers_are_placed_one_on_each_node(folder: Path, address: str, tmp_pat
         folder=folder, RAY_ADDRESS=address, PYTHONPATH=str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 1
-    assert done.stderr.startswith("error: Ray has room for 2 of 5 workers, each with a processor and 0 GPUs")
+    # On a busy machine Ray may not have placed even those two by then.
+    assert re.match(r"error: Ray has room for [0-2] of 5 workers, each with a processor and 0 GPUs\n", done.stderr)
 
 
 def test_without_a_cluster_it_is_told_how_to_start_one(folder: Path) -> None:

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_three_replicas_learn_what_one_learns() -> None:
     program = Path(__file__).with_name("mirrored.py")
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
