@@ -10,5 +10,6 @@ import hypothesis
 CACHE = tempfile.TemporaryDirectory(prefix="dlrun-tests-", ignore_cleanup_errors=True)
 os.environ["XDG_CACHE_HOME"] = CACHE.name
 
-hypothesis.settings.register_profile("dlrun", deadline=None)  # how long a test takes says nothing on a busy machine
+# How long a test takes says nothing on a busy machine.
+hypothesis.settings.register_profile("dlrun", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("dlrun")
