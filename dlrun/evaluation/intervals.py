@@ -81,6 +81,7 @@ def root_interval(values: Array) -> Interval | None:
 
 def _standard_error(values: Array) -> float:
     mean, count = np.mean(values), len(values)
+    # Block by block: numpy.std would make a second array of all.
     squares = sum(float(np.square(values[at : at + BLOCK] - mean).sum()) for at in range(0, count, BLOCK))
     return sqrt(squares / (count - 1) / count)
 

@@ -48,6 +48,19 @@ def shops(path: Path) -> None:
     frame.filter(pl.Series(random.random(1400) > 0.01)).write_csv(path)
 
 
+def killed_and_resumed(spec: Path, out: Path) -> Path:
+    """The run of a training that was killed amid its steps, and has gone on to its end."""
+    done = subprocess.run(
+        [sys.executable, DRIVER, "touch:12", "train", spec, "--out", out],
+        cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    (run,) = out.iterdir()
+    done = dlrun("resume", run)
+    assert done.returncode == 0, done.stderr
+    return run
+
+
 def test_series_on_disk_killed_and_resumed_train_the_same_weights_as_in_memory(tmp_path: Path) -> None:
     shops(tmp_path / "shops.csv")
     features = {
@@ -67,14 +80,7 @@ def test_series_on_disk_killed_and_resumed_train_the_same_weights_as_in_memory(t
     }
     whole = trained(write(tmp_path / "in_memory.yaml", tree), tmp_path / "whole")
     tree["runtime"] = {"memory": "streamed", "compile": "graph"}
-    done = subprocess.run(
-        [sys.executable, DRIVER, "touch:12", "train", write(tmp_path / "a.yaml", tree), "--out", tmp_path / "killed"],
-        cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    (run,) = (tmp_path / "killed").iterdir()
-    done = dlrun("resume", run)
-    assert done.returncode == 0, done.stderr
+    run = killed_and_resumed(write(tmp_path / "a.yaml", tree), tmp_path / "killed")
     assert (run / "model" / "weights.npz").read_bytes() == (whole / "model" / "weights.npz").read_bytes()
     assert history(run) == history(whole)
     assert read(run / "metrics.json") == read(whole / "metrics.json")
@@ -104,14 +110,7 @@ def test_a_streamed_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path:
     assert read(whole / "metrics.json")["test"]["accuracy"] > 0.8
     assert history(whole)[0] != history(whole)[1]
 
-    done = subprocess.run(
-        [sys.executable, DRIVER, "touch:12", "train", spec, "--out", tmp_path / "killed"],
-        cwd=ROOT, capture_output=True, text=True, encoding="utf-8",
-    )  # fmt: skip
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    (run,) = (tmp_path / "killed").iterdir()
-    done = dlrun("resume", run)
-    assert done.returncode == 0, done.stderr
+    run = killed_and_resumed(spec, tmp_path / "killed")
     assert history(run) == history(whole)
     assert (run / "metrics.json").read_bytes() == (whole / "metrics.json").read_bytes()
     assert (run / "model" / "weights.npz").read_bytes() == (whole / "model" / "weights.npz").read_bytes()

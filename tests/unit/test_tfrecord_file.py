@@ -279,7 +279,7 @@ def test_pictures_that_do_not_fit_are_on_disk(tmp_path: pathlib.Path, monkeypatc
     whole = Data.parse(tree).load(tmp_path, 0)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("dlrun.data.sources.files.available_memory", lambda: 399_999)
-    monkeypatch.setattr("dlrun.data.sources.tfrecord.AT_ONCE", 30_000)
+    monkeypatch.setattr("dlrun.data.sources.record_pictures.AT_ONCE", 30_000)
     found = Data.parse(tree).load(tmp_path, 0)
     assert isinstance(found.table.columns["image"], OnDisk)
     assert found.streamed

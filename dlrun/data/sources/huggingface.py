@@ -16,7 +16,7 @@ from dlrun.data.on_disk import OnDisk
 from dlrun.data.sources.class_folders import NAMES, PartName
 from dlrun.data.sources.files import RELATIVE, locate, near_file
 from dlrun.data.sources.frames import columns_of, with_times
-from dlrun.data.sources.tfrecord import decoded
+from dlrun.data.sources.record_pictures import decoded
 from dlrun.errors import DataError, MissingExtraError
 from dlrun.machine import cache_folder
 from dlrun.spec.base import Spec

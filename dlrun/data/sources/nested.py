@@ -35,12 +35,12 @@ def without_empty(frame: polars.DataFrame) -> polars.DataFrame:
     )
 
 
-def _has_empty(dtype: polars.DataType) -> bool:
+def _has_empty(dtype: polars.DataType | polars.datatypes.DataTypeClass) -> bool:
     import polars
 
     if isinstance(dtype, polars.Struct):
-        return not dtype.fields or any(_has_empty(field.dtype) for field in dtype.fields)  # type: ignore[arg-type]
-    return isinstance(dtype, polars.List | polars.Array) and _has_empty(dtype.inner)  # type: ignore[arg-type]
+        return not dtype.fields or any(_has_empty(field.dtype) for field in dtype.fields)
+    return isinstance(dtype, polars.List | polars.Array) and _has_empty(dtype.inner)
 
 
 def alike(frames: Sequence[polars.DataFrame]) -> list[polars.DataFrame]:
