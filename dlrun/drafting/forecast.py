@@ -64,12 +64,20 @@ def find_forecast(material: Material, target: ChosenTarget) -> Forecast | None:
     reading, steps, alone = stepped
     rows = material.profile.rows // (1 if by is None else material.frame[by].n_unique())
     season = WORKING_WEEK if steps.working_days else SEASONS.get(steps.length)
-    horizon = season[0] if season and 40 * season[0] <= rows else 1
-    window = min(3 * horizon, max(2, rows // 20)) if horizon > 1 else max(2, min(24, rows // 20))
+    window, horizon = _lengths(rows, season[0] if season else None)
     other = next((each.form for each in found if each is not reading), None)
     season = season if horizon > 1 else None
     forecast = Forecast(time, reading.form, other, alone, steps.working_days, window, horizon, season, by)
     return forecast if rows >= FEWEST_STEPS else None
+
+
+def _lengths(rows: int, season: int | None) -> tuple[int, int]:
+    """Window and horizon of a series of so many rows: a season is forecast where there are 40 of them, otherwise the
+    next row, from a whole season where there are ten."""
+    if season is not None and 40 * season <= rows:
+        return min(3 * season, rows // 20), season
+    window = max(2, min(24, rows // 20))
+    return (max(window, season) if season is not None and 10 * season <= rows else window), 1
 
 
 def _maybe_times(material: Material) -> Iterator[str]:

@@ -133,6 +133,18 @@ def test_a_series_is_forecast(tmp_path: Path) -> None:
     assert dataset.resolved.split.kind == "time"
 
 
+@pytest.mark.parametrize(("days", "window", "horizon"), [(69, 3, 1), (70, 7, 1), (279, 13, 1), (280, 14, 7)])
+def test_a_series_is_seen_a_week_at_a_time_where_it_has_some(
+    days: int, window: int, horizon: int, tmp_path: Path
+) -> None:
+    when = [str(np.datetime64("2024-01-01") + day) for day in range(days)]
+    table = {"day": when, "sold": np.sin(np.arange(days) / 7 * 2 * np.pi)}
+    polars.DataFrame(table).write_csv(tmp_path / "sales.csv")
+    _, _, dataset = drafted(tmp_path / "sales.csv")
+    assert dataset.preparation.series is not None
+    assert (dataset.preparation.series.window, dataset.preparation.series.horizon) == (window, horizon)
+
+
 @pytest.mark.parametrize("id_first", [True, False])
 def test_several_series_are_told_apart(id_first: bool, tmp_path: Path) -> None:
     hours = [str(np.datetime64("2020-01-01T00") + hour).replace("T", " ") + ":00" for hour in range(100)]

@@ -19,6 +19,7 @@ from dlrun.evaluation.plots import draw_all, draw_comparison, draw_curves, png, 
 from dlrun.evaluation.plots.augmented import draw_augmented
 from dlrun.evaluation.plots.confusion import draw_confusion
 from dlrun.evaluation.plots.folds import held_out
+from dlrun.evaluation.plots.forecast import draw_forecasts
 from dlrun.evaluation.plots.ranking import draw_ranking
 from dlrun.evaluation.plots.reconstruction import draw_error_distribution, draw_reconstructions
 from dlrun.evaluation.plots.style import DPI, number, shorten, with_interval
@@ -236,6 +237,16 @@ def test_all_of_a_regression(examples):
     png(found["residuals"])
     assert says(found["residuals"], "MAE")
     assert says(found["residuals"], r"true price in \$")
+
+
+@pytest.mark.parametrize("windows", [2, 14, 28, 29, 200])
+def test_each_forecast_has_some_past_before_it(windows):
+    predictions, _ = forecast(200, 1)
+    predictions = predictions._cut(slice(0, windows))
+    for axes in draw_forecasts(predictions).axes:
+        if axes.lines:
+            past = np.asarray(axes.lines[1].get_ydata())[:-1]
+            assert np.isfinite(past).sum() >= min(windows // 2, 24)
 
 
 @pytest.mark.parametrize(("windows", "horizon"), [(200, 6), (200, 1), (1, 6)])

@@ -86,7 +86,7 @@ def _chosen(predictions: Predictions, before: int) -> list[int]:
     chosen = []
     for index, which in enumerate(np.linspace(0, len(names), WINDOWS, endpoint=False).astype(int)):
         own = order[series[order] == names[which]]
-        possible = own[before:] if len(own) > before + WINDOWS else own
+        possible = own[before:] if len(own) > before + WINDOWS else own[len(own) // 2 :]  # behind some past to draw
         chosen.append(int(possible[np.linspace(0, len(possible) - 1, WINDOWS).astype(int)[index]]))
     return list(dict.fromkeys(chosen))
 
