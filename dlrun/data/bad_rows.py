@@ -107,7 +107,7 @@ def with_ends(preparation: Preparation, batch: Batch, good: np.ndarray, file: st
     import numpy as np
 
     series = preparation.series_input
-    if series is None or series.by is None:
+    if series is None or series.by is None or not len(good):
         return good
     left_out = [np.zeros(0, np.int64)]
     for rows, fault in series.without_end(batch.table, good):

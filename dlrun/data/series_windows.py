@@ -82,8 +82,12 @@ class SeriesInput:
     def known(self) -> tuple[str, ...]:
         """The columns whose values must be there for the steps that are forecast."""
         names = [name for name, each in self.features.items() if isinstance(each, FittedSeries) and each.known]
-        has_calendar = any(isinstance(each, FittedDate) for each in self.features.values())
-        return (self.time, *names) if names or (has_calendar and self.main.holes == "ignore") else ()
+        return (self.time, *names) if names or (self.has_calendar and self.main.holes == "ignore") else ()
+
+    @property
+    def has_calendar(self) -> bool:
+        """Whether the times of the steps enter the network, which go on by themselves."""
+        return any(isinstance(each, FittedDate) for each in self.features.values())
 
     @property
     def unknown(self) -> tuple[str, ...]:
@@ -201,7 +205,7 @@ class SeriesInput:
             future = np.zeros(len(table), bool)
             future[rows] = self.ahead(table, rows)
             behind = future[layout.rows]
-            if not self.known and len(self.unknown) < len(self.features):  # a calendar, whose times go on by themselves
+            if not self.known and self.has_calendar:
                 layout, follows = layout.extended(self.main), True
                 behind = layout.rows < 0
         return layout, behind, follows

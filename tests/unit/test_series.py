@@ -486,6 +486,25 @@ def test_series_with_a_hole_or_too_short_at_the_end_are_left_out() -> None:
     assert preparation.encode(table, good, target=False, last=True).rows.tolist() == [len(table) - 3]
 
 
+@pytest.mark.parametrize("more", [{"shop": {"kind": "category"}}, {"time": {"kind": "date", "parts": ["hour"]}}])
+def test_where_no_row_is_left_there_is_no_end_of_a_series(more: dict[str, Any]) -> None:
+    columns = {"y": np.arange(30.0), "time": hours(15).repeat(2), "shop": texts(list("ab" * 15))}
+    preparation = fitted({"y": plain(window=3), **more}, columns, series_by="shop")
+    bad = BadRows()
+    table = Table("new.csv", columns)
+    good = with_ends(preparation, Batch(table, np.arange(30)), np.arange(0), "new.csv", bad)
+    assert (len(good), list(bad.reasons())) == (0, [])
+
+
+def test_a_name_among_the_features_is_no_calendar() -> None:
+    """Only times go on by themselves: rows behind the last one are not made up for a name."""
+    columns = {"y": np.arange(30.0), "time": hours(15).repeat(2), "shop": texts(list("ab" * 15))}
+    preparation = fitted({"y": plain(window=3), "shop": {"kind": "category"}}, columns, series_by="shop")
+    past = preparation.encode(Table("new.csv", columns), target=False, last=True).past
+    assert past is not None
+    assert past.layout.rows.min() >= 0
+
+
 def test_a_time_that_is_not_named_is_told_once(tmp_path: pathlib.Path) -> None:
     (tmp_path / "t.csv").write_text("time,y\n" + "".join(f"2024-01-{day:02},{day}\n" for day in range(1, 29)))
     features = {"y": plain(window=3), "time": {"kind": "date", "parts": ["weekday"]}}
