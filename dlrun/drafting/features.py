@@ -70,12 +70,8 @@ class ChosenFeatures:
         return [name for name, feature in self.used.items() if feature["kind"] in kinds]
 
 
-def choose_features(material: Material, target: ChosenTarget, combined: bool) -> ChosenFeatures:
-    """All columns but the target: each as what it holds.
-
-    Args:
-        combined: whether a network can read texts or images beside other columns.
-    """
+def choose_features(material: Material, target: ChosenTarget) -> ChosenFeatures:
+    """All columns but the target: each as what it holds."""
     chosen = ChosenFeatures()
     for column in material.profile.columns:
         if column.name != target.name:
@@ -86,8 +82,6 @@ def choose_features(material: Material, target: ChosenTarget, combined: bool) ->
         name = finding.columns[0]
         chosen.left_out[name] = f"it {finding.what.removeprefix(name).strip()}"
         del chosen.used[name]
-    if not combined:
-        _one_input(chosen, material)
     return chosen
 
 
@@ -223,21 +217,6 @@ def _choose_text(chosen: ChosenFeatures, column: ColumnProfile, values: polars.S
         chosen.use(name, feature, f"{distinct:,} different values, dealt into buckets by their hash")
     else:
         chosen.left_out[name] = f"{distinct:,} different short texts: nearly each row has its own"
-
-
-def _one_input(chosen: ChosenFeatures, material: Material) -> None:
-    """Where texts or images stand beside a table: one input, whichever says more."""
-    wide, table = chosen.of_kind("text", "image"), chosen.of_kind("number", "category", "date")
-    if len(wide) + bool(table) < 2:
-        return
-    if any(chosen.used[name]["kind"] == "image" for name in wide) or len(table) < 2:
-        first = next((name for name in wide if chosen.used[name]["kind"] == "image"), wide[0])
-        others = [name for name in chosen.used if name != first]
-    else:
-        others = wide
-    for name in others:
-        chosen.left_out[name] = "a text or an image and other columns do not fit into one network here"
-        del chosen.used[name]
 
 
 def _percent(column: ColumnProfile) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any
 
 from dlrun.drafting.features import SIDE, ChosenFeatures, choose_features
 from dlrun.drafting.forecast import Forecast, find_forecast
@@ -13,7 +13,6 @@ from dlrun.drafting.target import ChosenTarget, choose_target
 from dlrun.drafting.yaml_text import Line, text_of_lines
 from dlrun.errors import DataError
 from dlrun.experiment import fitting_name
-from dlrun.models import Architecture
 from dlrun.profile.classes import OUTNUMBERED
 from dlrun.profile.frame import row_hashes
 
@@ -37,19 +36,12 @@ def draft(path: pathlib.Path, spec: pathlib.Path, material: Material, wanted: st
     """
     target = choose_target(material, wanted)
     forecast = find_forecast(material, target)
-    combined = "combined" in architecture_kinds()
-    chosen = choose_features(material, target, combined) if forecast is None else _series(material, target, forecast)
+    chosen = choose_features(material, target) if forecast is None else _series(material, target, forecast)
     if not chosen.used:
         told = "; ".join(f"{name}: {reason}" for name, reason in list(chosen.left_out.items())[:5])
         told = f" ({told})" if told else ", which is its only one"
         raise DataError(f"no column of {material.name} is left to predict {target.name} from{told}")
     return text_of_lines([*_lines(path, spec, material, target, chosen, forecast)])
-
-
-def architecture_kinds() -> set[str]:
-    """What `architecture: {kind: …}` can be."""
-    members = get_args(get_args(Architecture)[0])
-    return {kind for member in members for kind in get_args(member.model_fields["kind"].annotation)}
 
 
 def _series(material: Material, target: ChosenTarget, forecast: Forecast) -> ChosenFeatures:

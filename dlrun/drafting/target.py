@@ -67,7 +67,7 @@ def choose_target(material: Material, wanted: str | None) -> ChosenTarget:
     if material.target is not None:
         return _chosen(material, columns[material.target], "the source's own")
     fitting = [column for column in columns.values() if _fault(column, material) is None]
-    if not fitting or len(columns) < 1:
+    if not fitting:
         told = "; ".join(f"{name}: {_fault(column, material)}" for name, column in list(columns.items())[:5])
         raise DataError(f"{material.name} has no column that can be predicted ({told})", hint="--target names one")
     for name in NAMES:

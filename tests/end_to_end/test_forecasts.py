@@ -15,7 +15,7 @@ from running import dlrun, plain, trained, write
 
 from dlrun.data.preparation import Preparation
 
-HOURS, WINDOW, HORIZON, SEASON = 500, 8, 5, 3
+HOURS, WINDOW, HORIZON, SEASON = 500, 24, 5, 3
 SHOPS = {"corner": 10.0, "mall": 4000.0}
 
 
@@ -123,14 +123,17 @@ def test_the_metrics_are_in_the_units_of_the_data(run: Path) -> None:
     sold = np.array(
         [float(row["sold"]) for row in read_csv((run.parents[1] / "shops.csv").read_text(encoding="utf-8"))]
     )
-    errors, naive = [], []
+    errors, naive, day_before = [], [], []
     for row, truth, said in frame.select("row", "truth", "prediction").iter_rows():
         assert truth == sold[row + 2 : row + 2 * HORIZON + 1 : 2].tolist()
         errors.append(np.abs(np.array(said) - truth).mean())
         naive.append(np.abs(sold[row] - truth).mean())
+        day_before.append(np.abs(sold[row - 46 : row - 36 : 2] - truth).mean())
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["test"]["mae"] == pytest.approx(np.mean(errors), rel=1e-9)
     assert metrics["baseline"]["last value"]["mae"] == pytest.approx(np.mean(naive), rel=1e-9)
+    seasonal = metrics["baseline"]["same hour of the day before"]["mae"]
+    assert seasonal == pytest.approx(np.mean(day_before), rel=1e-9)
 
 
 def test_what_is_missing_is_told(run: Path, tmp_path: Path) -> None:

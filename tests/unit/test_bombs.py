@@ -16,10 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlrun.data.sources.csv_file import Csv
 from dlrun.data.sources.parquet_file import Parquet
 from dlrun.data.sources.parquet_pages import Compact, _pages, unpacked
-from dlrun.data.sources.zstandard import most_of_zstandard
 from dlrun.errors import DataError
 
 FREE = 64 << 20
@@ -36,16 +34,6 @@ def parquet(frame: pl.DataFrame, **options: Any) -> bytes:
     stream = io.BytesIO()
     frame.write_parquet(stream, **options)
     return stream.getvalue()
-
-
-def zst(*blocks: bytes, stated: bytes = b"", about: int = 0) -> bytes:
-    """A Zstandard frame of blocks, each with its header; the window is of 128 MB where the frame is no single one."""
-    window = b"" if about & 0b100000 else b"\x88"
-    return b"\x28\xb5\x2f\xfd" + bytes([about]) + window + stated + b"".join(blocks)
-
-
-def block(kind: int, size: int, content: bytes, *, last: bool = False) -> bytes:
-    return struct.pack("<I", size << 3 | kind << 1 | last)[:3] + content
 
 
 BOMBS = {
@@ -214,50 +202,3 @@ def test_texts_of_one_length(tmp_path: pathlib.Path) -> None:
         pyarrow.table({"a": pyarrow.array([b"x" * 1000] * 50, pyarrow.binary(1000))}), tmp_path / "x.parquet"
     )
     assert unpacked((tmp_path / "x.parquet").read_bytes()) == [{"a": 50 * 1000}]
-
-
-FRAMES = {
-    "as it is": (zst(block(0, 5, b"hello", last=True)), 5),
-    "one byte again and again": (zst(block(1, 1 << 20, b"x", last=True)), 1 << 20),
-    "compressed": (zst(block(2, 3, b"abc"), block(2, 3, b"abc", last=True)), 2 << 17),
-    "compressed, of a stated size": (zst(block(2, 3, b"abc", last=True), stated=b"\x50", about=0x20), 0x50),
-    "compressed, of a stated size of two bytes": (
-        zst(block(2, 3, b"abc", last=True), stated=b"\x00\x01", about=0x60),
-        512,
-    ),
-    "with a dictionary": (zst(block(1, 7, b"x", last=True), stated=b"\x09", about=1), 7),
-    "no content that is skipped": (b"\x60\x2a\x4d\x18\0\0\0\0" + zst(block(1, 7, b"x", last=True)), 0),
-    "two frames and another content": (
-        zst(block(0, 5, b"hello", last=True)) + b"\x50\x2a\x4d\x18\x03\0\0\0abc" + zst(block(1, 7, b"x", last=True)),
-        12,
-    ),
-    "a checksum": (zst(block(0, 5, b"hello", last=True), about=4) + b"sum!" + zst(block(1, 7, b"x", last=True)), 12),
-    "cut off": (zst(block(1, 7, b"x"), b"\x01"), 7),
-    "a size that lies": (zst(block(1, 1 << 20, b"x", last=True), stated=b"\x05", about=0x20), 1 << 20),
-}
-
-
-@pytest.mark.parametrize("name", FRAMES)
-def test_what_frames_of_zstandard_unpack_to(name: str) -> None:
-    content, most = FRAMES[name]
-    assert most_of_zstandard(content) == most
-
-
-@given(st.binary(max_size=200))
-def test_any_frame_of_zstandard(data: bytes) -> None:
-    assert most_of_zstandard(b"\x28\xb5\x2f\xfd" + data) >= 0
-
-
-@pytest.mark.parametrize(
-    "frame",
-    [
-        zst(*[block(1, 1 << 17, b"a")] * 1000, block(0, 0, b"", last=True)),
-        zst(*[block(1, 1 << 17, b"a")] * 1000, block(0, 0, b"", last=True), stated=b"\x09", about=0x20),
-    ],
-    ids=["no size", "a size that lies"],
-)
-def test_a_bomb_of_zstandard_that_states_no_size(frame: bytes, tmp_path: pathlib.Path) -> None:
-    assert len(frame) < 5000
-    (tmp_path / "x.csv.zst").write_bytes(frame)
-    with pytest.raises(DataError, match=r"unpacks to more than 32\.0 MiB"):
-        Csv(kind="csv", path="x.csv.zst").load(tmp_path)

@@ -3,9 +3,7 @@ same errors with the same rows."""
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import lzma
 import os
 import pathlib
 import re
@@ -24,6 +22,7 @@ from dlrun.data.columns import Table
 from dlrun.data.section import Data
 from dlrun.data.sources import Csv, Json, Parquet, csv_blocks, json_blocks, lazy
 from dlrun.data.sources.aside import Whole
+from dlrun.data.sources.files import PACKED
 from dlrun.data.sources.frames import Types
 from dlrun.data.sources.tabular import Tabular
 from dlrun.errors import DataError, DlrunError
@@ -314,15 +313,16 @@ def test_parts_have_one_type_together(here: pathlib.Path) -> None:
     assert_same(Csv(kind="csv", path="parts"), here)
 
 
-@pytest.mark.parametrize(("ending", "pack"), [("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress)])
-def test_packed_files(ending: str, pack: Any, here: pathlib.Path) -> None:
-    content = pack("\ufeffa,b\n1,x\n2,é\n3,\n".encode())
-    (here / f"a.csv.{ending}").write_bytes(content)
-    assert assert_same(Csv(kind="csv", path=f"a.csv.{ending}"), here) is not None
-    (here / f"a[1].jsonl.{ending}").write_bytes(pack(b'{"a": 1}\n{"b": 2}\n'))
-    assert assert_same(Json(kind="json", path=f"a[1].jsonl.{ending}"), here) is not None
-    (here / f"a.csv.{ending}").write_bytes(content[:-6])
-    assert assert_same(Csv(kind="csv", path=f"a.csv.{ending}"), here) is None
+@pytest.mark.parametrize("ending", PACKED)
+def test_packed_files(ending: str, here: pathlib.Path) -> None:
+    table, lines = here / f"a.csv{ending}", here / f"a[1].jsonl{ending}"
+    for file, content in ((table, "\ufeffa,b\n1,x\n2,é\n3,\n"), (lines, '{"a": 1}\n{"b": 2}\n')):
+        with PACKED[ending](file, "wb") as stream:
+            stream.write(content.encode())
+    assert assert_same(Csv(kind="csv", path=table.name), here) is not None
+    assert assert_same(Json(kind="json", path=lines.name), here) is not None
+    table.write_bytes(table.read_bytes()[:-6])
+    assert assert_same(Csv(kind="csv", path=table.name), here) is None
 
 
 def test_what_is_converted_is_found_again_and_never_for_another_content(here: pathlib.Path) -> None:

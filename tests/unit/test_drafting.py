@@ -18,7 +18,6 @@ from PIL import Image
 from dlrun.data.dataset import Dataset
 from dlrun.data.new_data import of_path
 from dlrun.data.sources.csv_file import Csv
-from dlrun.drafting.plan import architecture_kinds
 from dlrun.drafting.yaml_text import Line, flow, text_of_lines
 from dlrun.errors import DataError, UsageError
 from dlrun.experiment import Experiment
@@ -28,7 +27,6 @@ from dlrun.spec.document import read_document
 
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "dlrun" / "data" / "bundled"
-COMBINED = "combined" in architecture_kinds()
 ROWS = 240
 
 
@@ -387,12 +385,9 @@ def test_a_text_beside_numbers(tmp_path: Path) -> None:
     columns = mixed()
     columns["note"] = [f"a note of some words about {row % 17} and {row % 13}, {row}" for row in range(ROWS)]
     polars.DataFrame(columns, strict=False).write_parquet(tmp_path / "a.parquet")
-    text, experiment, dataset = drafted(tmp_path / "a.parquet")
-    if COMBINED:
-        assert experiment.architecture.kind == "combined"
-        assert "note" in dataset.preparation.features
-    else:
-        assert "# note: left out" in text
+    _, experiment, dataset = drafted(tmp_path / "a.parquet")
+    assert experiment.architecture.kind == "combined"
+    assert "note" in dataset.preparation.features
 
 
 def test_numbers_with_units_are_left_out_with_the_reason(tmp_path: Path) -> None:

@@ -44,6 +44,13 @@ def test_mean_and_root_by_hand():
     assert root_interval(np.zeros(30)) == (0, 0)
 
 
+def test_the_blocks_of_a_standard_error_leave_nothing_out(monkeypatch):
+    monkeypatch.setattr("dlrun.evaluation.intervals.BLOCK", 7)
+    values = np.arange(50.0) ** 2
+    half = Z * np.std(values, ddof=1) / np.sqrt(50)
+    assert mean_interval(values) == pytest.approx((np.mean(values) - half, np.mean(values) + half))
+
+
 def test_too_few_examples_have_none():
     assert mean_interval(np.ones(29)) is None
     assert root_interval(np.ones(29)) is None

@@ -61,8 +61,8 @@ def test_of_many_scores_the_points_are_near_one_another(monkeypatch: pytest.Monk
 
 
 def test_decisions_of_all_classes_by_hand() -> None:
-    scores = np.array([[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]])
+    scores = np.array([[0.7, 0.2, 0.1], [0.2, 0.3, 0.5]])
     said = Predictions("test", "multiclass", "era", ("a", "b", "c"), np.arange(2), np.array([0, 1]), scores)
     own, others = ranking.all_in_order(said)
     assert own.tolist() == [0.3, 0.7]
-    assert others.tolist() == [0.1, 0.2, 0.3, 0.4]
+    assert others.tolist() == [0.1, 0.2, 0.2, 0.5]

@@ -17,7 +17,7 @@ from dlrun.data.sources.converted import Converted
 from dlrun.data.sources.csv_batches import frames_of
 from dlrun.data.sources.csv_checks import UTF8, check_encoding, check_names
 from dlrun.data.sources.csv_text import HEADER, Dialect, frame_of, settled
-from dlrun.data.sources.files import ZSTANDARD, opened, read_whole
+from dlrun.data.sources.files import lines_of, opened, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform, formats_of
 from dlrun.errors import DataError
 from dlrun.spec.problem import Problem
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 DELIMITERS = {",": '","', ";": '";"', "\t": r'"\t"', "|": '"|"'}
 """What usually stands between two values, and how a spec writes it."""
+
+A_TABLE = "see whether it is a table: the names of the columns in one line, and then a line for each row"
 
 
 def _delimiter(character: str) -> str:
@@ -54,12 +56,11 @@ class Csv(Converted):
         Raises:
             DataError: they cannot be read, or cannot be those of columns.
         """
-        if file.suffix.lower() == ZSTANDARD:
-            return None
         try:
             with opened(file) as stream:
                 text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-                names = next(csv.reader(text, delimiter=self.delimiter, strict=True), [])
+                lines = lines_of(text, str(file), hint=A_TABLE)
+                names = next(csv.reader(lines, delimiter=self.delimiter, strict=True), [])
         except UnicodeDecodeError as error:
             with opened(file) as stream:
                 check_encoding(stream.read(HEADER), str(file))

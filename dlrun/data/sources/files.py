@@ -9,21 +9,26 @@ import io
 import lzma
 import pathlib
 import stat
+import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, AnyStr
 
-from dlrun.data.sources.zstandard import MAGIC, most_of_zstandard
 from dlrun.errors import DataError, reason_of
 from dlrun.machine import available_memory, size
 from dlrun.spec.near import nearest
 from dlrun.spec.problem import Problem
 
-PACKED: Mapping[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-"""What opens a packed file, by the end of its name."""
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
-ZSTANDARD = ".zst"
+PACKED: Mapping[str, Callable[..., Any]] = {
+    ".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": zstd.open,
+}  # fmt: skip
+"""What opens a packed file, by the end of its name."""
 
 PACKING = 5
 """How many times larger a packed file is unpacked, about."""
@@ -32,6 +37,9 @@ RELATIVE = "a relative path is relative to the spec file"
 
 BLOCK = 1 << 24
 """Bytes that are unpacked at once."""
+
+LONGEST_LINE = 1 << 24
+"""Characters, or bytes, that the first line of a file may have: a small packed one may hold a very long one."""
 
 FETCH = "fetch the file again"
 
@@ -140,15 +148,14 @@ def opened(file: pathlib.Path) -> Iterator[IO[bytes]]:
         DataError: it cannot be read, or is damaged.
     """
     try:
-        packed = file.suffix.lower()
-        with _unpacked(file) if packed == ZSTANDARD else PACKED.get(packed, open)(file, "rb") as stream:
+        with PACKED.get(file.suffix.lower(), open)(file, "rb") as stream:
             yield stream
     except FileNotFoundError:
         hint = near_file(file) or "put it there, or a link to where it is"
         raise DataError(f"there is no file {file}", hint=hint) from None
     except zlib.error:
         raise DataError(f"{file} is damaged: its content cannot be unpacked", hint=FETCH) from None
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zstd.ZstdError) as error:
         raise DataError(f"{file} is damaged: {error}", hint=FETCH) from None
     except OSError as error:
         if error.errno is None:  # bz2 has no error of its own
@@ -156,25 +163,19 @@ def opened(file: pathlib.Path) -> Iterator[IO[bytes]]:
         raise DataError(f"{file} cannot be read: {error.strerror}") from None
 
 
-def _unpacked(file: pathlib.Path) -> IO[bytes]:
-    """The text in a .zst file, as the one cell that polars finds in it: Python can unpack them from 3.14 on only."""
-    import polars
+def lines_of(stream: IO[AnyStr], name: str, hint: str) -> Iterator[AnyStr]:
+    """The lines of a content, of which few are read.
 
-    data = file.read_bytes()
-    if not data.startswith(MAGIC):
-        raise DataError(f"{file} is damaged: it is no Zstandard file", hint=FETCH)
-    check_fits(most_of_zstandard(data), str(file))
-    try:
-        cell = polars.read_csv(
-            data, has_header=False, separator="\0", quote_char=None, eol_char="\1", infer_schema=False
-        )
-    except polars.exceptions.NoDataError:
-        return io.BytesIO()
-    except (polars.exceptions.PolarsError, OSError) as error:
-        raise DataError(f"{file} is damaged, or is not UTF-8: {error}", hint=FETCH) from None
-    # More than one is there where the text has NUL bytes, which whoever reads it tells.
-    rows = ("\0".join(text for text in row if text is not None) for row in cell.rows())
-    return io.BytesIO("\1".join(rows).encode())
+    Args:
+        hint: what is to be done about one that is too long.
+
+    Raises:
+        DataError: one is too long.
+    """
+    while line := stream.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise DataError(f"the first line of {name} has more than {LONGEST_LINE:,} characters", hint=hint)
+        yield line
 
 
 def read_whole(stream: IO[bytes], name: str) -> bytes:
@@ -234,7 +235,7 @@ def plain_name(file: pathlib.Path) -> str:
 
 def is_packed(file: pathlib.Path) -> bool:
     """Whether the name of a file says that it is packed."""
-    return file.suffix.lower() in (*PACKED, ZSTANDARD)
+    return file.suffix.lower() in PACKED
 
 
 def unpacked_size(file: pathlib.Path) -> int:

@@ -13,7 +13,7 @@ from dlrun.data.sources import json_blocks
 from dlrun.data.sources.aside import Whole
 from dlrun.data.sources.converted import Converted
 from dlrun.data.sources.csv_checks import check_encoding
-from dlrun.data.sources.files import ZSTANDARD, opened, read_whole
+from dlrun.data.sources.files import lines_of, opened, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform
 from dlrun.data.sources.json_text import ONE_A_LINE, blocks_of, fault_of, is_suspicious, mixed, parse, sound, with_all
 from dlrun.data.sources.nested import without_empty
@@ -37,10 +37,9 @@ class Json(Converted):
         Raises:
             DataError: the file is not of this kind.
         """
-        if file.suffix.lower() == ZSTANDARD:
-            return
         with opened(file) as stream:
-            first = next((line for line in stream if line.strip(codecs.BOM_UTF8 + b" \t\r\n")), b"")
+            lines = lines_of(stream, str(file), hint=ONE_A_LINE)
+            first = next((line for line in lines if line.strip(codecs.BOM_UTF8 + b" \t\r\n")), b"")
         check_encoding(first, str(file))
         if not first:
             raise DataError(f"{file} is empty")

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, ClassVar, Literal
 from dlrun.data.columns import Batch, Table
 from dlrun.data.sources.aside import Whole, writable
 from dlrun.data.sources.converted import Converted
-from dlrun.data.sources.files import BLOCK, FETCH, ZSTANDARD, check_fits, is_packed, opened, parts, read_whole
+from dlrun.data.sources.files import BLOCK, FETCH, check_fits, is_packed, opened, parts, read_whole
 from dlrun.data.sources.frames import Types, batch_of, conform
 from dlrun.data.sources.parquet_pages import unpacked
 from dlrun.data.sources.stored import readable, row_bytes, rows_in, scanned, schema
@@ -46,8 +46,6 @@ class Parquet(Converted):
         Raises:
             DataError: it is no Parquet file, or was cut off.
         """
-        if file.suffix.lower() == ZSTANDARD:
-            raise DataError(f"{file} is packed twice: Parquet has its own packing", hint="unpack it: unzstd FILE")
         with opened(file) as stream:
             _check_ends(stream, str(file))
 
