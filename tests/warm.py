@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +55,12 @@ def serve() -> None:
     """Answers each line of stdin, a call, with the exit code of the process that made it."""
     import keras  # noqa: F401
 
-    import dlrun.cli  # noqa: F401
+    for name in ("cli", "train", "resume", "evaluate", "predict", "compare"):
+        import_module(f"dlrun.{name}")
+    from dlrun.evaluation.assess import NEEDED_NEXT
 
+    for name in NEEDED_NEXT:
+        import_module(name)
     for line in sys.stdin:
         child = os.fork()
         if not child:
