@@ -61,8 +61,9 @@ def killed_and_resumed(spec: Path, out: Path) -> Path:
     return run
 
 
-def test_series_on_disk_killed_and_resumed_train_the_same_weights_as_in_memory(tmp_path: Path) -> None:
-    shops(tmp_path / "shops.csv")
+def series(folder: Path) -> dict[str, Any]:
+    """The spec of a forecast for several shops, with all that a step can hold."""
+    shops(folder / "shops.csv")
     features = {
         "sold": {"kind": "series", "window": 8, "horizon": 3, "normalise_each": True, "difference": 2},
         "price": {"kind": "series", "known": True},
@@ -70,25 +71,39 @@ def test_series_on_disk_killed_and_resumed_train_the_same_weights_as_in_memory(t
         "shop": {"kind": "category"},
     }
     source = {"kind": "csv", "path": "shops.csv", "time": "time"}
-    tree = {
+    return {
         "data": {"source": source, "target": "sold", "series_by": "shop", "features": features},
         "architecture": {"kind": "gru", "units": [4]},
         "regularization": {"dropout": 0.2},
-        "training": {"epochs": 2, "batch_size": 16, "shuffle": False, "checkpoint": {"steps": 20}},
+        "training": {"epochs": 2, "batch_size": 16, "checkpoint": {"steps": 20}},
         "evaluation": {"plots": False},
-        "runtime": {"memory": "in_memory", "compile": "graph"},
+        "runtime": {"memory": "streamed", "compile": "graph"},
     }
-    whole = trained(write(tmp_path / "in_memory.yaml", tree), tmp_path / "whole")
-    tree["runtime"] = {"memory": "streamed", "compile": "graph"}
-    run = killed_and_resumed(write(tmp_path / "a.yaml", tree), tmp_path / "killed")
+
+
+def assert_alike(run: Path, whole: Path) -> None:
+    """That two trainings learned, said and measured the same, to the bit."""
     assert (run / "model" / "weights.npz").read_bytes() == (whole / "model" / "weights.npz").read_bytes()
     assert history(run) == history(whole)
     assert read(run / "metrics.json") == read(whole / "metrics.json")
     assert read(run / "data.json") == read(whole / "data.json")
     assert pl.read_parquet(run / "predictions.parquet").equals(pl.read_parquet(whole / "predictions.parquet"))
+
+
+def test_series_on_disk_train_the_same_weights_as_in_memory(tmp_path: Path) -> None:
+    tree = series(tmp_path)
+    tree["training"] |= {"epochs": 1, "shuffle": False}
+    run = trained(write(tmp_path / "a.yaml", tree), tmp_path / "runs")
+    tree["runtime"]["memory"] = "in_memory"
+    assert_alike(run, trained(write(tmp_path / "in_memory.yaml", tree), tmp_path / "runs"))
     done = dlrun("eval", run, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["metrics"] == read(whole / "metrics.json")["test"]
+    assert json.loads(done.stdout)["metrics"] == read(run / "metrics.json")["test"]
+
+
+def test_shuffled_series_on_disk_are_killed_and_end_as_if_they_had_not_been(tmp_path: Path) -> None:
+    spec = write(tmp_path / "a.yaml", series(tmp_path))
+    assert_alike(killed_and_resumed(spec, tmp_path / "killed"), trained(spec, tmp_path / "whole"))
 
 
 def test_a_streamed_training_that_is_killed_ends_as_if_it_had_not_been(tmp_path: Path) -> None:

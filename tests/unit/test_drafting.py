@@ -341,6 +341,8 @@ def test_a_table_of_all_types_that_parquet_has(tmp_path: Path) -> None:
     ):  # fmt: skip
         assert reason in text
     assert "4 numbers a row" in text
+    prices = columns["price"].cast(polars.Float64)
+    assert f"{prices.min():.6g} to {prices.max():.6g}" in text
     assert yaml.safe_load(text)["data"]["source"]["select"] == [
         "city", "price", "row", "holed", "user", "clock", "zone", "y",
     ]  # fmt: skip
