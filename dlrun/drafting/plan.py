@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import Any
 
-from dlrun.drafting.features import SIDE, ChosenFeatures, choose_features
+from dlrun.drafting.features import ChosenFeatures, choose_features
 from dlrun.drafting.forecast import Forecast, find_forecast
 from dlrun.drafting.material import TABLES, Material
 from dlrun.drafting.target import ChosenTarget, choose_target
@@ -190,7 +190,8 @@ def _architecture(
         yield Line("kind", "combined", "each input through an encoder of its own, then joined", 1)
         yield Line("dense", [units], "behind them", 1)
     elif images:
-        yield from _cnn(material, images[0])
+        sides = chosen.used[images[0]].get("size") or material.profile[images[0]].shape[:2]
+        yield from _cnn(min(sides))
     elif texts:
         yield Line("kind", "lstm", "reads the words in their order", 1)
         yield Line("embedding_size", 32 if rows < 5_000 else 64, "numbers for each word", 1)
@@ -203,10 +204,12 @@ def _architecture(
     yield Line("regularization", {"dropout": 0.3 if images or texts else 0.1}, "against learning rows by heart")
 
 
-def _cnn(material: Material, name: str) -> Iterator[Line]:
-    """Blocks that halve the image until it has some 4 to 7 pixels a side."""
-    shape = material.profile[name].shape
-    side = min(*shape[:2], SIDE)
+def _cnn(side: int) -> Iterator[Line]:
+    """Blocks that halve the image until it has some 4 to 7 pixels a side, or five of them.
+
+    Args:
+        side: pixels of the shorter one.
+    """
     blocks: list[dict[str, Any]] = []
     filters = 16 if side < 16 else 32
     while side >= 8 and len(blocks) < 5:

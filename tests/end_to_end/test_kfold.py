@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from running import ROOT, dlrun, history, plain, read, trained, write
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_curve
@@ -64,6 +65,7 @@ def test_all_folds_are_in_one_run_with_mean_and_spread(run: Path) -> None:
             assert value == pytest.approx(np.mean(values), abs=1e-12)
             assert metrics["deviation"][split][name] == pytest.approx(np.std(values, ddof=1), abs=1e-12)
     assert read(run / "status.json")["folds_done"] == FOLDS
+    assert yaml.safe_load((run / "resolved.yaml").read_text(encoding="utf-8"))["runtime"]["compile"] == "graph"
     names = {path.stem for path in (run / "plots").iterdir()}
     assert names == {"folds", "curves", "confusion_matrix", "roc_and_precision_recall"}
 
@@ -124,6 +126,9 @@ def test_a_mistake_names_the_run_and_is_told_once(run: Path, spec: Path) -> None
     told = plain(done.stderr)
     assert f"data is no longer what {run.name} was trained on" in told
     assert f"`dlrun eval {run} --data FILE`" in told
+    done = dlrun("resume", run)
+    assert done.returncode == 1
+    assert f"{run} is finished, with all of its {FOLDS} folds" in plain(done.stderr)
     done = dlrun("train", spec, "--workers", "2", "--out", spec.parent / "none")
     assert done.returncode == 2
     assert plain(done.stderr).count("trained one after the other in one process") == 1
@@ -147,6 +152,17 @@ def test_a_run_that_was_stopped_goes_on_with_its_fold_to_the_same_bits(run: Path
     assert status["folds_done"] == 1
     assert read(stopped / "folds" / "2" / "status.json")["state"] == "interrupted"
     assert not (stopped / "folds" / "3").exists()
+    for file, before, after, told in (
+        (spec.parent / "cells.csv", "17.99", "18.99", "the data is no longer what"),
+        (stopped / "resolved.yaml", "\nseed: 3\n", "\nseed: 4\n", "changed since it was trained: seed was 3 and is 4"),
+    ):
+        text = file.read_text(encoding="utf-8")
+        assert before in text
+        file.write_text(text.replace(before, after), encoding="utf-8")
+        done = dlrun("resume", stopped)
+        file.write_text(text, encoding="utf-8")
+        assert done.returncode == 1, done.stdout
+        assert told in plain(done.stderr)
     done = dlrun("resume", stopped)
     assert done.returncode == 0, done.stderr
     assert (stopped / "metrics.json").read_bytes() == (run / "metrics.json").read_bytes()

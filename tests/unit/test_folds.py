@@ -46,16 +46,20 @@ def test_mean_and_spread_are_those_of_numpy(values: list[float]) -> None:
     assert found["baseline"] == {"majority": {"accuracy": 0.5}}
     assert [each["validation"]["accuracy"] for each in found["by_fold"]] == values
     assert "test" not in found
+    tested = across_folds([{**each, "test": {"accuracy": 0.5}, "baseline": {}} for each in folds])
+    assert tested["headline"] == f"test: mean over {len(values)} folds, each model on the test rows"
 
 
-def test_a_metric_that_one_fold_does_not_define_has_no_mean() -> None:
+def test_a_metric_or_baseline_that_one_fold_does_not_have_has_no_mean() -> None:
+    trivial = {"majority class": {"accuracy": 0.4}}
     found = across_folds(
         [
-            {"validation": {"accuracy": 0.5, "roc_auc": 0.7}, "baseline": {}},
-            {"validation": {"accuracy": 0.7}, "baseline": {}},
+            {"validation": {"accuracy": 0.5, "roc_auc": 0.7}, "baseline": trivial | {"last value": {"accuracy": 0.3}}},
+            {"validation": {"accuracy": 0.7}, "baseline": trivial},
         ]
     )
     assert found["validation"] == {"accuracy": pytest.approx(0.6)}
+    assert found["baseline"] == trivial
     assert found["by_fold"][0]["validation"]["roc_auc"] == 0.7
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -224,6 +225,8 @@ def test_files_of_a_source_are_parts(tmp_path: Path) -> None:
     assert list(folder.check_files(paths)) == []
     by_folder = Table("t", {"x": np.arange(3)}, files=tuple(paths), file_of=np.arange(3))
     assert folder.parts(by_folder, seed=0, roles=Roles()).test.tolist() == [1, 2]
+    with pytest.raises(DataError, match="the files for train have no rows"):
+        FilesSplit(kind="files").parts(replace(by_folder, test_rows=np.arange(3)), seed=0, roles=Roles())
     both = FilesSplit.parse({"kind": "files", "validation": "held", "test": "*.csv"})
     assert {problem.message for problem in both.check_files(paths)} == {
         "d/held/2.csv, d/held/more/3.csv are for validation and for the test",
