@@ -54,6 +54,8 @@ def print_profile(profile: Profile, roles: Mapping[str, str]) -> None:
         cells += [Text(role, "" if role else "dim")] if roles else []
         cells += [] if narrow else [Text(column.type, "dim")]
         distinct = "" if column.distinct is None else f"{column.distinct:,}"
+        if column.is_estimated:
+            distinct = f"~{float(f'{column.distinct:.2g}'):,.0f}"
         cells += [missing, *([] if narrower else [Text(distinct)]), Text(printable(holds(column)))]
         table.add_row(*cells)
     console.print(table)

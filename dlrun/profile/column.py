@@ -69,6 +69,11 @@ class ColumnProfile:
     words: float | None = None
     shape: tuple[int, ...] = ()
 
+    @property
+    def is_estimated(self) -> bool:
+        """Whether `distinct` is an estimate."""
+        return self.distinct is not None and self.counts is None and self.rows > EXACT
+
     def tree(self) -> dict[str, Any]:
         """As JSON has it: what does not apply is left out."""
         figures = asdict(self) | {"shape": list(self.shape) or None, "infinite": self.infinite or None}
@@ -151,12 +156,17 @@ def _profile(column: polars.Series, figures: dict[str, Any]) -> ColumnProfile:
     quartiles = [figures.pop(f"quartile {percent}", None) for percent in (25, 50, 75)]
     kind = _type_of(column.dtype)
     few = kind in ("text", "integer", "boolean") and figures["distinct"] <= MOST_COUNTED
+    counts = counts_of(column) if few else None
+    if counts is not None:
+        figures["distinct"] = len(counts)
+    elif "distinct" in figures:  # an estimate can be more than there are values
+        figures["distinct"] = min(figures["distinct"], rows - missing)
     plain = {name: _plain(value) for name, value in figures.items()}
     return ColumnProfile(
         column.name,
         kind,
         rows,
-        counts=counts_of(column) if few else None,
+        counts=counts,
         quartiles=None if None in quartiles else tuple(map(float, quartiles)),
         **plain,
     )

@@ -118,6 +118,12 @@ def test_a_long_column_is_estimated_where_all_of_it_would_take_long() -> None:
     assert (column.least, column.greatest, column.mean) == (0, 1_199_999, 599_999.5)
     assert column.distinct == pytest.approx(1_200_000, rel=0.05)
     assert column.quartiles == pytest.approx([3e5, 6e5, 9e5], rel=0.02)
+    assert column.is_estimated
+    others = profile_frame(polars.DataFrame({f"x{n}": values + n * 10**7 for n in range(8)})).columns
+    assert max(each.distinct or 0 for each in others) == 1_200_000  # no more than there are rows
+    few = polars.Series([None, "a", "b", "c"]).gather(values % 4)
+    [column] = profile_frame(polars.DataFrame({"few": few})).columns
+    assert (column.distinct, column.is_estimated) == (3, False)
 
 
 def test_a_wide_table_has_all_its_columns() -> None:
