@@ -88,8 +88,13 @@ def test_a_signal_is_told_by_its_name(start: Start) -> None:
     killing = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     with pytest.raises(ClusterError, match=re.escape("worker 1 (host1:1) was ended by SIGKILL")):
         watched(start("import time; time.sleep(1)", killing))
-    with pytest.raises(ClusterError, match=re.escape("(host0:1) was ended by SIGKILL")):  # the chief, who told nothing
-        watched(start(killing, SLEEP))
+
+
+def test_a_chief_that_was_killed_has_told_nothing(start: Start) -> None:
+    scripts = start("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", SLEEP)
+    scripts[0].process.wait()
+    with pytest.raises(ClusterError, match="was ended by SIGKILL"):
+        watched(scripts)
 
 
 def test_who_was_killed_is_told_before_who_failed_because_of_it(start: Start) -> None:

@@ -69,6 +69,15 @@ def test_stratified_parts_have_each_class_in_proportion(
         assert np.abs(np.bincount(labels[part], minlength=len(counts)) - expected).max() < 2
 
 
+def test_classes_are_the_same_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks of 7 rows, of which some do not have the rare class, and others not the frequent one."""
+    labels = np.array(["b"] * 40 + ["a"] * 7 + ["ccc"] * 20, object)
+    whole = split(RandomSplit(stratify=True), table(67, label=labels), 5)
+    monkeypatch.setattr("dlrun.data.splits.dealing.BLOCK", 7)
+    for part, rows in split(RandomSplit(stratify=True), table(67, label=labels), 5).items():
+        np.testing.assert_array_equal(rows, getattr(whole, part))
+
+
 def test_a_rare_class_is_as_often_in_the_test_part_as_its_proportion_says() -> None:
     """Of 4 rows 0.8 are expected there: one, and in a fifth of all cases none."""
     labels = np.array(["a"] * 96 + ["b"] * 4, object)

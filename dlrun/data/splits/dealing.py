@@ -16,6 +16,9 @@ from dlrun.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
 
+BLOCK = 1_000_000
+"""Rows whose classes are read at once."""
+
 MOST_BINS = 10
 """Into how many a number is binned to stratify by it, where the spec does not say."""
 
@@ -53,7 +56,9 @@ class Deal:
         """How many rows each group has, (groups,)."""
         import numpy as np
 
-        return np.bincount(self.codes)
+        if self.groups is None:
+            return np.broadcast_to(np.int64(1), len(self.rows))
+        return np.bincount(self.groups)
 
     @property
     def unit(self) -> str:
@@ -93,10 +98,13 @@ class Deal:
             return shuffled
         classes = self.group_classes
         shuffled = shuffled[np.argsort(classes[shuffled], kind="stable")]  # by class, in random order within it
-        counts, rows = np.bincount(classes), np.bincount(classes, self.weights)
-        weights = self.weights[shuffled]
-        rank = np.cumsum(weights) - weights - np.repeat(np.cumsum(rows) - rows, counts)
-        place = (rank + np.repeat(random.random(len(counts)), counts)) / np.repeat(rows, counts)
+        place = np.empty(len(shuffled))
+        counts = np.bincount(classes)
+        last = 0
+        for start, count in zip(random.random(len(counts)).tolist(), counts.tolist(), strict=True):
+            of_class = slice(last, last := last + count)
+            weights = self.weights[shuffled[of_class]]
+            place[of_class] = (np.cumsum(weights) - weights + start) / max(1, weights.sum())
         return np.asarray(shuffled[np.argsort(place, kind="stable")])
 
     def part(
@@ -227,9 +235,16 @@ def _by_class(plain: Deal, table: Table, target: str, needed: int) -> Deal:
     """Rows that are stratified by a class."""
     import numpy as np
 
-    values = np.array(as_text(table.columns[target][plain.rows]), dtype=str)
-    names, classes = np.unique(values, return_inverse=True)
-    found = replace(plain, classes=np.asarray(classes, np.int64))
+    column = table.columns[target]
+    starts = range(0, len(plain.rows), BLOCK)
+    # Of all rows at once they would take more memory than all else of a split.
+    texts = (np.array(as_text(column[plain.rows[at : at + BLOCK]]), dtype=str) for at in starts)
+    found_in = (np.unique(each, return_inverse=True) for each in texts)
+    parts = [(own, places.astype(np.int32)) for own, places in found_in]
+    names = np.unique(np.concatenate([own for own, _ in parts]))
+    small = np.min_scalar_type(len(names))
+    codes = [np.searchsorted(names, own).astype(small)[places] for own, places in parts]
+    found = replace(plain, classes=np.concatenate(codes))
     counts = _counts(found, len(names))
     if counts.min() < needed:
         few = ", ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True) if count < needed)
