@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 import tensorflow as tf
 from scipy import ndimage
 
+from dlrun.batches import augmentation_of
 from dlrun.data.features.augment import Augment
+from dlrun.experiment import Experiment
 from dlrun.training import augmentation
 from dlrun.training.augmentation import DRAWS, EXAMPLE, Augmentation, Augmented, placement, warp
 from dlrun.training.order import COPY
@@ -183,6 +186,26 @@ def test_copies_of_an_image_are_changed_each_in_its_own_way() -> None:
     np.testing.assert_array_equal(received[:2], run(made(**EVERYTHING))[[3, 0]], "the first ones are as they were")
     for one, other in ((0, 2), (0, 3), (2, 3)):
         assert (np.abs(received[one] - received[other]) > 1e-3).any()
+
+
+def test_copies_that_oversampling_makes_are_told_apart(tmp_path: Path) -> None:
+    augment = {"kind": "image", "rescale": [0, 1], "augment": {"rotation": 40, "noise": 0.2}}
+    tree = {
+        "data": {"source": {"kind": "bundled", "name": "digits"}, "features": {"image": augment}},
+        "architecture": {"kind": "cnn", "blocks": [{"filters": 2}]},
+        "training": {"oversample": "balanced"},
+    }
+    experiment = Experiment.parse(tree)
+    dataset = experiment.load(tmp_path)
+    found = augmentation_of(experiment, dataset.preparation)
+    assert found is not None
+    found.begin(1)
+    x, _ = found.of(
+        lambda rows: ({"image": tf.gather(dataset.train.inputs["image"], rows), EXAMPLE: rows}, tf.constant(0)),
+        tf.constant(np.array([3, 3, 3], np.int32) + COPY * np.array([0, 1, 2], np.int32)),
+    )
+    one, two, three = np.asarray(x["image"])
+    assert min(np.abs(one - two).max(), np.abs(one - three).max(), np.abs(two - three).max()) > 1e-2
 
 
 @pytest.mark.parametrize("xla", [False, True])
