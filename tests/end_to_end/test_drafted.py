@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import polars
+from running import dlrun, read, trained
 from sklearn.datasets import load_digits
-
-from tests.running import dlrun, read, trained
 
 
 def test_a_table(tmp_path: Path) -> None:
