@@ -113,10 +113,11 @@ def test_types_that_are_given(tmp_path: pathlib.Path) -> None:
 @pytest.mark.parametrize("ending", PACKED)
 def test_packed_files(ending: str, tmp_path: pathlib.Path) -> None:
     file = tmp_path / f"data.CSV{ending}"
-    for part in (DATA, DATA * 199):  # one after the other in one file, as `cat` puts them
+    parts = (DATA, DATA * 199, b"a\n\0\n\1\1,\r\n")  # one after the other in one file, as `cat` puts them
+    for part in parts:
         with file.open("ab") as stream, PACKED[ending](stream, "wb") as packer:
             packer.write(part)
-    assert read_bytes(file) == DATA * 200
+    assert read_bytes(file) == b"".join(parts)
     assert plain_name(file) == "data.csv"
     packed = file.read_bytes()
     for damaged in (packed[: len(packed) // 2], packed[:-5], b"not packed at all"):
@@ -124,6 +125,11 @@ def test_packed_files(ending: str, tmp_path: pathlib.Path) -> None:
         with pytest.raises(DataError, match="is damaged") as caught, opened(file) as stream:
             stream.read()
         assert caught.value.hint == "fetch the file again"
+
+
+def test_zstandard_as_polars_writes_it(tmp_path: pathlib.Path) -> None:
+    pl.DataFrame(PLAIN).lazy().sink_csv(tmp_path / "a.csv.zst", compression="zstd")
+    assert Csv(kind="csv", path="a.csv.zst").load(tmp_path).columns["b"].tolist() == PLAIN["b"]
 
 
 def number(name: str, fill: tuple[float, ...] | None) -> Preparation:

@@ -73,7 +73,7 @@ def test_classes_are_the_same_read_in_blocks(monkeypatch: pytest.MonkeyPatch) ->
     """Blocks of 7 rows, of which some do not have the rare class, and others not the frequent one."""
     labels = np.array(["b"] * 40 + ["a"] * 7 + ["ccc"] * 20, object)
     whole = split(RandomSplit(stratify=True), table(67, label=labels), 5)
-    monkeypatch.setattr("dlrun.data.splits.dealing.BLOCK", 7)
+    monkeypatch.setattr("dlrun.data.features.values.BLOCK", 7)
     for part, rows in split(RandomSplit(stratify=True), table(67, label=labels), 5).items():
         np.testing.assert_array_equal(rows, getattr(whole, part))
 

@@ -134,9 +134,10 @@ class _Place:
 
 
 def _serves(file: pathlib.Path, types: Types, read: Sequence[str] | None, time: str | None) -> bool:
-    """Whether what was converted with some types is what others make of it. It is where they are the same. It also is
-    where that holds for each column that is read: the same type was asked for then and is asked for now; or none was
-    asked for then, and what was found is of the type that is asked for now.
+    """Whether what was converted with some types is what others make of it.
+
+    It is where they are the same. A run freezes the types that its training found, so it also is where columns alone
+    have other ones for which none was asked then, and which were found to be of the type that is asked for now.
 
     Args:
         read: the columns that are read; None: all.

@@ -8,16 +8,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from dlrun.data.columns import Table
-from dlrun.data.features.values import as_numbers, as_text, complaint
+from dlrun.data.features.values import as_numbers, complaint, objects, text_of
 from dlrun.data.splits.parts import Parts, Roles, are, nearest, part_sizes
 from dlrun.data.splits.together import together
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
     import numpy as np
-
-BLOCK = 1_000_000
-"""Rows whose classes are read at once."""
 
 MOST_BINS = 10
 """Into how many a number is binned to stratify by it, where the spec does not say."""
@@ -235,16 +232,12 @@ def _by_class(plain: Deal, table: Table, target: str, needed: int) -> Deal:
     """Rows that are stratified by a class."""
     import numpy as np
 
-    column = table.columns[target]
-    starts = range(0, len(plain.rows), BLOCK)
-    # Of all rows at once they would take more memory than all else of a split.
-    texts = (np.array(as_text(column[plain.rows[at : at + BLOCK]]), dtype=str) for at in starts)
-    found_in = (np.unique(each, return_inverse=True) for each in texts)
-    parts = [(own, places.astype(np.int32)) for own, places in found_in]
-    names = np.unique(np.concatenate([own for own, _ in parts]))
-    small = np.min_scalar_type(len(names))
-    codes = [np.searchsorted(names, own).astype(small)[places] for own, places in parts]
-    found = replace(plain, classes=np.concatenate(codes))
+    values, codes = table.columns[target][plain.rows], dict[str, int]()
+    # One by one: the texts of all rows at once would take more memory than all else of a split.
+    coded = (codes.setdefault(str(text_of(value)), len(codes)) for value in objects(values))
+    of_row = np.fromiter(coded, np.int32, len(values))
+    names, classes = np.unique(list(codes), return_inverse=True)
+    found = replace(plain, classes=classes.astype(np.min_scalar_type(len(names)))[of_row])
     counts = _counts(found, len(names))
     if counts.min() < needed:
         few = ", ".join(f"{name} ({count})" for name, count in zip(names, counts, strict=True) if count < needed)
