@@ -143,8 +143,9 @@ def draw_error_by_step(
     axes = figure.add_subplot()
     colours = [BLUE, *(colour for colour in COLOURS if colour not in (BLUE, INK))]
     for (name, values), colour in zip(lines.items(), colours, strict=False):
-        axes.plot(steps, values, color=colour, linewidth=2.2 if name == "model" else 1.4,
-                  marker="o" if len(steps) <= 30 else None, markersize=3.5)  # fmt: skip
+        own = name == "model"  # seen through the dashes where another is as good
+        axes.plot(steps, values, color=colour, linewidth=2.2 if own else 1.4, linestyle="-" if own else (0, (4, 3)),
+                  marker="o" if own and len(steps) <= 30 else None, markersize=4.5)  # fmt: skip
     axes.set(
         xlabel=f"{step}s ahead", ylabel=plain(f"{label(metric)} of {shorten(target, 30)}" if target else label(metric))
     )
