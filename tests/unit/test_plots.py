@@ -199,6 +199,12 @@ def test_the_areas_below_the_curves_of_precision_are_those_that_are_written(clas
         area = average_precision_score(one_hot, predictions.scores, average=average)
         assert float(np.diff(x) @ y[1:]) == pytest.approx(area, abs=1e-3)
     assert {line.get_drawstyle() for line in right.lines} == {"steps-pre"}
+    left = draw_ranking(predictions).axes[0]
+    of_class = [
+        {str(each.get_label()).split("   ")[0]: each.get_color() for each in side.lines} for side in (left, right)
+    ]
+    for name in of_class[0].keys() & of_class[1].keys() & set(predictions.classes):
+        assert of_class[0][name] == of_class[1][name]
     title = right.get_legend().get_title().get_text()
     assert title.startswith("mean and worst classes" if classes > 3 else "mean and classes")
 

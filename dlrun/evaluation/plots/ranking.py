@@ -57,8 +57,11 @@ def draw_ranking(predictions: Predictions) -> Figure | None:
     left, right = figure.subplots(1, 2)
     grid = np.linspace(0, 1, 10_001)  # fine enough for an enlarged corner
     every = all_in_order(predictions) if len(predictions.classes) > 2 else None  # of two classes it says no more
-    _draw(left, predictions, roc, _mean(roc, grid, np.interp), _roc(*every) if every else None, "AUC")
-    _draw(right, predictions, recall, _mean(recall, grid, _step), _precision_recall(*every) if every else None, "AP")
+    worst = dict.fromkeys([*_ranked(roc)[:WORST], *_ranked(recall)[:WORST]])
+    colours = dict(zip(worst, COLOURS, strict=False))  # a class has one colour on both sides
+    micro = (_roc(*every), _precision_recall(*every)) if every else (None, None)
+    _draw(left, predictions, roc, _mean(roc, grid, np.interp), micro[0], "AUC", colours)
+    _draw(right, predictions, recall, _mean(recall, grid, _step), micro[1], "AP", colours)
     left.plot([0, 1], [0, 1], color=FAINT, linestyle=(0, (3, 2)), linewidth=1, zorder=1)
     left.annotate("chance", (0.5, 0.5), (0, -3), textcoords="offset points", color=QUIET, rotation=45,
                   rotation_mode="anchor", transform_rotates_text=True, ha="center", va="top", fontsize=8)  # fmt: skip
@@ -97,11 +100,17 @@ def _mean(curves: dict[int, _Curve], grid: Array, height: Callable[[Array, Array
     return _Curve(grid, heights, float(np.mean([curve.area for curve in curves.values()])))
 
 
+def _ranked(curves: dict[int, _Curve]) -> list[int]:
+    """The classes, the one with the least area first."""
+    return sorted(curves, key=lambda index: curves[index].area)
+
+
 def _draw(
-    axes: Axes, predictions: Predictions, curves: dict[int, _Curve], mean: _Curve, micro: _Curve | None, area: str
-) -> None:
+    axes: Axes, predictions: Predictions, curves: dict[int, _Curve], mean: _Curve, micro: _Curve | None, area: str,
+    colours: dict[int, str],
+) -> None:  # fmt: skip
     steps = "default" if area == "AUC" else "steps-pre"
-    ranked = sorted(curves, key=lambda index: curves[index].area)
+    ranked = _ranked(curves)
     if micro is None:
         (curve,) = curves.values()
         axes.plot(curve.x, curve.y, color=BLUE, linewidth=2, drawstyle=steps)
@@ -115,10 +124,12 @@ def _draw(
             micro.x, micro.y, color=INK, linewidth=1.2, linestyle=(0, (1, 1.2)), drawstyle=steps,
             label=f"all decisions (micro)   {area} {_area(micro.area)}",
         )  # fmt: skip
-        for index, colour in zip(ranked[:WORST], COLOURS, strict=False):
+        for index in ranked[:WORST]:
             name = plain(shorten(predictions.classes[index], 22))
             text = f"{name}   {area} {_area(curves[index].area)}"
-            axes.plot(curves[index].x, curves[index].y, color=colour, linewidth=1.4, label=text, drawstyle=steps)
+            axes.plot(
+                curves[index].x, curves[index].y, color=colours[index], linewidth=1.4, label=text, drawstyle=steps
+            )
         note = "mean and worst classes" if len(ranked) > WORST else "mean and classes, the worst first"
         note += ", others grey" if WORST < len(ranked) <= ALL_DRAWN else ""
         # Curves of a model that ranks badly run through that corner, so the words stand on white.
