@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.inference import MOST_CATEGORIES, ROWS_A_CATEGORY
-from dlrun.drafting.material import Material
+from dlrun.drafting.material import Material, name_images
 from dlrun.drafting.readings import Reading, evenest, readings
 from dlrun.drafting.target import ChosenTarget
 from dlrun.profile.column import ColumnProfile
-from dlrun.profile.finding import listed
+from dlrun.profile.finding import counted, listed
 from dlrun.profile.leaks import look_for_leaks
 from dlrun.profile.values import id_reason
 from dlrun.profile.written import mend_numbers, odd_times, told_odd, written
@@ -88,7 +88,7 @@ def choose_features(material: Material, target: ChosenTarget) -> ChosenFeatures:
 def _choose(chosen: ChosenFeatures, column: ColumnProfile, material: Material) -> None:
     name, rows = column.name, column.rows
     if name not in material.frame.columns:
-        _choose_array(chosen, column)
+        _choose_array(chosen, column, material)
         return
     values = material.frame[name]
     if column.type == "empty" or column.distinct == 1:
@@ -97,6 +97,8 @@ def _choose(chosen: ChosenFeatures, column: ColumnProfile, material: Material) -
         _choose_rows(chosen, name, values)
     elif column.missing > MOSTLY_MISSING * rows:
         chosen.left_out[name] = f"it is missing in {_percent(column)} of the rows"
+    elif column.type == "text" and name_images(values):
+        chosen.left_out[name] = _told_images(column)
     elif chosen.group is None and GROUP.match(name) and _is_group(column):
         chosen.group = name
         chosen.left_out[name] = "rows are split by it"
@@ -162,11 +164,13 @@ def _choose_rows(chosen: ChosenFeatures, name: str, values: polars.Series) -> No
         chosen.use(name, {"kind": "number"}, f"{len(values[0])} numbers a row")
 
 
-def _choose_array(chosen: ChosenFeatures, column: ColumnProfile) -> None:
+def _choose_array(chosen: ChosenFeatures, column: ColumnProfile, material: Material) -> None:
     sides = " × ".join(map(str, column.shape))
     if column.type == "image" and column.least is None:
         size = [max(1, min(side, SIDE)) for side in column.shape[:2]]
         feature = {"kind": "image", "size": size, "resize": "fit", "rescale": [0, 1]}
+        if folder := material.image_folders.get(column.name):
+            feature["folder"] = folder
         chosen.use(column.name, feature, f"files, most of them about {sides}; resized where they differ")
     elif column.type == "image":
         chosen.use(
@@ -176,6 +180,13 @@ def _choose_array(chosen: ChosenFeatures, column: ColumnProfile) -> None:
         chosen.use(column.name, {"kind": "number"}, f"{sides} numbers a row")
     else:
         chosen.left_out[column.name] = f"no feature reads values of the shape {sides}"
+
+
+def _told_images(column: ColumnProfile) -> str:
+    """Why names of image files are left out."""
+    if column.missing:
+        return f"image files, without a name in {counted(column.missing, 'row')}; to use it, take such rows out"
+    return "image files, which are not beside the table; to use it, {kind: image, folder: <where they are>}"
 
 
 def _choose_number(chosen: ChosenFeatures, column: ColumnProfile) -> None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_args
 
-from dlrun.data.columns import Table
 from dlrun.data.decode import Form
 from dlrun.data.image_header import ENDINGS as IMAGES
 from dlrun.data.pictures import Pictures, headers, unreadable
@@ -23,10 +22,12 @@ from dlrun.data.sources.sql import DATABASES
 from dlrun.drafting.table import read_table
 from dlrun.errors import DataError, UsageError
 from dlrun.profile.column import ColumnProfile
-from dlrun.profile.frame import Frame
+from dlrun.profile.frame import Frame, without
 from dlrun.profile.table import Profile, frame_of, profile_frame, profile_table
 
 if TYPE_CHECKING:
+    import polars
+
     from dlrun.data.sources.tabular import Tabular
 
 TABLES: dict[str, type[Tabular]] = {"csv": Csv, "parquet": Parquet, "json": Json}
@@ -61,6 +62,8 @@ class Material:
         own_validation: whether it has a validation part.
         damaged: what is wrong with image files, where some of those looked at cannot be decoded.
         unread: why columns of the file are no columns of the frame, by their names.
+        image_folders: what the names of image files are relative to where it is not the folder of the table, by
+            column, as the spec has it.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Material:
     own_validation: bool = False
     damaged: str | None = None
     unread: Mapping[str, str] = field(default_factory=dict)
+    image_folders: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_material(path: pathlib.Path, base: pathlib.Path) -> Material:
@@ -92,7 +96,8 @@ def read_material(path: pathlib.Path, base: pathlib.Path) -> Material:
     shown = _relative(path, base)
     if kind in TABLES:
         fields, reasons, frame, unread = read_table(TABLES[kind], path, {"kind": kind, "path": shown})
-        return Material(path.name, fields, reasons, frame, profile_frame(frame), unread=unread)
+        material = Material(path.name, fields, reasons, frame, profile_frame(frame), unread=unread)
+        return _with_images(material, path if path.is_dir() else path.parent, base)
     return _named(path, {"kind": kind, "path": shown})
 
 
@@ -167,44 +172,94 @@ def _named(path: pathlib.Path, fields: dict[str, Any]) -> Material:
     if not len(table):
         raise DataError(f"{path} has no rows")
     target = source.defaults(pathlib.Path()).target
-    files = [name for name, about in table.known.items() if about.kind == "image" and table.columns[name].ndim == 1]
-    profile = profile_table(table)
-    columns = tuple(_image_files(path, table, each) if each.name in files else each for each in profile.columns)
-    return Material(
+    material = Material(
         path.name,
         fields,
         (),
-        frame_of(table).drop(files),
-        replace(profile, columns=columns),
+        frame_of(table),
+        profile_table(table),
         target if target in table.columns else None,
         table.test_rows is not None,
         table.validation_rows is not None,
-        next(filter(None, (_damaged(path, table, name) for name in files)), None),
+    )
+    files = [name for name, about in table.known.items() if about.kind == "image" and table.columns[name].ndim == 1]
+    return _decoded(material, dict.fromkeys(files, path))
+
+
+def _with_images(material: Material, folder: pathlib.Path, base: pathlib.Path) -> Material:
+    """The same with the columns of a table that name image files as images, where those are found.
+
+    Args:
+        folder: of the table: the files are in it, or in a folder beside the table.
+        base: the folder of the spec.
+
+    Raises:
+        DataError: some of the files are not there, or are no images.
+    """
+    found: dict[str, pathlib.Path] = {}
+    for column in material.profile.columns:
+        if column.type == "text" and not column.missing and name_images(material.frame[column.name]):
+            first = material.frame[column.name][0]
+            places = [folder, *sorted(each for each in folder.iterdir() if each.is_dir())]
+            if place := next((each for each in places if (each / first).is_file()), None):
+                found[column.name] = place
+    elsewhere = {name: _relative(place, base) for name, place in found.items() if place != folder}
+    return replace(_decoded(material, found), image_folders=elsewhere)
+
+
+def name_images(values: polars.Series) -> bool:
+    """Whether texts are names of image files, by some of them."""
+    some = [each for each in _some(values) if each is not None]
+    return bool(some) and all(each.lower().endswith(IMAGES) for each in some)
+
+
+def _decoded(material: Material, folders: Mapping[str, pathlib.Path]) -> Material:
+    """The same with columns that name image files as images.
+
+    Args:
+        folders: what their names are relative to, by column.
+
+    Raises:
+        DataError: a file is no image.
+    """
+    columns = {column.name: column for column in material.profile.columns}
+    damages = []
+    for name, folder in folders.items():
+        files = _some(material.frame[name])
+        try:
+            columns[name] = _image_files(folder, files, columns[name])
+        except DataError as error:
+            raise DataError(f"{material.name}: {name}: {error.message}", hint=error.hint) from None
+        damages.append(_damaged(folder, files))
+    return replace(
+        material,
+        frame=without(material.frame, list(folders)),
+        profile=replace(material.profile, columns=tuple(columns.values())),
+        damaged=next(filter(None, damages), None),
     )
 
 
-def _damaged(folder: pathlib.Path, table: Table, column: str) -> str | None:
-    """What is wrong with some of the image files of a column, decoded small; None where nothing is."""
+def _damaged(folder: pathlib.Path, files: list[str]) -> str | None:
+    """What is wrong with some image files, decoded small; None where nothing is."""
     import numpy as np
 
-    names = _some_files(table, column)
-    pictures = Pictures(np.array(names, object), folder, Form(height=SMALL, width=SMALL, channels=3, resize="fill"))
-    _, bad = pictures.try_read(np.arange(len(names)))
-    return unreadable({names[position]: why for position, why in bad.items()}).message if bad else None
+    form = Form(height=SMALL, width=SMALL, channels=3, resize="fill")
+    _, bad = Pictures(np.array(files, object), folder, form).try_read(np.arange(len(files)))
+    return unreadable({files[position]: why for position, why in bad.items()}).message if bad else None
 
 
-def _some_files(table: Table, column: str) -> list[str]:
-    names: list[str] = table.columns[column].tolist()
-    return names[:: max(1, len(names) // MOST_HEADERS)]
+def _some(values: polars.Series) -> list[str]:
+    """A few values of a column."""
+    return values.gather_every(max(1, len(values) // MOST_HEADERS)).to_list()
 
 
-def _image_files(folder: pathlib.Path, table: Table, column: ColumnProfile) -> ColumnProfile:
+def _image_files(folder: pathlib.Path, files: list[str], column: ColumnProfile) -> ColumnProfile:
     """The profile of a column of image files as one of images, of their middle size, by the headers of some.
 
     Raises:
         DataError: one cannot be read.
     """
-    found = headers(folder, _some_files(table, column.name))
+    found = headers(folder, files)
     channels = {each.channels for each in found}
     sides = [sorted(getattr(each, side) for each in found)[len(found) // 2] for side in ("height", "width")]
     return ColumnProfile(column.name, "image", column.rows, shape=(*sides, channels.pop() if len(channels) == 1 else 3))

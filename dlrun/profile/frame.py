@@ -38,6 +38,15 @@ class OneByOne:
         return self.read(name)
 
 
+def without(frame: Frame, names: Sequence[str]) -> Frame:
+    """The other columns."""
+    import polars
+
+    if isinstance(frame, polars.DataFrame):
+        return frame.drop(names)
+    return OneByOne([name for name in frame.columns if name not in names], frame.__getitem__)
+
+
 def row_hashes(frame: Frame, names: Sequence[str]) -> np.ndarray:
     """A hash of what each row has in some columns, uint64 (rows,)."""
     import numpy as np

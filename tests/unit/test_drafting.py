@@ -22,6 +22,7 @@ from dlrun.drafting.yaml_text import Line, flow, text_of_lines
 from dlrun.errors import DataError, UsageError
 from dlrun.experiment import Experiment
 from dlrun.init import SCHEMA, init_from
+from dlrun.profile.frame import OneByOne, without
 from dlrun.reading import load_data, read_experiment
 from dlrun.spec.document import read_document
 
@@ -498,6 +499,47 @@ def test_images_in_folders(tmp_path: Path) -> None:
     (tmp_path / "pets" / "cat" / "0.png").write_bytes(b"")
     with pytest.raises(DataError, match=r"0\.png"):
         init_from(tmp_path / "pets", tmp_path / "again.yaml")
+
+
+@pytest.mark.parametrize("place", ["", "photos"])
+def test_a_table_that_names_image_files(place: str, tmp_path: Path) -> None:
+    (tmp_path / "data" / place).mkdir(parents=True)
+    (tmp_path / "data" / "notes").mkdir()
+    (tmp_path / "specs").mkdir()
+    random = np.random.default_rng(6)
+    names = [f"{number:02}.PNG" for number in range(40)]
+    for name in names:
+        pixels = random.integers(0, 255, (20, 30, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "data" / place / name)
+    columns = {"photo": names, "area": random.normal(size=40), "price": random.normal(size=40)}
+    table = polars.DataFrame(columns)
+    table.write_csv(tmp_path / "data" / "houses.csv")
+    spec = init_from(tmp_path / "data" / "houses.csv", tmp_path / "specs" / "draft.yaml")
+    experiment, dataset = load_data(*read_experiment(spec), spec)
+    photo = yaml.safe_load(spec.read_text(encoding="utf-8"))["data"]["features"]["photo"]
+    assert photo.get("folder") == ("../data/photos" if place else None)
+    assert "files, most of them about 20 × 30 × 3" in spec.read_text(encoding="utf-8")
+    assert experiment.architecture.kind == "combined"
+    assert dataset.preparation.inputs[0].shape == (20, 30, 3)
+    assert len(dataset.table) == 40
+
+    table.with_columns(polars.col("photo").replace("03.PNG", None)).write_csv(tmp_path / "data" / "gaps.csv")
+    told = "# photo: left out, image files, without a name in 1 row; to use it, take such rows out"
+    assert told in drafted(tmp_path / "data" / "gaps.csv")[0]
+    table.write_csv(tmp_path / "specs" / "alone.csv")
+    told = "# photo: left out, image files, which are not beside the table; to use it, {kind: image, folder: <where they"
+    spec.unlink()
+    assert told in drafted(tmp_path / "specs" / "alone.csv")[0]
+    (tmp_path / "data" / place / "07.PNG").unlink()
+    with pytest.raises(DataError, match=r"houses\.csv: photo: 1 image cannot be read: 07\.PNG is not there"):
+        init_from(tmp_path / "data" / "houses.csv", tmp_path / "again.yaml")
+
+
+def test_columns_are_dropped_where_one_alone_is_in_memory_too() -> None:
+    frame = polars.DataFrame({"a": [1], "b": [2], "c": [3]})
+    one_by_one = without(OneByOne(frame.columns, frame.__getitem__), ["b"])
+    assert one_by_one.columns == without(frame, ["b"]).columns == ["a", "c"]
+    assert one_by_one["c"].to_list() == [3]
 
 
 def test_a_folder_of_parts(tmp_path: Path) -> None:
