@@ -18,6 +18,7 @@ from dlrun.cluster.members import Cluster, read_cluster
 from dlrun.errors import ClusterError, DeviceError, DlrunError
 from dlrun.machine import SIZE
 from dlrun.spec.base import Spec
+from dlrun.spec.near import nearest
 from dlrun.training.team import Team
 
 LastWords = Callable[[DlrunError, float], AbstractContextManager[None]]
@@ -31,7 +32,9 @@ MEMORY = rf"^(auto|in_memory|streamed|{SIZE})$".replace("?P<count>", "").replace
 def _check_memory(value: object) -> object:
     if isinstance(value, str) and re.match(MEMORY, value):
         return value
-    raise ValueError("auto, in_memory, streamed, or a size such as `500 MB` or `2 GB`")
+    near = nearest(value, ("auto", "in_memory", "streamed")) if isinstance(value, str) else None
+    meant = f"; did you mean {near}?" if near else ""
+    raise ValueError(f"auto, in_memory, streamed, or a size such as `500 MB` or `2 GB`{meant}")
 
 
 @dataclass(frozen=True)

@@ -358,3 +358,8 @@ def test_a_list_is_a_list_behind_a_kind_that_is_left_out(kind: dict[str, str]) -
 def test_an_amount_of_memory_has_a_unit(memory: object) -> None:
     with pytest.raises(ValidationError, match="auto, in_memory, streamed, or a size such as `500 MB`"):
         Runtime.parse({"memory": memory})
+
+
+def test_a_misspelt_way_of_keeping_data_is_recognised() -> None:
+    with pytest.raises(ValidationError, match="did you mean streamed[?]"):
+        Runtime.parse({"memory": "streamd"})

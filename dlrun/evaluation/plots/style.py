@@ -72,7 +72,7 @@ def new_figure(width: float, height: float, title: str, subtitle: str = "") -> F
 
     head = 0.62 if subtitle else 0.42
     layout = ConstrainedLayoutEngine(rect=(0.01, 0.01, 0.98, 1 - head / height - 0.01), w_pad=0.08, h_pad=0.06)
-    figure = Figure(figsize=(width, height), layout=layout)
+    figure = Figure(figsize=(width, height), dpi=DPI, layout=layout)
     FigureCanvasAgg(figure)
     left = 0.12 / width
     figure.text(left, 1 - 0.12 / height, title, ha="left", va="top", fontsize=11, fontweight="bold")
@@ -84,8 +84,11 @@ def png(figure: Figure) -> bytes:
     """The picture as a file holds it."""
     buffer = BytesIO()
     with house_style():
-        figure.draw_without_rendering()  # the layout settles in the second pass only
-        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        if layout := figure.get_layout_engine():
+            layout.execute(figure)
+            layout.execute(figure)  # it settles in the second pass only
+            figure.set_layout_engine("none")  # or `savefig` would draw all twice
+        figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()
 
 
