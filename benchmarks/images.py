@@ -32,7 +32,7 @@ import numpy as np
 
 BATCH = 64
 EPOCHS = (2, 10)
-"""For which the ratio of all together is told. Two is the least that any training reads: an epoch, and its evaluation."""
+"""For which the ratio of all together is told. Any training reads its examples twice: in an epoch, and to be judged."""
 
 
 def make(folder: Path, count: int, side: int) -> list[str]:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -200,18 +201,32 @@ def _look_for(address: str) -> None:
 
 
 def _placed(ray: Any, workers: int) -> list[Any]:
-    """So many actors on as many nodes as there are, the first on this one if it can be."""
-    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-        ray.get_runtime_context().get_node_id(), soft=True
-    )
+    """So many actors on as many nodes as there are, the first on this one if it can be.
+
+    Their room is reserved before, all at once: actors that ask for it one by one may wait for what the one before got.
+
+    Raises:
+        ClusterError: there is no room, or Ray does not start them.
+    """
     gpus = int(ray.cluster_resources().get("GPU", 0)) // workers
-    holder = ray.remote(num_cpus=1, num_gpus=gpus)(Holder)
-    actors = [holder.options(scheduling_strategy="SPREAD" if index else here).remote() for index in range(workers)]
-    ready = [actor.poll.remote() for actor in actors]
-    found, _ = ray.wait(ready, num_returns=workers, timeout=SECONDS_TO_PLACE)
-    if len(found) < workers:
+    group = ray.util.placement_group([{"CPU": 1, "GPU": gpus}] * workers, strategy="SPREAD")
+    if not group.wait(SECONDS_TO_PLACE):
+        room = min(int(ray.available_resources().get("CPU", 0)), workers - 1)
         raise ClusterError(
-            f"Ray has room for {len(found)} of {workers} workers, each with a processor and {gpus} GPUs",
+            f"Ray has room for {room} of {workers} workers, each with a processor and {gpus} GPUs",
             hint="ask for fewer with --workers, or free some: `ray status` shows who has them",
+        )
+    nodes, here = ray.util.placement_group_table(group)["bundles_to_node_id"], ray.get_runtime_context().get_node_id()
+    holder = ray.remote(num_cpus=1, num_gpus=gpus)(Holder)
+    place = partial(ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy, group)
+    actors = [
+        holder.options(scheduling_strategy=place(index)).remote()
+        for index in sorted(range(workers), key=lambda index: nodes[index] != here)
+    ]
+    ready, _ = ray.wait([actor.poll.remote() for actor in actors], num_returns=workers, timeout=SECONDS_TO_PLACE)
+    if len(ready) < workers:
+        raise ClusterError(
+            f"Ray has started {len(ready)} of {workers} workers in {SECONDS_TO_PLACE:.0f} s",
+            hint="`ray status` and the logs of its nodes show why",
         )
     return actors

@@ -527,7 +527,7 @@ def test_a_table_that_names_image_files(place: str, tmp_path: Path) -> None:
     told = "# photo: left out, image files, without a name in 1 row; to use it, take such rows out"
     assert told in drafted(tmp_path / "data" / "gaps.csv")[0]
     table.write_csv(tmp_path / "specs" / "alone.csv")
-    told = "# photo: left out, image files, which are not beside the table; to use it, {kind: image, folder: <where they"
+    told = "# photo: left out, image files, which are not beside the table; to use it, {kind: image, folder: <where"
     spec.unlink()
     assert told in drafted(tmp_path / "specs" / "alone.csv")[0]
     (tmp_path / "data" / place / "07.PNG").unlink()

@@ -361,5 +361,5 @@ def test_an_amount_of_memory_has_a_unit(memory: object) -> None:
 
 
 def test_a_misspelt_way_of_keeping_data_is_recognised() -> None:
-    with pytest.raises(ValidationError, match="did you mean streamed[?]"):
+    with pytest.raises(ValidationError, match=r"did you mean streamed\?"):
         Runtime.parse({"memory": "streamd"})
