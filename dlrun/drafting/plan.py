@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlrun.drafting.features import ChosenFeatures, choose_features
@@ -14,6 +14,7 @@ from dlrun.drafting.yaml_text import Line, text_of_lines
 from dlrun.errors import DataError
 from dlrun.experiment import fitting_name
 from dlrun.profile.classes import OUTNUMBERED
+from dlrun.profile.column import counts_of
 from dlrun.profile.frame import row_hashes
 
 FEWEST_OF_A_CLASS = 5
@@ -116,8 +117,7 @@ def _source(material: Material, target: ChosenTarget, forecast: Forecast | None)
             told = "where its steps are less even" if forecast.alone else "in even steps too: see which is meant"
             reasons.append(f"{forecast.time} could be written as {forecast.other}, {told}")
     if source["kind"] in TABLES:
-        rare = [name for name, count in target.classes.items() if count < 3]
-        if rare and len(target.classes) - len(rare) >= 2:
+        if rare := [name for name in target.classes if name not in _kept(material, target)]:
             values = list(map(int, rare)) if target.column.type == "integer" else rare
             source["where"] = [{"column": target.name, "none_of": values}]
             reasons.append(f"without the classes of fewer than 3 rows, and rows without {target.name}")
@@ -141,7 +141,6 @@ def _split(
         return
     split: dict[str, Any] = {"validation": 0.15}
     split |= {} if material.own_test else {"test": 0.2}
-    counts = target.classes.values()
     if forecast is not None:
         yield Line("split", {"kind": "time", **split}, "earlier rows train, later rows test", 1)
         return
@@ -149,26 +148,46 @@ def _split(
     if chosen.group is not None:
         split = {"kind": "group", "by": chosen.group, **split}
         reasons.append(f"rows of one {chosen.group} stay together")
-    elif counts and min(count for count in counts if count >= 3 or len(target.classes) < 3) >= FEWEST_OF_A_CLASS:
+    elif _rarest(material, target, target.classes) >= FEWEST_OF_A_CLASS:
         split["stratify"] = True
         reasons.append("each part gets each class in the same proportion")
-    copies = _copies(material, chosen)
-    if copies and "stratify" not in split:
+    copies, alone = _copies(material, target, chosen)
+    if copies and ("stratify" not in split or _rarest(material, target, alone) >= FEWEST_OF_A_CLASS):
         split["keep_together"] = "duplicates"
         reasons.append(f"{copies:,} rows are there twice: none in two parts")
     yield Line("split", split, "; ".join(reasons) or "at random", 1)
 
 
-def _copies(material: Material, chosen: ChosenFeatures) -> int:
-    """Rows whose features another row has too, where all are columns with one value a row."""
+def _kept(material: Material, target: ChosenTarget) -> Mapping[str, int]:
+    """The classes that the draft trains, and how many rows each has: of a table those of three rows or more, where
+    there are two of them."""
+    often = {name: count for name, count in target.classes.items() if count >= 3}
+    return often if material.source["kind"] in TABLES and len(often) >= 2 else target.classes
+
+
+def _rarest(material: Material, target: ChosenTarget, counts: Mapping[str, int]) -> int:
+    """The least of the counts of the classes that are trained; 0 where a number is predicted."""
+    return min((counts.get(name, 0) for name in _kept(material, target)), default=0)
+
+
+def _copies(material: Material, target: ChosenTarget, chosen: ChosenFeatures) -> tuple[int, Mapping[str, int]]:
+    """Rows whose features another row has too, where all are columns with one value a row; and how many rows of each
+    class have none that is like them."""
     names = list(chosen.used)
     if material.own_test or any(name not in material.frame.columns for name in names):
-        return 0
+        return 0, {}
     import numpy as np
+    import polars
 
     found = row_hashes(material.frame, names)
-    copies = len(found) - len(np.unique(found))
-    return copies if 10 * copies < len(found) else 0  # more than that are rows of few values, alike by chance
+    order = np.argsort(found)
+    again = found[order[1:]] == found[order[:-1]]
+    copies = int(np.count_nonzero(again))
+    if not 0 < 10 * copies < len(found):  # more than that are rows of few values, alike by chance
+        return 0, {}
+    alone = np.ones(len(found), bool)
+    alone[order[1:][again]] = alone[order[:-1][again]] = False
+    return copies, counts_of(material.frame[target.name].filter(polars.Series(alone))) if target.classes else {}
 
 
 def _architecture(
@@ -228,14 +247,13 @@ def _training(
     material: Material, target: ChosenTarget, chosen: ChosenFeatures, forecast: Forecast | None
 ) -> Iterator[Line]:
     rows = material.profile.rows
-    counts = target.classes
+    counts = _kept(material, target)
     loss: dict[str, Any] = {"kind": "mse"}
     reason = "the squared distance, of a number"
     if counts:
-        kept = {name: count for name, count in counts.items() if count >= 3} if len(counts) > 2 else counts
-        loss = {"kind": "binary_crossentropy" if len(kept) == 2 else "categorical_crossentropy"}
-        reason = f"for {len(kept)} classes"
-        if max(kept.values()) > OUTNUMBERED * min(kept.values()):
+        loss = {"kind": "binary_crossentropy" if len(counts) == 2 else "categorical_crossentropy"}
+        reason = f"for {len(counts)} classes"
+        if max(counts.values()) > OUTNUMBERED * min(counts.values()):
             loss["class_weights"] = "balanced"
             reason += "; rare ones count more, since they are outnumbered ten to one"
     yield Line("optimizer", {"kind": "adam", "learning_rate": 0.001})

@@ -198,6 +198,28 @@ def test_copies_of_rows_stay_together_unless_all_are_alike_by_chance(
     assert (f"{copies:,} rows are there twice" in text) is together
 
 
+@pytest.mark.parametrize(("alone", "together"), [(5, True), (4, False)])
+def test_copies_stay_together_beside_classes_in_proportion(alone: int, together: bool, tmp_path: Path) -> None:
+    rare = alone + 6  # of which six are two rows, three times each
+    x = [*X[: ROWS - rare], *X[ROWS - rare : ROWS - 6], *[X[-1]] * 3, *[X[-2]] * 3]
+    _, tree = of(tmp_path, x=x, y=["often"] * (ROWS - rare) + ["rare"] * rare)
+    split = {"validation": 0.15, "test": 0.2, "stratify": True}
+    assert tree["data"]["split"] == split | ({"keep_together": "duplicates"} if together else {})
+
+
+@pytest.mark.parametrize("counts", [{"a": 2, "b": 2, "c": 2}, {"a": 9, "b": 9, "c": 2}])
+def test_rare_classes_that_cannot_be_left_out_are_trained(counts: dict[str, int], tmp_path: Path) -> None:
+    for name, count in counts.items():
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(RANDOM.integers(0, 255, (9, 9, 3), dtype=np.uint8)).save(
+                tmp_path / "pets" / name / f"{number}.png"
+            )
+    _, tree = drafted(tmp_path / "pets")
+    assert tree["data"]["split"] == {"validation": 0.15, "test": 0.2}  # two rows are too few for three parts
+    assert tree["loss"]["kind"] == "categorical_crossentropy"
+
+
 @pytest.mark.parametrize(("often", "balanced"), [(100, False), (110, True)])
 def test_classes_that_are_outnumbered_count_more(often: int, balanced: bool, tmp_path: Path) -> None:
     classes = ["rare"] * 10 + ["often"] * often
