@@ -55,7 +55,7 @@ def choose_target(material: Material, wanted: str | None) -> ChosenTarget:
 
     Raises:
         UsageError: there is no such column, or it cannot be predicted.
-        DataError: no column can be predicted.
+        DataError: no column can be predicted, or all rows are of one class.
     """
     columns = {column.name: column for column in material.profile.columns}
     if wanted is not None:
@@ -65,6 +65,8 @@ def choose_target(material: Material, wanted: str | None) -> ChosenTarget:
             raise UsageError(f"{wanted} cannot be predicted: {fault}", hint="--target names another column")
         return _chosen(material, columns[wanted], "as --target says")
     if material.target is not None:
+        if columns[material.target].distinct == 1:
+            raise DataError(f"{material.name} has one class only: there is nothing to tell apart")
         return _chosen(material, columns[material.target], "the source's own")
     fitting = [column for column in columns.values() if _fault(column, material) is None]
     if not fitting:

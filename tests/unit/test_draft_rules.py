@@ -13,7 +13,7 @@ from PIL import Image
 
 from dlrun.drafting.material import read_material
 from dlrun.drafting.plan import draft
-from dlrun.errors import UsageError
+from dlrun.errors import DataError, UsageError
 
 ROWS = 400
 RANDOM = np.random.default_rng(0)
@@ -205,6 +205,14 @@ def test_copies_stay_together_beside_classes_in_proportion(alone: int, together:
     _, tree = of(tmp_path, x=x, y=["often"] * (ROWS - rare) + ["rare"] * rare)
     split = {"validation": 0.15, "test": 0.2, "stratify": True}
     assert tree["data"]["split"] == split | ({"keep_together": "duplicates"} if together else {})
+
+
+def test_a_folder_of_one_class_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "mails" / "ham").mkdir(parents=True)
+    for number in range(9):
+        (tmp_path / "mails" / "ham" / f"{number}.txt").write_text("see you at nine", encoding="utf-8")
+    with pytest.raises(DataError, match="mails has one class only: there is nothing to tell apart"):
+        drafted(tmp_path / "mails")
 
 
 @pytest.mark.parametrize("counts", [{"a": 2, "b": 2, "c": 2}, {"a": 9, "b": 9, "c": 2}])
