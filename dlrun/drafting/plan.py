@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from dlrun.drafting.features import ChosenFeatures, choose_features
@@ -19,6 +19,9 @@ from dlrun.profile.frame import row_hashes
 
 FEWEST_OF_A_CLASS = 5
 """Rows of each class that are needed to deal it out to all parts."""
+
+NAMED: Mapping[str, Callable[[str], Any]] = {"integer": int, "boolean": "true".__eq__}
+"""What a class is in the table, by its name and the type of its column; a text is itself."""
 
 MANY_SERIES = 20
 """From so many series on the network is told which one it reads; of fewer, a new one can be forecast too."""
@@ -117,17 +120,15 @@ def _source(material: Material, target: ChosenTarget, forecast: Forecast | None)
             told = "where its steps are less even" if forecast.alone else "in even steps too: see which is meant"
             reasons.append(f"{forecast.time} could be written as {forecast.other}, {told}")
     if source["kind"] in TABLES:
+        read = NAMED.get(target.column.type, str)
         if rare := [name for name in target.classes if name not in _kept(material, target)]:
-            values = list(map(int, rare)) if target.column.type == "integer" else rare
-            source["where"] = [{"column": target.name, "none_of": values}]
+            source["where"] = [{"column": target.name, "none_of": list(map(read, rare))}]
             reasons.append(f"without the classes of fewer than 3 rows, and rows without {target.name}")
         elif target.column.missing and target.kind == "number":
             source["where"] = [{"column": target.name, "min": target.column.least}]
             reasons.append(f"without the {target.column.missing:,} rows that have no {target.name}")
-        elif target.column.missing and target.column.type in ("text", "integer"):
-            integer = target.column.type == "integer"
-            source["where"] = [{"column": target.name,
-                                "any_of": [int(name) if integer else name for name in target.classes]}]  # fmt: skip
+        elif target.column.missing:
+            source["where"] = [{"column": target.name, "any_of": list(map(read, target.classes))}]
             reasons.append(f"without the {target.column.missing:,} rows that have no {target.name}")
     yield Line("source", source, "; ".join(reasons), 1)
 

@@ -174,6 +174,8 @@ def test_rows_without_target_are_left_out(tmp_path: Path) -> None:
     assert "without the 1 rows that have no price" in text
     grades = [None if row == 7 else row // 3 % 3 for row in range(ROWS)]
     assert of(tmp_path, x=X, grade=grades)[1]["data"]["source"]["where"] == [{"column": "grade", "any_of": [0, 1, 2]}]
+    sold = [None if row == 7 else row % 2 == 0 for row in range(ROWS)]
+    assert of(tmp_path, x=X, sold=sold)[1]["data"]["source"]["where"] == [{"column": "sold", "any_of": [True, False]}]
     sides = [None if row == 7 else side for row, side in enumerate(SIDES)]
     where = of(tmp_path, x=X, side=sides)[1]["data"]["source"]["where"]
     assert where == [{"column": "side", "any_of": ["left", "right"]}]
