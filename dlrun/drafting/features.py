@@ -106,6 +106,8 @@ def _choose(chosen: ChosenFeatures, column: ColumnProfile, material: Material) -
         chosen.left_out[name] = f"it looks like an id: {reason}"
     elif column.infinite:
         chosen.left_out[name] = f"{column.infinite:,} of its values are infinite"
+    elif column.is_too_large:
+        chosen.left_out[name] = "some of its values are too large for 32 bits"
     elif column.type == "time":
         _choose_times(chosen, name, material)
     elif column.type in ("integer", "number"):

@@ -110,6 +110,8 @@ def _fault(column: ColumnProfile, material: Material) -> str | None:
         return "it has one value"
     if column.infinite:
         return "it has infinite values"
+    if column.is_too_large:
+        return "it has values that are too large for 32 bits"
     if column.type == "text" and not _often(column):
         return f"it has {column.distinct:,} different texts in {column.rows:,} rows"
     if reason := id_reason(material.frame[column.name], column):

@@ -29,6 +29,9 @@ WIDE = 200
 MOST_NUMBERS = 4_000_000
 """Mean and standard deviation of images are those of about so many numbers, where there are more."""
 
+LARGEST = 3.4028234663852886e38
+"""Of the numbers of float32, in which networks compute."""
+
 ColumnType = Literal["text", "integer", "number", "boolean", "time", "image", "array", "empty"]
 
 
@@ -73,6 +76,12 @@ class ColumnProfile:
     def is_estimated(self) -> bool:
         """Whether `distinct` is an estimate."""
         return self.distinct is not None and self.counts is None and self.rows > EXACT
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether there are numbers that 32 bits do not hold."""
+        ends = (self.least, self.greatest)
+        return self.type == "number" and any(isinstance(end, float) and abs(end) > LARGEST for end in ends)
 
     def tree(self) -> dict[str, Any]:
         """As JSON has it: what does not apply is left out."""

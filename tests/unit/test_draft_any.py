@@ -21,6 +21,7 @@ NAMES = ["target", "label", "y", "time", "user_id", "sold", "größe", "a b"]
 VALUES: dict[str, Callable[[random.Random, int], Any]] = {
     "amount": lambda draw, row: draw.gauss(0, 1),
     "skewed": lambda draw, row: 2.0 ** draw.randint(0, 30),
+    "huge": lambda draw, row: draw.choice([1e300, -4e38, 2.0, 3.0]),
     "infinite": lambda draw, row: float("inf") if draw.random() < 0.1 else float(row),
     "count": lambda draw, row: draw.randint(0, 9),
     "id": lambda draw, row: row,
@@ -45,9 +46,10 @@ VALUES: dict[str, Callable[[random.Random, int], Any]] = {
     st.dictionaries(st.sampled_from(NAMES), st.sampled_from(list(VALUES)), min_size=1, max_size=5),
     st.integers(1, 60),
     st.sampled_from(["csv", "parquet", "jsonl"]),
-    st.randoms(use_true_random=False),
+    st.integers(0, 1 << 32),
 )
-def test_any_table_is_drafted_or_refused(kinds: dict[str, str], rows: int, ending: str, draw: random.Random) -> None:
+def test_any_table_is_drafted_or_refused(kinds: dict[str, str], rows: int, ending: str, seed: int) -> None:
+    draw = random.Random(seed)
     columns = {
         name: [None if draw.random() < 0.05 else VALUES[kind](draw, row) for row in range(rows)]
         for name, kind in kinds.items()
@@ -63,6 +65,8 @@ def test_any_table_is_drafted_or_refused(kinds: dict[str, str], rows: int, endin
         experiment, document = read_experiment(spec)  # whatever is drafted is a valid spec
         try:
             _, dataset = load_data(experiment, document, spec)
-            assert len(dataset.train) > 0
         except DataError as error:  # a part has no row, or none of a class
-            assert re.search("too few rows|class", str(error))
+            if not re.search("too few rows|class", str(error)):
+                raise
+        else:
+            assert len(dataset.train) > 0

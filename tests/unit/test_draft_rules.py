@@ -47,11 +47,13 @@ def test_what_is_mostly_missing_or_infinite_is_left_out(tmp_path: Path) -> None:
     columns = {
         "rare": [None if row % 5 < 3 else row / 7 for row in range(ROWS)],
         "often": [None if row % 5 < 2 else row / 7 for row in range(ROWS)],
+        "huge": [1e39 if row == 3 else row / 7 for row in range(ROWS)],
         "endless": [float("inf") if row == 3 else row / 7 for row in range(ROWS)],
     }
     text, tree = of(tmp_path, x=X, **columns, y=SIDES)
     assert line(text, "rare") == "# rare: left out, it is missing in 60% of the rows"
     assert line(text, "endless") == "# endless: left out, 1 of its values are infinite"
+    assert line(text, "huge") == "# huge: left out, some of its values are too large for 32 bits"
     assert tree["data"]["features"]["often"] == {"kind": "number", "missing": "median"}
 
 
@@ -139,6 +141,7 @@ def test_what_cannot_be_predicted(tmp_path: Path) -> None:
     columns = {
         "few": [None if row % 3 == 0 else f"t{row % 70}" for row in range(ROWS)],
         "enough": [f"t{row % 70}" for row in range(ROWS)],
+        "huge": [1e39 if row == 3 else row / 7 for row in range(ROWS)],
         "endless": [float("inf") if row == 3 else row / 7 for row in range(ROWS)],
         "row": list(range(ROWS)),
     }
@@ -207,6 +210,12 @@ def test_copies_stay_together_beside_classes_in_proportion(alone: int, together:
     _, tree = of(tmp_path, x=x, y=["often"] * (ROWS - rare) + ["rare"] * rare)
     split = {"validation": 0.15, "test": 0.2, "stratify": True}
     assert tree["data"]["split"] == split | ({"keep_together": "duplicates"} if together else {})
+
+
+@pytest.mark.parametrize(("value", "told"), [(1e39, "that are too large for 32 bits"), (float("-inf"), "infinite")])
+def test_what_no_network_predicts_is_no_target(value: float, told: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"y cannot be predicted: it has .*{told}"):
+        of(tmp_path, "y", x=X, y=[value, *X[1:]])
 
 
 def test_a_folder_of_one_class_is_refused(tmp_path: Path) -> None:
