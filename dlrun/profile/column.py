@@ -80,8 +80,7 @@ class ColumnProfile:
     @property
     def is_too_large(self) -> bool:
         """Whether there are numbers that 32 bits do not hold."""
-        ends = (self.least, self.greatest)
-        return self.type == "number" and any(isinstance(end, float) and abs(end) > LARGEST for end in ends)
+        return any(isinstance(end, float) and abs(end) > LARGEST for end in (self.least, self.greatest))
 
     def tree(self) -> dict[str, Any]:
         """As JSON has it: what does not apply is left out."""

@@ -48,12 +48,14 @@ def test_what_is_mostly_missing_or_infinite_is_left_out(tmp_path: Path) -> None:
         "rare": [None if row % 5 < 3 else row / 7 for row in range(ROWS)],
         "often": [None if row % 5 < 2 else row / 7 for row in range(ROWS)],
         "huge": [1e39 if row == 3 else row / 7 for row in range(ROWS)],
+        "deep": [-1e39 if row == 3 else row / 7 for row in range(ROWS)],
         "endless": [float("inf") if row == 3 else row / 7 for row in range(ROWS)],
     }
     text, tree = of(tmp_path, x=X, **columns, y=SIDES)
     assert line(text, "rare") == "# rare: left out, it is missing in 60% of the rows"
     assert line(text, "endless") == "# endless: left out, 1 of its values are infinite"
-    assert line(text, "huge") == "# huge: left out, some of its values are too large for 32 bits"
+    for name in ("huge", "deep"):
+        assert line(text, name) == f"# {name}: left out, some of its values are too large for 32 bits"
     assert tree["data"]["features"]["often"] == {"kind": "number", "missing": "median"}
 
 
@@ -99,6 +101,11 @@ def test_texts_that_are_read_dealt_or_left_out(tmp_path: Path) -> None:
     assert line(text, "clerk") == "# clerk: left out, 300 different short texts: nearly each row has its own"
 
 
+def test_files_of_which_some_are_no_images_are_texts(tmp_path: Path) -> None:
+    files = [f"{row % 9}.{'png' if row % 2 else 'pdf'}" for row in range(ROWS)]
+    assert of(tmp_path, x=X, file=files, y=SIDES)[1]["data"]["features"]["file"] == {"kind": "category"}
+
+
 @pytest.mark.parametrize(
     ("height", "width", "size"), [(200, 300, [128, 128]), (90, 300, [90, 128]), (40, 30, [40, 30])]
 )
@@ -142,6 +149,7 @@ def test_what_cannot_be_predicted(tmp_path: Path) -> None:
         "few": [None if row % 3 == 0 else f"t{row % 70}" for row in range(ROWS)],
         "enough": [f"t{row % 70}" for row in range(ROWS)],
         "huge": [1e39 if row == 3 else row / 7 for row in range(ROWS)],
+        "deep": [-1e39 if row == 3 else row / 7 for row in range(ROWS)],
         "endless": [float("inf") if row == 3 else row / 7 for row in range(ROWS)],
         "row": list(range(ROWS)),
     }
