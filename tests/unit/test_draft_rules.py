@@ -102,7 +102,7 @@ def test_texts_that_are_read_dealt_or_left_out(tmp_path: Path) -> None:
 
 
 def test_files_of_which_some_are_no_images_are_texts(tmp_path: Path) -> None:
-    files = [f"{row % 9}.{'png' if row % 3 else 'pdf'}" for row in range(ROWS)]
+    files = [f"scan{row % 9}.{'png' if row % 3 else 'pdf'}" for row in range(ROWS)]
     assert of(tmp_path, x=X, file=files, y=SIDES)[1]["data"]["features"]["file"] == {"kind": "category"}
 
 
