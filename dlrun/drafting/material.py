@@ -6,6 +6,7 @@ import os
 import pathlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -198,13 +199,24 @@ def _with_images(material: Material, folder: pathlib.Path, base: pathlib.Path) -
     """
     found: dict[str, pathlib.Path] = {}
     for column in material.profile.columns:
-        if column.type == "text" and not column.missing and name_images(material.frame[column.name]):
-            first = material.frame[column.name][0]
-            places = [folder, *sorted(each for each in folder.iterdir() if each.is_dir())]
-            if place := next((each for each in places if (each / first).is_file()), None):
-                found[column.name] = place
+        if column.type != "text" or column.missing:
+            continue
+        names = material.frame[column.name]
+        if name_images(names) and (place := _place(folder, names[0])):
+            found[column.name] = place
     elsewhere = {name: _relative(place, base) for name, place in found.items() if place != folder}
     return replace(_decoded(material, found), image_folders=elsewhere)
+
+
+def _place(folder: pathlib.Path, file: str) -> pathlib.Path | None:
+    """Where a file is: in a folder, or in one of those in it; None: nowhere there."""
+    with suppress(OSError):  # the name may be too long, or the folder closed
+        if (folder / file).is_file():
+            return folder
+        with os.scandir(folder) as entries:  # which may be a million images
+            inner = [folder / entry.name for entry in entries if entry.is_dir()]
+        return next((each for each in sorted(inner) if (each / file).is_file()), None)
+    return None
 
 
 def name_images(values: polars.Series) -> bool:

@@ -181,14 +181,15 @@ def _copies(material: Material, target: ChosenTarget, chosen: ChosenFeatures) ->
     import polars
 
     found = row_hashes(material.frame, names)
-    order = np.argsort(found)
-    again = found[order[1:]] == found[order[:-1]]
-    copies = int(np.count_nonzero(again))
-    if not 0 < 10 * copies < len(found):  # more than that are rows of few values, alike by chance
+    ordered = np.sort(found)
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not 0 < 10 * len(again) < len(found):  # more than that are rows of few values, alike by chance
         return 0, {}
-    alone = np.ones(len(found), bool)
-    alone[order[1:][again]] = alone[order[:-1][again]] = False
-    return copies, counts_of(material.frame[target.name].filter(polars.Series(alone))) if target.classes else {}
+    if not target.classes:
+        return len(again), {}
+    del ordered  # as large as a column
+    place = np.minimum(np.searchsorted(again, found), len(again) - 1)
+    return len(again), counts_of(material.frame[target.name].filter(polars.Series(again[place] != found)))
 
 
 def _architecture(

@@ -530,6 +530,9 @@ def test_a_table_that_names_image_files(place: str, tmp_path: Path) -> None:
     told = "# photo: left out, image files, which are not beside the table; to use it, {kind: image, folder: <where"
     spec.unlink()
     assert told in drafted(tmp_path / "specs" / "alone.csv")[0]
+    long = table.with_columns(polars.lit("long" * 99) + polars.col("photo")).drop("photo").rename({"literal": "photo"})
+    long.write_csv(tmp_path / "long.csv")
+    assert "# photo: left out, image files, which are not beside the table" in drafted(tmp_path / "long.csv")[0]
     (tmp_path / "data" / place / "07.PNG").unlink()
     with pytest.raises(DataError, match=r"houses\.csv: photo: 1 image cannot be read: 07\.PNG is not there"):
         init_from(tmp_path / "data" / "houses.csv", tmp_path / "again.yaml")
