@@ -3,15 +3,16 @@
 python benchmarks/images.py [--count 20000] [--side 224] [--rounds 10] [-o images.json]
 
 The files are made first: textures in colour, JPEG at quality 90. They are parted into as many shares as there are
-rounds. In each round all sides go through one share in batches of 64, uint8, in turns that begin with another one each
-time, so that what else runs disturbs them alike. A round gives one ratio of the rates; shown are the median, the least
-and the greatest of all rounds:
+rounds. In each round all sides go through one share in batches of 64, in float32 from 0 to 1, as a network takes them,
+in turns that begin with another one each time, so that what else runs disturbs them alike. A round gives one ratio of
+the rates; shown are the median, the least and the greatest of all rounds:
 
 - tf.data: files are read and decoded in parallel, with its default, the fast and less exact inverse cosine transform;
 - decode: the same with dlrun's reader, with the exact transform, to Pillow's pixels;
 - first: what a training that does not fit into memory does before its first epoch and in it: the files' headers are
   looked at, all is decoded and put on disk as pixels, and read from there;
-- later: an epoch after that, which decodes nothing.
+- later: an epoch after that, which decodes nothing: the windows that the training loop is given, shuffled, and their
+  batches.
 
 The ratio of several epochs follows from the last two: with tf.data each decodes again, and so does an evaluation.
 """
@@ -51,8 +52,8 @@ def make(folder: Path, count: int, side: int) -> list[str]:
 
 
 def batches(blocks: Iterable[np.ndarray]) -> int:
-    """Takes blocks in batches; how many bytes of pixels there were."""
-    return sum(block[first : first + BATCH].nbytes for block in blocks for first in range(0, len(block), BATCH))
+    """Takes blocks in batches; how many numbers there were."""
+    return sum(block[first : first + BATCH].size for block in blocks for first in range(0, len(block), BATCH))
 
 
 class Dlrun:
@@ -64,16 +65,21 @@ class Dlrun:
     """
 
     def __init__(self, folder: Path, side: int) -> None:
+        from dlrun.data.columns import Column
         from dlrun.data.decode import Form
+        from dlrun.data.features import Image
 
         self._folder, self._form = folder, Form(height=side, width=side, channels=3)
+        self._encode = Image(kind="image").fit(np.zeros((1, side, side, 3), np.uint8), Column("image")).encode
         self._stored: Any = None
 
     def decode(self, names: list[str]) -> int:
         from dlrun.data.image_files import AT_ONCE
         from dlrun.data.pictures import Pictures
 
-        return batches(Pictures(np.array(names, object), self._folder, self._form).in_blocks(AT_ONCE))
+        return batches(
+            map(self._encode, Pictures(np.array(names, object), self._folder, self._form).in_blocks(AT_ONCE))
+        )
 
     def first(self, names: list[str]) -> int:
         from dlrun.data.columns import Column, Table
@@ -86,7 +92,20 @@ class Dlrun:
         return self.later(names)
 
     def later(self, names: list[str]) -> int:
-        return batches(self._stored[first : first + BATCH] for first in range(0, len(names), BATCH))
+        from dlrun.data.on_disk import Selected
+        from dlrun.training.streamed import Streamed
+        from dlrun.training.supply import Arrays, gathered
+
+        rows = Selected(self._stored, np.arange(len(names)), self._encode)
+        supply = Streamed(
+            lambda ranges, room: Arrays({"image": rows.taken(ranges, room)}, None),
+            len(names), rows.row_bytes, shuffle=True,
+        )  # fmt: skip
+        numbers = 0
+        for step in range(-(-len(names) // BATCH)):
+            tensors, order, first, _ = supply.stretch(1, step, BATCH)
+            numbers += int(np.prod(gathered(tensors, order[first])[0]["image"].shape))
+        return numbers
 
 
 def with_tensorflow(folder: Path, side: int) -> Callable[[list[str]], int]:
@@ -94,7 +113,8 @@ def with_tensorflow(folder: Path, side: int) -> Callable[[list[str]], int]:
     import tensorflow as tf
 
     def decoded(file: Any) -> Any:
-        return tf.ensure_shape(tf.io.decode_jpeg(tf.io.read_file(file), channels=3), (side, side, 3))
+        pixels = tf.io.decode_jpeg(tf.io.read_file(file), channels=3)
+        return tf.cast(tf.ensure_shape(pixels, (side, side, 3)), tf.float32) / 255
 
     def run(names: list[str]) -> int:
         files = tf.data.Dataset.from_tensor_slices([str(folder / name) for name in names])

@@ -19,11 +19,15 @@ from dlrun.machine import size
 if TYPE_CHECKING:
     import numpy as np
 
-AT_ONCE = 4096
-"""Rows that are made at once."""
+AT_ONCE = 4 << 20
+"""Bytes of rows that are made at once."""
 
 Range = tuple[int, int]
 """Rows that follow one another: the first, and the one after the last."""
+
+
+ALIGNMENT = 64
+"""Bytes at a multiple of which TensorFlow wants an array to begin that it takes as it is."""
 
 
 class Rows(ABC):
@@ -65,9 +69,7 @@ class Rows(ABC):
 
     def taken(self, ranges: Iterable[Range], room: int) -> np.ndarray:
         """The rows of the ranges one after the other, and zeros up to `room` rows."""
-        import numpy as np
-
-        found = np.empty((room, *self._row), self.dtype)
+        found = aligned((room, *self._row), self.dtype)
         filled = 0
         for first, last in ranges:
             self.read_into(found[filled : filled + last - first], first)
@@ -191,8 +193,9 @@ class Made(Rows):
 
     def read_into(self, out: np.ndarray, first: int) -> None:
         """The rows from `first` on, as many as `out` has; little more than those is in memory at any time."""
-        for start in range(0, len(out), AT_ONCE):
-            part = out[start : start + AT_ONCE]
+        step = max(1, AT_ONCE // max(1, self.row_bytes))
+        for start in range(0, len(out), step):
+            part = out[start : start + step]
             part[:] = self._make(slice(first + start, first + start + len(part)))
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
@@ -225,6 +228,16 @@ class Selected(Made):
         runs = [(int(rows[start]), int(rows[end - 1]) + 1) for start, end in zip(starts, ends, strict=True) if end]
         found = self._whole.taken(runs, len(rows))
         return found if self._change is None else self._change(found)
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    """An array that TensorFlow can take without copying it; its values are whatever is there."""
+    import numpy as np
+
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    first = -memory.ctypes.data % ALIGNMENT
+    return memory[first : first + size].view(dtype).reshape(shape)
 
 
 class Sliced(Protocol):

@@ -9,6 +9,7 @@ from dlrun.data.fitted_target import FittedNumbers
 from dlrun.data.preparation import Preparation
 from dlrun.errors import RunError
 from dlrun.models.quick import quick_layers
+from dlrun.training.supply import tensor
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +88,7 @@ class Forward:
         from dlrun.training.memory import is_out_of_memory, out_of_memory
 
         try:
-            found = self._run({name: tf.constant(values) for name, values in batch.items()})
+            found = self._run({name: tensor(values) for name, values in batch.items()})
             outputs: list[np.ndarray] = [each.numpy() for each in found]
         except (MemoryError, tf.errors.OpError) as error:
             if not is_out_of_memory(error):

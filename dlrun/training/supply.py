@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from dlrun.data.on_disk import ALIGNMENT
 from dlrun.seeds import generator
 
 if TYPE_CHECKING:
     import numpy as np
 
     from dlrun.training.order import Oversampled
+
+SHARED = 1 << 20
+"""Bytes from which an array is shared with TensorFlow."""
 
 Tensor = Any
 Tensors = tuple[dict[str, Tensor], Any, Any]
@@ -51,10 +55,19 @@ class Arrays:
 
     def tensors(self) -> Tensors:
         """The same in TensorFlow's memory."""
-        import tensorflow as tf
-
-        inputs, target, weights = (_each(tf.convert_to_tensor, part) for part in self._parts)
+        inputs, target, weights = (_each(tensor, part) for part in self._parts)
         return inputs, target, weights
+
+
+def tensor(values: np.ndarray) -> Tensor:
+    """An array in TensorFlow's memory: on a CPU the array itself where it can be, since to copy a window of images may
+    take as long as a step. It must not be written to from then on."""
+    import tensorflow as tf
+
+    whole = values.flags.c_contiguous and values.flags.writeable and values.ctypes.data % ALIGNMENT == 0
+    if not whole or values.nbytes < SHARED or values.dtype.kind not in "fiu" or tf.config.list_logical_devices("GPU"):
+        return tf.convert_to_tensor(values)
+    return tf.experimental.dlpack.from_dlpack(values.__dlpack__())
 
 
 def _each(function: Callable[[Any], Any], part: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from dlrun.data.on_disk import aligned
 from dlrun.training import streamed
 from dlrun.training.followed import Followed
 from dlrun.training.loop import Loop
@@ -18,7 +19,7 @@ from dlrun.training.progress import Progress
 from dlrun.training.settings import Training
 from dlrun.training.step import Learner
 from dlrun.training.streamed import Ranges, Streamed
-from dlrun.training.supply import Arrays, InMemory, Supply
+from dlrun.training.supply import Arrays, InMemory, Supply, tensor
 
 EXAMPLES, FEATURES, BATCH = 1009, 5, 16
 RANDOM = np.random.default_rng(0)
@@ -55,6 +56,20 @@ def loop_of(train: Supply, validation: Supply, *, xla: bool = False) -> Loop:
     metric = Followed("mae", lambda y, said: keras.ops.abs(y - said))
     learner = Learner(model, optimizer, keras.losses.MeanSquaredError(), metric)
     return Loop(learner, train, validation, Training(epochs=2, batch_size=BATCH), xla=xla)
+
+
+@pytest.mark.parametrize(
+    ("count", "first", "kind", "shared"),
+    [(1 << 18, 0, "float32", True), (1 << 18, 1, "float32", False), (9, 0, "float32", False), (1 << 20, 0, "?", False)],
+)
+def test_a_large_aligned_array_is_not_copied(count: int, first: int, kind: str, shared: bool) -> None:
+    values = aligned((count + first,), np.dtype(kind))[first:]
+    values[:] = 1
+    found = tensor(values)
+    assert (found.dtype.as_numpy_dtype, tuple(found.shape)) == (values.dtype.type, values.shape)
+    assert bool(found.numpy().all())
+    values[0] = 0  # which nobody does
+    assert (not found.numpy()[0]) is shared
 
 
 def trained(loop: Loop, chunks: int | None = None) -> tuple[list[np.ndarray], list[dict[str, float]]]:

@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dlrun.data.columns import Column
-from dlrun.data.features import Category, Date, FittedCategory, FittedNumber, FittedText, Image, Number, Series, Text
+from dlrun.data.features import (
+    Category,
+    Date,
+    FittedCategory,
+    FittedImage,
+    FittedNumber,
+    FittedText,
+    Image,
+    Number,
+    Series,
+    Text,
+)
 from dlrun.data.features.siphash import siphash
 from dlrun.data.features.subword import Pieces, learn_pieces
 from dlrun.data.features.times import as_times, parts_of
@@ -429,6 +440,22 @@ def test_each_channel_is_standardised() -> None:
 def test_a_range_must_rise() -> None:
     with pytest.raises(ValidationError, match="less than"):
         Image.parse({"kind": "image", "rescale": [1, 0]})
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 3), (5, 7, 3, 3), (3, 200, 300, 3), (2, 3, 40_000), (2, 2, 30_000, 3)])
+@pytest.mark.parametrize("kind", ["uint8", "float64"])
+def test_images_are_encoded_to_the_bit_as_each_pixel_alone(shape: tuple[int, ...], kind: str) -> None:
+    values = np.random.default_rng(4).integers(0, 256, shape).astype(kind)
+    channels = shape[3] if len(shape) == 4 else 1
+    scale, offset = np.linspace(0.01, 1.7, channels), np.linspace(-0.3, 0.4, channels)
+    form = (*shape[1:3], channels)
+    fitted = FittedImage(
+        kind="image", shape=form, whole=True, scale=tuple(scale.tolist()), offset=tuple(offset.tolist())
+    )
+    plain = values.astype(np.float32).reshape(-1, *form) * scale.astype(np.float32) + offset.astype(np.float32)
+    encoded = fitted.encode(values)
+    assert encoded.dtype == np.float32
+    np.testing.assert_array_equal(encoded, plain)
 
 
 def test_windows_do_not_cross_a_hole() -> None:
