@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.inference import MOST_CATEGORIES, ROWS_A_CATEGORY
-from dlrun.drafting.material import Material, name_images
+from dlrun.drafting.material import Material, are_image_files
 from dlrun.drafting.readings import Reading, evenest, readings
 from dlrun.drafting.target import ChosenTarget
 from dlrun.profile.column import ColumnProfile
@@ -97,7 +97,7 @@ def _choose(chosen: ChosenFeatures, column: ColumnProfile, material: Material) -
         _choose_rows(chosen, name, values)
     elif column.missing > MOSTLY_MISSING * rows:
         chosen.left_out[name] = f"it is missing in {_percent(column)} of the rows"
-    elif column.type == "text" and name_images(values):
+    elif column.type == "text" and are_image_files(values):
         chosen.left_out[name] = _told_images(column)
     elif chosen.group is None and GROUP.match(name) and _is_group(column):
         chosen.group = name

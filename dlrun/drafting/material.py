@@ -98,7 +98,10 @@ def read_material(path: pathlib.Path, base: pathlib.Path) -> Material:
     if kind in TABLES:
         fields, reasons, frame, unread = read_table(TABLES[kind], path, {"kind": kind, "path": shown})
         material = Material(path.name, fields, reasons, frame, profile_frame(frame), unread=unread)
-        return _with_images(material, path if path.is_dir() else path.parent, base)
+        folder = path if path.is_dir() else path.parent
+        places = _image_places(material, folder)
+        elsewhere = {name: _relative(place, base) for name, place in places.items() if place != folder}
+        return replace(_with_images(material, places), image_folders=elsewhere)
     return _named(path, {"kind": kind, "path": shown})
 
 
@@ -184,28 +187,23 @@ def _named(path: pathlib.Path, fields: dict[str, Any]) -> Material:
         table.validation_rows is not None,
     )
     files = [name for name, about in table.known.items() if about.kind == "image" and table.columns[name].ndim == 1]
-    return _decoded(material, dict.fromkeys(files, path))
+    return _with_images(material, dict.fromkeys(files, path))
 
 
-def _with_images(material: Material, folder: pathlib.Path, base: pathlib.Path) -> Material:
-    """The same with the columns of a table that name image files as images, where those are found.
+def _image_places(material: Material, folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """What the names are relative to, by the columns of a table that name image files, where those are found.
 
     Args:
         folder: of the table: the files are in it, or in a folder beside the table.
-        base: the folder of the spec.
-
-    Raises:
-        DataError: some of the files are not there, or are no images.
     """
     found: dict[str, pathlib.Path] = {}
     for column in material.profile.columns:
         if column.type != "text" or column.missing:
             continue
         names = material.frame[column.name]
-        if name_images(names) and (place := _place(folder, names[0])):
+        if are_image_files(names) and (place := _place(folder, names[0])):
             found[column.name] = place
-    elsewhere = {name: _relative(place, base) for name, place in found.items() if place != folder}
-    return replace(_decoded(material, found), image_folders=elsewhere)
+    return found
 
 
 def _place(folder: pathlib.Path, file: str) -> pathlib.Path | None:
@@ -219,24 +217,24 @@ def _place(folder: pathlib.Path, file: str) -> pathlib.Path | None:
     return None
 
 
-def name_images(values: polars.Series) -> bool:
+def are_image_files(values: polars.Series) -> bool:
     """Whether texts are names of image files, by some of them."""
     some = [each for each in _some(values) if each is not None]
     return bool(some) and all(each.lower().endswith(IMAGES) for each in some)
 
 
-def _decoded(material: Material, folders: Mapping[str, pathlib.Path]) -> Material:
+def _with_images(material: Material, places: Mapping[str, pathlib.Path]) -> Material:
     """The same with columns that name image files as images.
 
     Args:
-        folders: what their names are relative to, by column.
+        places: what the names are relative to, by column.
 
     Raises:
-        DataError: a file is no image.
+        DataError: a file is not there, or no image.
     """
     columns = {column.name: column for column in material.profile.columns}
     damages = []
-    for name, folder in folders.items():
+    for name, folder in places.items():
         files = _some(material.frame[name])
         try:
             columns[name] = _image_files(folder, files, columns[name])
@@ -245,7 +243,7 @@ def _decoded(material: Material, folders: Mapping[str, pathlib.Path]) -> Materia
         damages.append(_damaged(folder, files))
     return replace(
         material,
-        frame=without(material.frame, list(folders)),
+        frame=without(material.frame, list(places)),
         profile=replace(material.profile, columns=tuple(columns.values())),
         damaged=next(filter(None, damages), None),
     )

@@ -72,6 +72,15 @@ def test_a_large_aligned_array_is_not_copied(count: int, first: int, kind: str, 
     assert (not found.numpy()[0]) is shared
 
 
+def test_an_array_that_cannot_be_shared_is_copied() -> None:
+    values = aligned((1 << 10, 1 << 10), np.dtype("float32"))
+    values[:] = np.arange(1 << 10)
+    turned = values.T
+    np.testing.assert_array_equal(tensor(turned).numpy(), turned)
+    values.flags.writeable = False
+    np.testing.assert_array_equal(tensor(values).numpy(), values)
+
+
 def trained(loop: Loop, chunks: int | None = None) -> tuple[list[np.ndarray], list[dict[str, float]]]:
     """Weights and history after two epochs, of calls of `chunks` steps at most."""
     progress = Progress(BATCH)
