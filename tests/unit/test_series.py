@@ -239,7 +239,7 @@ def test_windows_made_of_steps_on_disk_are_those_in_memory(
         return
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp()))
-        patched.setattr(on_disk, "AT_ONCE", 3)
+        patched.setattr(on_disk, "AT_ONCE", 200)  # bytes: a few windows
         found = encoded_parts(table, Parts(rows, rows[:0], rows[:0]), preparation, "streamed")["train"]
         assert found.rows.tolist() == expected.rows.tolist()
         ends = st.integers(0, len(expected))
