@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 from dlrun.batches import augmentation_of, augmented_inputs, supply_of
 from dlrun.checkpointing import Keeper
 from dlrun.cluster.meeting import meet
+from dlrun.data import buffers
 from dlrun.errors import Interrupted
 from dlrun.evaluation.names import main_metric
 from dlrun.experiment import Experiment
-from dlrun.machine import cache_folder, give_back_freed
+from dlrun.machine import cache_folder
 from dlrun.models.blocks import describe_inputs
 from dlrun.recording import Scribe, recorded
 from dlrun.run.environment import environment
@@ -297,12 +298,12 @@ def save_model(model: Any, experiment: Experiment, preparation: Preparation, run
 
 def judge_run(experiment: Experiment, model: Any, dataset: Dataset, run: RunFolder) -> None:
     """Measures all splits, and writes metrics, predictions, confusion matrix, samples and plots."""
-    give_back_freed()  # the windows of the training
+    buffers.give_back()  # the windows of the training
     _measure(experiment, model, dataset, run)
     if experiment.evaluation.plots:
         from dlrun.evaluation.plots import redraw
 
-        give_back_freed()  # the predictions, of which those that are drawn are read again
+        buffers.give_back()  # the predictions, of which those that are drawn are read again
         redraw(run)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
+from dlrun.data.buffers import aligned
 from dlrun.errors import DataError
 from dlrun.machine import size
 
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
 AT_ONCE = 4 << 20
 """Bytes of rows that are made at once."""
 
+Change = Callable[..., "np.ndarray"]
+"""Makes other rows of some, (n, …) to (n, …), in an array that is given beside them, or in one of their own."""
+
 Range = tuple[int, int]
 """Rows that follow one another: the first, and the one after the last."""
-
-
-ALIGNMENT = 64
-"""Bytes at a multiple of which TensorFlow wants an array to begin that it takes as it is."""
 
 
 class Rows(ABC):
@@ -78,7 +78,10 @@ class Rows(ABC):
         return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        whole = self[:]
+        import numpy as np
+
+        whole = np.empty(self.shape, self.dtype)  # which may be large, and is not asked for again
+        self.read_into(whole, 0)
         return whole if dtype is None else whole.astype(dtype, copy=False)
 
 
@@ -211,14 +214,19 @@ class Selected(Made):
     Args:
         whole: the array.
         rows: which of its rows, (n,).
-        change: gives other rows for some, (n, …) to (n, …); None: those themselves.
+        change: what is made of them; None: they stay as they are.
     """
 
-    def __init__(
-        self, whole: InFile, rows: np.ndarray, change: Callable[[np.ndarray], np.ndarray] | None = None
-    ) -> None:
-        self._whole, self._change = whole, change
-        super().__init__(len(rows), lambda part: self._read(rows[part]))
+    def __init__(self, whole: InFile, rows: np.ndarray, change: Change | None = None) -> None:
+        self._whole, self._rows, self._change = whole, rows, change or _copied
+        super().__init__(len(rows), lambda part: self._change(self._read(rows[part])))
+
+    def read_into(self, out: np.ndarray, first: int) -> None:
+        """The rows from `first` on, as many as `out` has; little more than those is in memory at any time."""
+        step = max(1, AT_ONCE // max(1, self._whole.row_bytes))
+        for start in range(0, len(out), step):
+            part = out[start : start + step]
+            self._change(self._read(self._rows[first + start : first + start + len(part)]), part)
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         import numpy as np
@@ -226,18 +234,15 @@ class Selected(Made):
         breaks = np.flatnonzero(np.diff(rows) != 1) + 1
         starts, ends = [0, *breaks.tolist()], [*breaks.tolist(), len(rows)]
         runs = [(int(rows[start]), int(rows[end - 1]) + 1) for start, end in zip(starts, ends, strict=True) if end]
-        found = self._whole.taken(runs, len(rows))
-        return found if self._change is None else self._change(found)
+        return self._whole.taken(runs, len(rows))
 
 
-def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-    """An array that TensorFlow can take without copying it; its values are whatever is there."""
-    import numpy as np
-
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    first = -memory.ctypes.data % ALIGNMENT
-    return memory[first : first + size].view(dtype).reshape(shape)
+def _copied(values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Rows that stay as they are."""
+    if out is None:
+        return values
+    out[:] = values
+    return out
 
 
 class Sliced(Protocol):

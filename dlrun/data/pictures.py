@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from dlrun.data.buffers import aligned
 from dlrun.data.decode import Form, Resize, decode
 from dlrun.data.image_header import Channels, Header, header
 from dlrun.errors import DataError
@@ -73,7 +74,8 @@ class Pictures:
         try:
             for start in range(0, len(self), size):
                 rows = np.arange(start, min(start + size, len(self)))
-                waiting.append((rows, self._begin(rows)))
+                pixels = aligned((len(rows), *self.form.shape), np.dtype(np.uint8))  # as many again and again
+                waiting.append((rows, self._begin(rows, pixels)))
                 if len(waiting) > 1:
                     yield self._sound(*waiting.popleft())
             while waiting:
@@ -82,10 +84,11 @@ class Pictures:
             for _, decoding in waiting:
                 decoding.cancel()
 
-    def _begin(self, rows: np.ndarray) -> Decoding:
+    def _begin(self, rows: np.ndarray, pixels: np.ndarray | None = None) -> Decoding:
+        """Begins to decode some rows into an array; None: one of their own."""
         import numpy as np
 
-        pixels = np.empty((len(rows), *self.form.shape), np.uint8)
+        pixels = np.empty((len(rows), *self.form.shape), np.uint8) if pixels is None else pixels
         files = self.files[rows].tolist()
 
         def make(position: int) -> str | None:

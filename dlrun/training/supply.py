@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from dlrun.data.on_disk import ALIGNMENT
+from dlrun.data.buffers import ALIGNMENT
 from dlrun.seeds import generator
 
 if TYPE_CHECKING:

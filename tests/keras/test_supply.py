@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from dlrun.data.on_disk import aligned
+from dlrun.data.buffers import aligned
 from dlrun.training import streamed
 from dlrun.training.followed import Followed
 from dlrun.training.loop import Loop
@@ -70,6 +70,20 @@ def test_a_large_aligned_array_is_not_copied(count: int, first: int, kind: str, 
     assert bool(found.numpy().all())
     values[0] = 0  # which nobody does
     assert (not found.numpy()[0]) is shared
+
+
+def test_memory_that_tensorflow_has_is_not_used_again() -> None:
+    shape, kind = (1 << 10, 1 << 10), np.dtype("float32")
+    values = aligned(shape, kind)
+    values[:] = 1
+    place = values.ctypes.data
+    found = tensor(values)
+    del values
+    other = aligned(shape, kind)
+    other[:] = 2
+    assert bool((found.numpy() == 1).all())
+    del found
+    assert aligned(shape, kind).ctypes.data == place
 
 
 def test_an_array_that_cannot_be_shared_is_copied() -> None:

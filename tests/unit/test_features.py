@@ -444,10 +444,15 @@ def test_a_range_must_rise() -> None:
 
 @pytest.mark.parametrize("shape", [(0, 4, 3), (5, 7, 3, 3), (3, 200, 300, 3), (2, 3, 40_000), (2, 2, 30_000, 3)])
 @pytest.mark.parametrize("kind", ["uint8", "float64"])
-def test_images_are_encoded_to_the_bit_as_each_pixel_alone(shape: tuple[int, ...], kind: str) -> None:
+@pytest.mark.parametrize(
+    ("scales", "offsets"), [((0.01, 1.7), (-0.3, 0.4)), ((1 / 255,) * 2, (0, 0)), ((2, 3), (1, 1))]
+)
+def test_images_are_encoded_to_the_bit_as_each_pixel_alone(
+    shape: tuple[int, ...], kind: str, scales: tuple[float, float], offsets: tuple[float, float]
+) -> None:
     values = np.random.default_rng(4).integers(0, 256, shape).astype(kind)
     channels = shape[3] if len(shape) == 4 else 1
-    scale, offset = np.linspace(0.01, 1.7, channels), np.linspace(-0.3, 0.4, channels)
+    scale, offset = np.linspace(*scales, channels), np.linspace(*offsets, channels)
     form = (*shape[1:3], channels)
     fitted = FittedImage(
         kind="image", shape=form, whole=True, scale=tuple(scale.tolist()), offset=tuple(offset.tolist())
@@ -456,6 +461,9 @@ def test_images_are_encoded_to_the_bit_as_each_pixel_alone(shape: tuple[int, ...
     encoded = fitted.encode(values)
     assert encoded.dtype == np.float32
     np.testing.assert_array_equal(encoded, plain)
+    out = np.full((len(values) + 1, *form), 7, np.float32)
+    assert fitted.encode(values, out[:-1]).base is out
+    np.testing.assert_array_equal(out, [*plain, np.full(form, 7)])
 
 
 def test_windows_do_not_cross_a_hole() -> None:

@@ -320,7 +320,7 @@ def test_blocks_are_in_order_and_name_what_cannot_be_decoded(
     begun: list[int] = []
     begin = Pictures._begin
     with monkeypatch.context() as patch:
-        patch.setattr(Pictures, "_begin", lambda self, rows: begun.append(len(rows)) or begin(self, rows))
+        patch.setattr(Pictures, "_begin", lambda self, rows, out: begun.append(len(rows)) or begin(self, rows, out))
         next(files.in_blocks(size))
     assert begun == [len(block) for block in blocks[:2]], "the next one is decoded while this one is used"
     (tmp_path / "21.png").write_bytes(b"x")

@@ -499,5 +499,5 @@ def test_an_array_on_disk_is_that_in_memory(sizes: list[int], data: st.DataObjec
     assert (len(some), some.shape, some.dtype) == (len(rows), expected.shape, expected.dtype)
     np.testing.assert_array_equal(np.asarray(some), expected)
     np.testing.assert_array_equal(some[first:last], expected[first:last])
-    doubled = Selected(stored, rows, lambda values: values * 2.0)
+    doubled = Selected(stored, rows, lambda values, out=None: np.multiply(values, 2.0, out))
     np.testing.assert_array_equal(doubled[:], expected * 2.0, strict=True)

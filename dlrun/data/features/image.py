@@ -76,23 +76,36 @@ class FittedImage(Spec):
         received = "x".join(map(str, values.shape[1:])) or "one value a row"
         return [Fault(f"{received}, where the model takes images of {'x'.join(map(str, self.shape))}")]
 
-    def encode(self, values: np.ndarray) -> np.ndarray:
-        """(rows, height, width[, channels]) to float32 (rows, height, width, channels)."""
+    def encode(self, values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """(rows, height, width[, channels]) to float32 (rows, height, width, channels).
+
+        Args:
+            out: what they are written to, and which is given back; None: an array of their own.
+        """
         import numpy as np
 
-        encoded = np.empty((len(values), *self.shape), np.float32)
+        encoded = np.empty((len(values), *self.shape), np.float32) if out is None else out
         width = self.shape[1] * self.shape[2]
         # Whole lines of pixels, since NumPy is slow where it has three channels at a time; and so few that they are in
         # the processor's cache from the first pass to the last.
         raw, lines = values.reshape(-1, width), encoded.reshape(-1, width)
-        scale, offset = (np.tile(np.array(each, np.float32), self.shape[1]) for each in (self.scale, self.offset))
+        scale, offset = self._along_a_line(self.scale), self._along_a_line(self.offset)
         step = max(1, AT_ONCE // width)
         for start in range(0, len(lines), step):
             part = lines[start : start + step]
             part[:] = raw[start : start + step]
             part *= scale
-            part += offset
+            if offset.any():
+                part += offset
         return encoded
+
+    def _along_a_line(self, channels: tuple[float, ...]) -> np.ndarray:
+        """What belongs to each number of a line of pixels: one number where it is the same in all channels, which
+        NumPy is faster with."""
+        import numpy as np
+
+        numbers = np.array(channels, np.float32)
+        return numbers[0] if (numbers == numbers[0]).all() else np.tile(numbers, self.shape[1])
 
     def raw_input(self, name: str) -> KerasTensor:
         import keras
