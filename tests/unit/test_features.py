@@ -445,7 +445,7 @@ def test_a_range_must_rise() -> None:
 @pytest.mark.parametrize("shape", [(0, 4, 3), (5, 7, 3, 3), (3, 200, 300, 3), (2, 3, 40_000), (2, 2, 30_000, 3)])
 @pytest.mark.parametrize("kind", ["uint8", "float64"])
 @pytest.mark.parametrize(
-    ("scales", "offsets"), [((0.01, 1.7), (-0.3, 0.4)), ((1 / 255,) * 2, (0, 0)), ((2, 3), (1, 1))]
+    ("scales", "offsets"), [((0.01, 1.7), (-0.4, 0.4)), ((1 / 255,) * 2, (0, 0)), ((2, 3), (1, 1))]
 )
 def test_images_are_encoded_to_the_bit_as_each_pixel_alone(
     shape: tuple[int, ...], kind: str, scales: tuple[float, float], offsets: tuple[float, float]
