@@ -1,7 +1,7 @@
 """Memory for large arrays that come and go: what one of them has had, the next one gets.
 
 A page of memory is looked for and cleared by the system when it is touched for the first time. For a batch of images
-that takes longer than to encode them, and an array of their size is given back to the system as soon as it is freed.
+that takes as long as to encode them, and an array of their size is given back to the system as soon as it is freed.
 """
 
 from __future__ import annotations
